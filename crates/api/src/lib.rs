@@ -1,0 +1,17 @@
+//! What the daemon can be asked: one enum of requests, one of answers, and a client that carries them.
+//!
+//! The whole control surface is [`Request`]; HTTP over a Unix socket is only its spelling
+//! (`POST /v1` with a JSON body, answered by a JSON [`Reply`]).
+#![warn(missing_docs)]
+
+pub mod client;
+pub mod types;
+
+pub use client::{Client, ClientError};
+pub use types::*;
+
+/// Where the daemon listens unless `$XLVS_SOCKET` says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/xlvs/xlvs.sock";
+
+/// Environment variable that names the socket.
+pub const SOCKET_VARIABLE: &str = "XLVS_SOCKET";

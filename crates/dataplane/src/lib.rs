@@ -1,0 +1,226 @@
+//! Loads the BPF programs, owns every map and is the only writer.
+//!
+//! [`Dataplane::open`] finds the pins of an earlier director or makes new ones; [`Dataplane::apply`] carries out one
+//! change; everything else reads. No policy is decided here, no file and no protocol is known. Dropping a
+//! [`Dataplane`] changes nothing: what is pinned goes on; [`detach_all`] ends it.
+
+mod apply;
+mod attach;
+mod counters;
+mod cursor;
+mod error;
+mod explain;
+mod filter;
+mod hook;
+mod interface;
+mod journal;
+mod keeper;
+mod load;
+mod lock;
+mod mapped;
+mod maps;
+mod mirror;
+mod pins;
+mod plain;
+mod privilege;
+mod ring;
+mod schema;
+mod settings;
+mod slots;
+mod snapshot;
+mod statistics;
+mod sweep;
+mod syscall;
+mod table;
+#[cfg(test)]
+mod tests;
+mod translate;
+
+pub use attach::Attachment;
+pub use error::Error;
+pub use journal::Journal;
+pub use keeper::{KEEPER_NAME, keeper_main};
+pub use sweep::{SweepReport, TableUse};
+
+use apply::Writer;
+use attach::Attacher;
+use forward::Counter;
+use forward::abi::Statistics;
+use load::Generation;
+use lock::Lock;
+use maps::Maps;
+use mirror::Mirror;
+use model::{Change, Endpoint, ServerState, ServiceKey, ServiceOptions, ServiceState, State};
+use pins::Pins;
+use schema::Schema;
+use snapshot::FoundService;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use sweep::Sweeper;
+
+/// Where the data plane lives and how large it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Where maps, programs and links are pinned; a bpffs is mounted there if there is none.
+    pub pin_directory: PathBuf,
+    /// Entries of the IPv4 connection table (NAT uses two per connection).
+    pub connections4: u32,
+    /// The same for IPv6.
+    pub connections6: u32,
+}
+
+/// The data plane of one pin directory.
+pub struct Dataplane {
+    pins: Pins,
+    schema_directory: PathBuf,
+    maps: Maps,
+    mirror: Mirror,
+    generation: Generation,
+    sweeper: Sweeper,
+    book: Option<journal::Book>,
+    _lock: Lock,
+}
+
+impl Dataplane {
+    /// Opens the pins of an earlier director, or loads and pins everything anew. Attaches nothing. A second director
+    /// on the same pins is refused.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        privilege::check()?;
+        let pins = Pins::open(&options.pin_directory)?;
+        let lock = Lock::take(&pins.root, &pins.shown)?;
+        let schema = Schema::of_object(load::OBJECT)?;
+        let schema_directory = pins.root.join(schema.directory_name());
+        let generation = Generation::open(&schema_directory, &schema, options)?;
+        for (program, instructions) in &generation.verified {
+            tracing::debug!("program {program}: {instructions} instructions verified");
+        }
+        let maps = Maps::open(&schema_directory, &schema)?;
+        if let Some(settings) = maps.settings.get(0) {
+            settings::begin(settings);
+        }
+        let mirror = Mirror::of(&maps, Instant::now())?;
+        let (sweeper, book, _lock) = (Sweeper::new(), None, lock);
+        let plane = Self { pins, schema_directory, maps, mirror, generation, sweeper, book, _lock };
+        plane.attacher().refresh_inherited()?;
+        Ok(plane)
+    }
+
+    /// What the maps say.
+    pub fn actual(&self) -> State {
+        let services = snapshot::services(&self.maps).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            Vec::new()
+        });
+        let services = services.into_iter().map(|found| (found.key, self.state_of(found)));
+        let timeouts = self.maps.settings.get(0).map(settings::timeouts).unwrap_or_default();
+        State { services: services.collect(), timeouts }
+    }
+
+    /// Names and `any` are not in the maps: they are as last applied here.
+    fn state_of(&self, found: FoundService) -> ServiceState {
+        let known = self.mirror.services.get(&found.key).map(|service| &service.options);
+        let options = ServiceOptions {
+            scheduler: found.scheduler,
+            scheduler_flags: found.flags,
+            any: known.is_some_and(|options| options.any),
+            name: known.and_then(|options| options.name.clone()),
+        };
+        let servers: Vec<ServerState> = found.servers.into_iter().rev().map(|server| server.state).collect();
+        ServiceState { options, owned: found.owned, servers }
+    }
+
+    /// Carries out one change, whole or not at all.
+    pub fn apply(&mut self, change: &Change) -> Result<(), Error> {
+        statistics::settle(&self.maps, &mut self.mirror, Instant::now())?;
+        Writer { maps: &self.maps, mirror: &mut self.mirror }.apply(change)
+    }
+
+    fn attacher(&self) -> Attacher<'_> {
+        let Self { pins, schema_directory, maps, generation, .. } = self;
+        Attacher { pins, schema_directory, maps, generation }
+    }
+
+    /// Attaches to an interface natively, or brings an attachment up to date: its program, and its address in the
+    /// tables. Another owner of the hook is refused, or with `force` taken off.
+    pub fn attach(&mut self, interface: &str, force: bool) -> Result<Attachment, Error> {
+        self.attacher().attach(interface, force)
+    }
+
+    /// Detaches from an interface.
+    pub fn detach(&mut self, interface: &str) -> Result<(), Error> {
+        self.attacher().detach(interface)
+    }
+
+    /// Every interface with the programs attached.
+    pub fn attachments(&self) -> Result<Vec<Attachment>, Error> {
+        Ok(self.attacher().attachments())
+    }
+
+    /// Active and inactive connections of a configured server.
+    pub fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)> {
+        let load = self.maps.loads.get(self.server_id(service, server)?)?;
+        Some((load.active.get(), load.inactive.get()))
+    }
+
+    fn server_id(&self, service: &ServiceKey, server: &Endpoint) -> Option<u32> {
+        let service = self.mirror.services.get(service)?;
+        service.servers.get(service.position(server)?).map(|server| server.id)
+    }
+
+    /// Traffic of a server, or of a service with all the servers it ever had; zero for what is not there.
+    pub fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics {
+        let read = match server {
+            Some(server) => self.server_id(service, server).map(|id| statistics::of_server(&self.maps, id)),
+            None => {
+                let known = self.mirror.services.get(service);
+                known.map(|service| statistics::of_service(&self.maps, &self.mirror, service))
+            }
+        };
+        read.transpose()
+            .unwrap_or_else(|error| {
+                tracing::warn!("statistics cannot be read: {error}");
+                None
+            })
+            .unwrap_or_default()
+    }
+
+    /// Every counter by name, since the maps were made.
+    pub fn counters(&self) -> BTreeMap<&'static str, u64> {
+        counters::read(&self.maps)
+    }
+
+    /// Sweeps one slice of the connection tables and frees what nobody needs any more.
+    pub fn sweep(&mut self) -> Result<SweepReport, Error> {
+        statistics::settle(&self.maps, &mut self.mirror, Instant::now())?;
+        self.sweeper.step(&self.maps, &self.generation)
+    }
+
+    /// What the loaded programs would do with `frame` if it came in by `interface` (an index): the XDP action, the
+    /// frame as it would leave, the reason. Nothing is remembered of it.
+    pub fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
+        explain::explain(&self.maps, &self.generation, frame, interface)
+    }
+
+    /// The lines kept beside the pins.
+    pub fn journal(&mut self) -> Journal<'_> {
+        Journal { path: self.pins.journal(), book: &mut self.book }
+    }
+
+    /// Instructions the verifier looked at, by program.
+    pub fn verified_instructions(&self) -> &BTreeMap<String, u32> {
+        &self.generation.verified
+    }
+}
+
+/// Detaches from every interface and removes all pins, without a daemon; gives the interfaces. Refused while a
+/// director works on these pins.
+pub fn detach_all(pin_directory: &Path) -> Result<Vec<String>, Error> {
+    privilege::check()?;
+    let Some(pins) = Pins::existing(pin_directory)? else { return Ok(Vec::new()) };
+    let lock = Lock::take(&pins.root, &pins.shown)?;
+    let names = attach::detach_links(&pins.links())?;
+    drop(lock);
+    pins.remove()?;
+    Ok(names)
+}

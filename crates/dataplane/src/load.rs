@@ -1,0 +1,214 @@
+//! Loading: maps that are not pinned yet, then one generation of programs with its own PROG_ARRAY, all pinned.
+//!
+//! A generation is known by the hash of its object. A daemon of the same build opens the pinned programs; one of
+//! another build loads its own beside them, and [`crate::attach`] puts them behind the links.
+
+use crate::Options;
+use crate::error::{Doing, Error};
+use crate::pins::{make_directory, names_in, remove_tree};
+use crate::schema::{Fnv, JUMPS, RETIRED, Schema};
+use crate::syscall;
+use aya::EbpfLoader;
+use aya::maps::MapError;
+use aya::programs::{Program, ProgramError};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The BPF object, built from crate `ebpf`.
+pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xlvs-bpf"));
+
+/// Programs that are reached by tail calls, with their places in JUMPS.
+const TAIL_CALLED: [(&str, u32); 4] = [("steer4", 0), ("steer6", 1), ("establish4", 2), ("establish6", 3)];
+/// Pinned last: where it is, the generation is whole.
+const ENTRY: &str = "entry";
+/// Prefix of the directory of a generation.
+const GENERATION: &str = "p-";
+
+/// The programs of one build, loaded and pinned.
+pub(crate) struct Generation {
+    pub(crate) entry: OwnedFd,
+    pub(crate) explain: OwnedFd,
+    pub(crate) expire4: OwnedFd,
+    pub(crate) expire6: OwnedFd,
+    /// Instructions the verifier looked at, by program.
+    pub(crate) verified: BTreeMap<String, u32>,
+}
+
+impl Generation {
+    /// Opens this build's programs in `directory` (of maps), or loads them and whatever maps are missing.
+    pub(crate) fn open(directory: &Path, schema: &Schema, options: &Options) -> Result<Self, Error> {
+        let was_there = directory.exists();
+        let place = directory.join(generation_name());
+        if !place.join(ENTRY).exists() {
+            remove_tree(&place)?;
+            make_directory(&place)?;
+            if let Err(error) = load(directory, &place, schema, options) {
+                let leftovers = if was_there { &place } else { directory };
+                if let Err(second) = remove_tree(leftovers) {
+                    tracing::warn!("{second}");
+                }
+                return Err(error);
+            }
+        }
+        Self::of_pins(&place)
+    }
+
+    fn of_pins(place: &Path) -> Result<Self, Error> {
+        let mut verified = BTreeMap::new();
+        for name in names_in(place).into_iter().filter(|name| name != JUMPS) {
+            let program = open(place, &name)?;
+            let facts = syscall::program_facts(program.as_fd()).doing(|| format!("look at program {name}"))?;
+            verified.insert(name, facts.verified_instructions);
+        }
+        Ok(Self {
+            entry: open(place, ENTRY)?,
+            explain: open(place, "explain")?,
+            expire4: open(place, "expire4")?,
+            expire6: open(place, "expire6")?,
+            verified,
+        })
+    }
+
+    /// Id of the program that links must run.
+    pub(crate) fn entry_id(&self) -> Result<u32, Error> {
+        let facts = syscall::program_facts(self.entry.as_fd());
+        Ok(facts.doing(|| "look at the program".to_owned())?.id)
+    }
+}
+
+/// Name of the directory of this build's generation.
+pub(crate) fn generation_name() -> String {
+    let mut hash = Fnv::new();
+    hash.add(OBJECT);
+    format!("{GENERATION}{:016x}", hash.0)
+}
+
+/// Directories of other generations beside ours.
+pub(crate) fn other_generations(directory: &Path) -> Vec<PathBuf> {
+    let ours = generation_name();
+    let others = names_in(directory).into_iter().filter(|name| name.starts_with(GENERATION) && *name != ours);
+    others.map(|name| directory.join(name)).collect()
+}
+
+/// Id of the entry program of a generation.
+pub(crate) fn entry_of(place: &Path) -> Option<u32> {
+    let entry = open(place, ENTRY).ok()?;
+    syscall::program_facts(entry.as_fd()).ok().map(|facts| facts.id)
+}
+
+fn open(place: &Path, name: &str) -> Result<OwnedFd, Error> {
+    let path = place.join(name);
+    syscall::open_pin(&path).map_err(|error| Error::Pins { path, reason: error.to_string() })
+}
+
+fn load(directory: &Path, place: &Path, schema: &Schema, options: &Options) -> Result<(), Error> {
+    let paths: Vec<(&str, PathBuf)> = schema.iter().map(|(name, _)| (name, directory.join(name))).collect();
+    for (name, path) in &paths {
+        check_pinned(name, path, schema, options)?;
+    }
+    create_retired(&directory.join(RETIRED), schema)?;
+    let mut loader = EbpfLoader::new();
+    loader.map_max_entries("CONNECTIONS4", options.connections4);
+    loader.map_max_entries("CONNECTIONS6", options.connections6);
+    loader.map_pin_path(JUMPS, place.join(JUMPS));
+    for (name, path) in &paths {
+        loader.map_pin_path(name, path.clone());
+    }
+    let mut object = loader.load(OBJECT).map_err(|error| Error::Load(explain(&error, options)))?;
+    for (name, program) in object.programs_mut() {
+        load_program(name, program)?;
+    }
+    let jumps = open(place, JUMPS)?;
+    for (name, index) in TAIL_CALLED {
+        let program = descriptor(object.program(name), name)?;
+        let number = (program.as_fd().as_raw_fd() as u32).to_ne_bytes();
+        syscall::update(jumps.as_fd(), &index.to_ne_bytes(), &number).doing(|| format!("enter {name} into {JUMPS}"))?;
+    }
+    let names = object.programs().map(|(name, _)| name).filter(|name| *name != ENTRY);
+    for name in names.chain([ENTRY]) {
+        let program = descriptor(object.program(name), name)?;
+        syscall::pin(program.as_fd(), &place.join(name)).doing(|| format!("pin program {name}"))?;
+    }
+    Ok(())
+}
+
+/// A map of an earlier director must look as ours would; aya itself does not compare.
+fn check_pinned(name: &str, path: &Path, schema: &Schema, options: &Options) -> Result<(), Error> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let map =
+        syscall::open_pin(path).map_err(|error| Error::Pins { path: path.to_owned(), reason: error.to_string() })?;
+    schema.check(name, map.as_fd(), path)?;
+    let wanted = match name {
+        "CONNECTIONS4" => options.connections4,
+        "CONNECTIONS6" => options.connections6,
+        _ => return Ok(()),
+    };
+    let found = syscall::map_shape(map.as_fd()).doing(|| format!("look at {}", path.display()))?.max_entries;
+    if found != wanted {
+        tracing::warn!("{name} keeps room for {found} entries; `xlvs stop` and a new start give it {wanted}");
+    }
+    Ok(())
+}
+
+fn create_retired(path: &Path, schema: &Schema) -> Result<(), Error> {
+    let Some(shape) = schema.shape(RETIRED).filter(|_| !path.exists()) else { return Ok(()) };
+    let map = syscall::create_map(RETIRED, shape).doing(|| format!("create map {RETIRED}"))?;
+    syscall::pin(map.as_fd(), path).doing(|| format!("pin map {RETIRED}"))
+}
+
+fn load_program(name: &str, program: &mut Program) -> Result<(), Error> {
+    let Program::Xdp(program) = program else {
+        return Err(Error::Load(format!("program {name} is not an XDP program")));
+    };
+    program.load().map_err(|error| Error::Load(format!("program {name}: {}", explain_program(&error))))
+}
+
+fn descriptor<'a>(program: Option<&'a Program>, name: &str) -> Result<&'a aya::programs::ProgramFd, Error> {
+    let program = program.ok_or_else(|| Error::Load(format!("the object has no program {name}")))?;
+    program.fd().map_err(|error| Error::Load(format!("program {name}: {error}")))
+}
+
+fn explain(error: &aya::EbpfError, options: &Options) -> String {
+    match error {
+        aya::EbpfError::MapError(MapError::CreateError { name, io_error }) => {
+            let hint = match io_error.raw_os_error() {
+                Some(libc::ENOMEM | libc::E2BIG) => {
+                    let entries = u64::from(options.connections4) + u64::from(options.connections6);
+                    format!(
+                        "; the connection tables take about {} MB, ask for fewer connections",
+                        (entries * 170) >> 20
+                    )
+                }
+                _ => String::new(),
+            };
+            format!("map {name} cannot be created: {io_error}{hint}")
+        }
+        other => with_sources(other),
+    }
+}
+
+/// The last lines of the verifier's log say what it did not like.
+fn explain_program(error: &ProgramError) -> String {
+    let ProgramError::LoadError { io_error, verifier_log } = error else { return with_sources(error) };
+    let log = verifier_log.to_string();
+    tracing::debug!("verifier log:\n{log}");
+    let told: Vec<&str> = log.lines().filter(|line| !line.starts_with("processed ") && !line.is_empty()).collect();
+    let last = told.iter().rev().take(3).rev().copied().collect::<Vec<_>>().join(" | ");
+    format!("the kernel refuses it: {io_error} ({last})")
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let inner = error.to_string();
+        if !text.contains(&inner) {
+            text = format!("{text}: {inner}");
+        }
+        source = error.source();
+    }
+    text.replace('\n', " ")
+}

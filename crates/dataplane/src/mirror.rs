@@ -1,0 +1,197 @@
+//! What the daemon knows of the maps besides their contents: which ids and slots are taken, and by whom.
+
+use crate::error::Error;
+use crate::maps::Maps;
+use crate::slots::{Slots, Span};
+use crate::snapshot::{self, FoundService};
+use crate::translate;
+use forward::abi;
+use model::{Endpoint, ForwardingMethod, ServerState, ServiceKey, ServiceOptions};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// Ids that are free, given out lowest first. Id 0 is never used.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    free: BTreeSet<u32>,
+    size: u32,
+}
+
+impl Ids {
+    pub(crate) fn new(size: u32) -> Self {
+        Self { free: (1..size).collect(), size }
+    }
+
+    pub(crate) fn take(&mut self, what: &'static str) -> Result<u32, Error> {
+        self.free.pop_first().ok_or(Error::NoSpace { what, size: self.size.saturating_sub(1) })
+    }
+
+    /// Marks an id as taken; false when it already was.
+    pub(crate) fn reserve(&mut self, id: u32) -> bool {
+        self.free.remove(&id)
+    }
+
+    pub(crate) fn give_back(&mut self, id: u32) {
+        self.free.insert(id);
+    }
+}
+
+/// A configured server.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) id: u32,
+    pub(crate) state: ServerState,
+    pub(crate) last_weight: u32,
+    /// It replies through us, or did before an edit: connections of that time still do.
+    pub(crate) replies: bool,
+}
+
+impl Server {
+    pub(crate) fn new(id: u32, state: ServerState, last_weight: u32) -> Self {
+        let replies = state.server.method == ForwardingMethod::Nat;
+        Self { id, state, last_weight, replies }
+    }
+}
+
+/// A service.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) id: u32,
+    pub(crate) options: ServiceOptions,
+    pub(crate) owned: bool,
+    /// Newest first.
+    pub(crate) servers: Vec<Server>,
+    pub(crate) list: Span,
+    pub(crate) table: Span,
+}
+
+impl Service {
+    pub(crate) fn position(&self, endpoint: &Endpoint) -> Option<usize> {
+        self.servers.iter().position(|server| server.state.server.endpoint == *endpoint)
+    }
+
+    pub(crate) fn effective_weights(&self) -> Vec<u32> {
+        self.servers.iter().map(|server| translate::effective_weight(self.owned, &server.state)).collect()
+    }
+}
+
+/// A removed server whose id may still be named by connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Gone {
+    pub(crate) id: u32,
+    /// Id of its service, which is not given to another one as long as this lasts.
+    pub(crate) service: u32,
+    /// What it was; unknown when its service was removed before this daemon started.
+    pub(crate) was: Option<(ServiceKey, Endpoint)>,
+    pub(crate) since: Instant,
+}
+
+/// The books.
+pub(crate) struct Mirror {
+    pub(crate) services: BTreeMap<ServiceKey, Service>,
+    pub(crate) gone: Vec<Gone>,
+    pub(crate) slots: Slots,
+    pub(crate) server_ids: Ids,
+    pub(crate) service_ids: Ids,
+}
+
+impl Mirror {
+    /// Books of the maps as they are.
+    pub(crate) fn of(maps: &Maps, now: Instant) -> Result<Self, Error> {
+        let mut mirror = Self {
+            services: BTreeMap::new(),
+            gone: Vec::new(),
+            slots: Slots::new(maps.schedule.len()),
+            server_ids: Ids::new(maps.servers.len().min(maps.loads.len())),
+            service_ids: Ids::new(maps.cursors.len()),
+        };
+        for found in snapshot::services(maps)? {
+            mirror.enter(found)?;
+        }
+        mirror.find_gone(maps, now);
+        Ok(mirror)
+    }
+
+    fn enter(&mut self, found: FoundService) -> Result<(), Error> {
+        let key = found.key;
+        let free = self.service_ids.reserve(found.id)
+            && self.slots.reserve(found.list)
+            && self.slots.reserve(found.table)
+            && found.servers.iter().all(|server| self.server_ids.reserve(server.id));
+        if !free {
+            return Err(Error::Inconsistent(format!("service {key} shares ids or slots with another one")));
+        }
+        let servers = found.servers.into_iter();
+        let servers = servers.map(|it| Server::new(it.id, it.state, it.last_weight));
+        let options =
+            ServiceOptions { scheduler: found.scheduler, scheduler_flags: found.flags, any: false, name: None };
+        let service = Service {
+            id: found.id,
+            options,
+            owned: found.owned,
+            servers: servers.collect(),
+            list: found.list,
+            table: found.table,
+        };
+        self.services.insert(key, service);
+        Ok(())
+    }
+
+    /// Servers that are taken but in no list: removed ones, or additions that were cut short.
+    fn find_gone(&mut self, maps: &Maps, now: Instant) {
+        let keys: BTreeMap<u32, ServiceKey> = self.services.iter().map(|(key, service)| (service.id, *key)).collect();
+        for id in 1..maps.servers.len() {
+            let Some(cell) = maps.servers.get(id) else { continue };
+            if cell.flags.get() & abi::RealServer::TAKEN == 0 || !self.server_ids.reserve(id) {
+                continue;
+            }
+            let service = cell.service.get();
+            self.service_ids.reserve(service);
+            let was = keys.get(&service).map(|key| (*key, translate::endpoint(cell, key.endpoint.is_ipv4())));
+            make_unavailable(maps, id);
+            self.gone.push(Gone { id, service, was, since: now });
+        }
+    }
+
+    /// The id that this service had, if removed servers of it are still named by connections.
+    pub(crate) fn former_service_id(&self, key: &ServiceKey) -> Option<u32> {
+        self.gone.iter().find(|gone| gone.was.is_some_and(|(was, _)| was == *key)).map(|gone| gone.service)
+    }
+
+    /// Takes a removed server back out of the books.
+    pub(crate) fn revive(&mut self, service: u32, endpoint: &Endpoint) -> Option<Gone> {
+        let same = |gone: &Gone| gone.service == service && gone.was.is_some_and(|(_, was)| was == *endpoint);
+        let place = self.gone.iter().position(same)?;
+        Some(self.gone.swap_remove(place))
+    }
+
+    /// True when a service or a removed server still has this service id.
+    pub(crate) fn uses_service_id(&self, id: u32) -> bool {
+        self.services.values().any(|service| service.id == id) || self.gone.iter().any(|gone| gone.service == id)
+    }
+}
+
+/// Takes a server out of every rotation; connections that name it are dropped from now on.
+pub(crate) fn make_unavailable(maps: &Maps, id: u32) {
+    if let Some(load) = maps.loads.get(id) {
+        load.weight.set(0);
+    }
+    if let Some(cell) = maps.servers.get(id) {
+        cell.flags.set(cell.flags.get() & !abi::RealServer::AVAILABLE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_start_at_one_and_run_out_cleanly() {
+        let mut ids = Ids::new(3);
+        assert_eq!((ids.take("x").unwrap(), ids.take("x").unwrap()), (1, 2));
+        assert!(ids.take("server").unwrap_err().to_string().contains("another server: the table holds 2"));
+        ids.give_back(1);
+        assert_eq!(ids.take("x").unwrap(), 1);
+        assert!(!ids.reserve(1));
+    }
+}

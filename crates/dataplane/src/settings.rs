@@ -1,0 +1,73 @@
+//! Settings of the forwarding path: time-outs in ticks, and flags.
+
+use forward::abi::Settings;
+use forward::{TcpState, Time};
+use model::Timeouts;
+
+/// Writes IPVS's defaults into settings that nobody has written yet.
+pub(crate) fn begin(settings: &Settings) {
+    if settings.udp_timeout.get() != 0 {
+        return;
+    }
+    for (cell, seconds) in settings.tcp_timeouts.iter().zip(TcpState::TIMEOUTS) {
+        cell.set(Time::ticks(seconds));
+    }
+    settings.flags.set(Settings::REUSE_CLOSED);
+    set_timeouts(settings, Timeouts::default());
+}
+
+/// The three that can be set.
+pub(crate) fn set_timeouts(settings: &Settings, timeouts: Timeouts) {
+    if let Some(cell) = settings.tcp_timeouts.get(TcpState::Established as usize) {
+        cell.set(ticks(timeouts.tcp));
+    }
+    if let Some(cell) = settings.tcp_timeouts.get(TcpState::FinWait as usize) {
+        cell.set(ticks(timeouts.tcp_fin));
+    }
+    settings.udp_timeout.set(ticks(timeouts.udp));
+}
+
+/// The three, read back.
+pub(crate) fn timeouts(settings: &Settings) -> Timeouts {
+    let tcp = |state: TcpState| settings.tcp_timeouts.get(state as usize).map_or(0, |cell| seconds(cell.get()));
+    Timeouts {
+        tcp: tcp(TcpState::Established),
+        tcp_fin: tcp(TcpState::FinWait),
+        udp: seconds(settings.udp_timeout.get()),
+    }
+}
+
+/// Ages are compared as differences that wrap: no time-out may reach half the range (four and a half years).
+fn ticks(seconds: u32) -> u32 {
+    const MOST: u32 = 100_000_000;
+    Time::ticks(seconds.min(MOST))
+}
+
+/// Exact for every number of seconds: ticks were rounded up by less than one tick.
+const fn seconds(ticks: u32) -> u32 {
+    (((ticks as u64) << Time::TICK_SHIFT) / 1_000_000_000) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_come_back_as_they_went_in() {
+        for value in (0..100_000).chain([1_000_000, 99_999_999]) {
+            assert_eq!(seconds(ticks(value)), value);
+        }
+    }
+
+    #[test]
+    fn defaults_are_written_once() {
+        let settings = Settings::default();
+        begin(&settings);
+        assert_eq!(timeouts(&settings), Timeouts::default());
+        assert_eq!(settings.tcp_timeouts[TcpState::SynReceived as usize].get(), Time::ticks(60));
+        let changed = Timeouts { tcp: 10, tcp_fin: 20, udp: 30 };
+        set_timeouts(&settings, changed);
+        begin(&settings);
+        assert_eq!(timeouts(&settings), changed);
+    }
+}

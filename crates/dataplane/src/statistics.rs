@@ -1,0 +1,70 @@
+//! Packets and bytes by server and by service, summed over CPUs; what is gone stays in the sums of its service.
+
+use crate::error::{Doing, Error};
+use crate::filter;
+use crate::maps::Maps;
+use crate::mirror::{Gone, Mirror, Service};
+use crate::slots::REST;
+use forward::abi::Statistics;
+use std::io;
+use std::time::Instant;
+
+const fn plus(a: Statistics, b: Statistics) -> Statistics {
+    Statistics {
+        connections: a.connections.wrapping_add(b.connections),
+        in_packets: a.in_packets.wrapping_add(b.in_packets),
+        in_bytes: a.in_bytes.wrapping_add(b.in_bytes),
+        out_packets: a.out_packets.wrapping_add(b.out_packets),
+        out_bytes: a.out_bytes.wrapping_add(b.out_bytes),
+    }
+}
+
+/// Of one server id.
+pub(crate) fn of_server(maps: &Maps, id: u32) -> io::Result<Statistics> {
+    Ok(maps.statistics.get(id)?.into_iter().fold(Statistics::default(), plus))
+}
+
+/// Of a service: its servers, its removed servers, and those that are forgotten.
+pub(crate) fn of_service(maps: &Maps, mirror: &Mirror, service: &Service) -> io::Result<Statistics> {
+    let configured = service.servers.iter().map(|server| server.id);
+    let gone = mirror.gone.iter().filter(|gone| gone.service == service.id).map(|gone| gone.id);
+    let mut sum = maps.retired.get(&service.id)?.unwrap_or_default();
+    for id in configured.chain(gone) {
+        sum = plus(sum, of_server(maps, id)?);
+    }
+    Ok(sum)
+}
+
+/// Frees the ids of removed servers that no connection names any more, and slots that have rested.
+pub(crate) fn settle(maps: &Maps, mirror: &mut Mirror, now: Instant) -> Result<(), Error> {
+    mirror.slots.settle(now);
+    let is_over = |gone: &Gone| now.saturating_duration_since(gone.since) >= REST && !is_named(maps, gone.id);
+    let over: Vec<Gone> = mirror.gone.extract_if(.., |gone| is_over(gone)).collect();
+    if over.is_empty() {
+        return Ok(());
+    }
+    for gone in over {
+        retire(maps, &gone).doing(|| "keep the counters of a removed server".to_owned())?;
+        mirror.server_ids.give_back(gone.id);
+        if !mirror.uses_service_id(gone.service) {
+            mirror.service_ids.give_back(gone.service);
+        }
+    }
+    filter::restrict(maps, mirror);
+    Ok(())
+}
+
+fn is_named(maps: &Maps, id: u32) -> bool {
+    maps.loads.get(id).is_some_and(|load| load.active.get().wrapping_add(load.inactive.get()) != 0)
+}
+
+/// Moves the sums of a server to its service and frees its cell.
+fn retire(maps: &Maps, gone: &Gone) -> io::Result<()> {
+    let sum = plus(maps.retired.get(&gone.service)?.unwrap_or_default(), of_server(maps, gone.id)?);
+    maps.retired.set(&gone.service, &sum)?;
+    maps.statistics.clear(gone.id)?;
+    if let Some(cell) = maps.servers.get(gone.id) {
+        cell.flags.set(0);
+    }
+    Ok(())
+}

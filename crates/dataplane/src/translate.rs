@@ -1,0 +1,204 @@
+//! The operator's words and the maps' words for the same things.
+
+use forward::abi::{self, Address4, Address6, KeyTail, Port, SchedulerKind};
+use forward::{Address, Cell64, address};
+use model::{
+    Endpoint, ForwardingMethod, Hop, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServerState, ServiceKey,
+    Weight,
+};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{Ordering, fence};
+use wire::protocol;
+
+/// The key of a service in the table of its family.
+pub(crate) enum TableKey {
+    V4(abi::ServiceKey<Address4>),
+    V6(abi::ServiceKey<Address6>),
+}
+
+/// Where a service stands.
+pub(crate) fn table_key(key: &ServiceKey) -> TableKey {
+    let (port, protocol) = (Port::new(key.endpoint.port()), key.protocol.number());
+    match key.endpoint.ip() {
+        IpAddr::V4(address) => TableKey::V4(abi::ServiceKey::new(address.into(), port, protocol)),
+        IpAddr::V6(address) => TableKey::V6(abi::ServiceKey::new(address.into(), port, protocol)),
+    }
+}
+
+/// An address of one family, back from its map form.
+pub(crate) trait ToIp: Copy {
+    fn to_ip(self) -> IpAddr;
+}
+
+impl ToIp for Address4 {
+    fn to_ip(self) -> IpAddr {
+        Ipv4Addr::from(self.0.to_ne_bytes()).into()
+    }
+}
+
+impl ToIp for Address6 {
+    fn to_ip(self) -> IpAddr {
+        let mut bytes = [0; 16];
+        for (to, from) in bytes.iter_mut().zip(self.0.iter().flat_map(|half| half.to_ne_bytes())) {
+            *to = from;
+        }
+        Ipv6Addr::from(bytes).into()
+    }
+}
+
+/// The service a table key stands for; `None` for protocols that no service has.
+pub(crate) fn service_key<A: ToIp + KeyTail>(key: &abi::ServiceKey<A>) -> Option<ServiceKey> {
+    let protocol = match key.protocol {
+        protocol::TCP => Protocol::Tcp,
+        protocol::UDP => Protocol::Udp,
+        _ => return None,
+    };
+    Some(ServiceKey { protocol, endpoint: SocketAddr::new(key.address.to_ip(), key.port.get()) })
+}
+
+pub(crate) const fn scheduler_number(scheduler: Scheduler) -> u8 {
+    let kind = match scheduler {
+        Scheduler::RoundRobin => SchedulerKind::RoundRobin,
+        Scheduler::WeightedRoundRobin => SchedulerKind::WeightedRoundRobin,
+        Scheduler::LeastConnection => SchedulerKind::LeastConnection,
+        Scheduler::WeightedLeastConnection => SchedulerKind::WeightedLeastConnection,
+        Scheduler::SourceHash => SchedulerKind::SourceHash,
+        Scheduler::Maglev => SchedulerKind::Maglev,
+    };
+    kind as u8
+}
+
+pub(crate) fn scheduler(number: u8) -> Option<Scheduler> {
+    Scheduler::ALL.into_iter().find(|scheduler| scheduler_number(*scheduler) == number)
+}
+
+/// Flags of a service.
+pub(crate) const fn service_flags(owned: bool, flags: SchedulerFlags) -> u8 {
+    (if owned { abi::Service::OWNED } else { 0 }) | (if flags.port { abi::Service::HASH_PORT } else { 0 })
+}
+
+/// Flags of a configured server.
+pub(crate) const fn server_flags(owned: bool, reach: Reach) -> u32 {
+    let reached = match reach {
+        Reach::Unresolved => 0,
+        Reach::Local => abi::RealServer::RESOLVED | abi::RealServer::LOCAL,
+        Reach::Via(_) => abi::RealServer::RESOLVED,
+    };
+    let owned = if owned { abi::RealServer::OWNED } else { 0 };
+    abi::RealServer::TAKEN | abi::RealServer::AVAILABLE | owned | reached
+}
+
+/// The weight that schedulers see.
+pub(crate) fn effective_weight(owned: bool, server: &ServerState) -> u32 {
+    let ready = server_flags(owned, server.reach) & abi::RealServer::READY == abi::RealServer::READY;
+    if ready { server.server.weight.get() } else { 0 }
+}
+
+/// Writes a configured server; its flags last, so that nobody believes a half-written one.
+pub(crate) fn write_server(cell: &abi::RealServer, service: u32, owned: bool, server: &ServerState, last_weight: u32) {
+    let endpoint = server.server.endpoint;
+    let method = match server.server.method {
+        ForwardingMethod::Nat => abi::Method::Nat,
+        ForwardingMethod::DirectRouting => abi::Method::DirectRouting,
+    };
+    cell.service.set(service);
+    match endpoint.ip() {
+        IpAddr::V4(address) => store(&cell.address, Address4::from(address)),
+        IpAddr::V6(address) => store(&cell.address, Address6::from(address)),
+    }
+    cell.port_and_method.set(u32::from(Port::new(endpoint.port()).0) | (method as u32) << 16);
+    cell.weight.set(server.server.weight.get());
+    cell.last_weight.set(last_weight);
+    if let Reach::Via(Hop { interface, destination, source }) = server.reach {
+        cell.hop.set(abi::NextHop { interface, destination, source });
+    }
+    fence(Ordering::Release);
+    cell.flags.set(server_flags(owned, server.reach));
+}
+
+fn store([first, second]: &[Cell64; 2], address: impl Address) {
+    let [low, high] = address.words();
+    first.set(low);
+    second.set(high);
+}
+
+/// Address and port of a server of a service of this family.
+pub(crate) fn endpoint(cell: &abi::RealServer, is_v4: bool) -> Endpoint {
+    let ip = if is_v4 {
+        address::load::<Address4>(&cell.address).to_ip()
+    } else {
+        address::load::<Address6>(&cell.address).to_ip()
+    };
+    SocketAddr::new(ip, Port(cell.port_and_method.get() as u16).get())
+}
+
+pub(crate) fn is_nat(cell: &abi::RealServer) -> bool {
+    cell.port_and_method.get() >> 16 == abi::Method::Nat as u32
+}
+
+/// A server as its cell tells. One that is listed but not available (a removal was cut short) is unresolved.
+pub(crate) fn read_server(cell: &abi::RealServer, is_v4: bool) -> ServerState {
+    let method = if is_nat(cell) { ForwardingMethod::Nat } else { ForwardingMethod::DirectRouting };
+    let weight = Weight::new(cell.weight.get()).unwrap_or_default();
+    ServerState { server: RealServer { endpoint: endpoint(cell, is_v4), method, weight }, reach: read_reach(cell) }
+}
+
+fn read_reach(cell: &abi::RealServer) -> Reach {
+    let flags = cell.flags.get();
+    if flags & abi::RealServer::AVAILABLE == 0 || flags & abi::RealServer::RESOLVED == 0 {
+        Reach::Unresolved
+    } else if flags & abi::RealServer::LOCAL != 0 {
+        Reach::Local
+    } else {
+        let abi::NextHop { interface, destination, source } = cell.hop.get();
+        Reach::Via(Hop { interface, destination, source })
+    }
+}
+
+/// The place of an address in the prefilter.
+pub(crate) fn filter_hash(ip: IpAddr) -> u16 {
+    match ip {
+        IpAddr::V4(address) => Address4::from(address).filter_hash(),
+        IpAddr::V6(address) => Address6::from(address).filter_hash(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::MacAddress;
+
+    fn state(endpoint: &str, reach: Reach) -> ServerState {
+        let weight = Weight::new(7).unwrap();
+        let server = RealServer { endpoint: endpoint.parse().unwrap(), method: ForwardingMethod::Nat, weight };
+        ServerState { server, reach }
+    }
+
+    #[test]
+    fn servers_come_back_as_they_were_written() {
+        let hop = Hop { interface: 3, destination: MacAddress([2; 6]), source: MacAddress([4; 6]) };
+        for reach in [Reach::Unresolved, Reach::Local, Reach::Via(hop)] {
+            for endpoint in ["10.1.2.3:8080", "[fd00::1:2]:443"] {
+                let (cell, written) = (abi::RealServer::default(), state(endpoint, reach));
+                write_server(&cell, 5, true, &written, 9);
+                assert_eq!(read_server(&cell, written.server.endpoint.is_ipv4()), written);
+                assert_eq!((cell.service.get(), cell.last_weight.get()), (5, 9));
+                assert_eq!(effective_weight(true, &written), if reach == Reach::Unresolved { 0 } else { 7 });
+                assert_eq!(effective_weight(false, &written), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn service_keys_come_back_as_they_went_in() {
+        for (protocol, endpoint) in [(Protocol::Tcp, "10.0.0.1:80"), (Protocol::Udp, "[fd00::5]:53")] {
+            let key = ServiceKey { protocol, endpoint: endpoint.parse().unwrap() };
+            let back = match table_key(&key) {
+                TableKey::V4(key) => service_key(&key),
+                TableKey::V6(key) => service_key(&key),
+            };
+            assert_eq!(back, Some(key));
+        }
+        assert!(Scheduler::ALL.into_iter().all(|kind| scheduler(scheduler_number(kind)) == Some(kind)));
+    }
+}

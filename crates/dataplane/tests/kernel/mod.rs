@@ -1,0 +1,240 @@
+//! The BPF object loaded for a test, with maps filled from host tables: nothing pinned, nothing attached.
+#![expect(unsafe_code, reason = "lays map values over bytes")]
+
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray};
+use aya::programs::{TestRun, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader, Pod};
+use forward::Counter;
+use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics};
+use forward::host::{HashTables, SliceFrame};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("XLVS_BPF_OBJECT"));
+
+/// Servers and services that the tests' maps have room for: as many as host tables.
+const SERVERS: u32 = 2048;
+
+/// Ids that the cases use.
+const USED_SERVERS: u32 = 8;
+/// Slots of lists and hash tables that the cases use.
+const USED_SLOTS: usize = 4200;
+
+/// What a program made of a frame.
+pub(crate) struct Outcome {
+    pub(crate) action: u32,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The loaded programs.
+pub(crate) struct Kernel {
+    ebpf: Ebpf,
+}
+
+impl Kernel {
+    /// Loads every program; says how many instructions the verifier followed.
+    pub(crate) fn load(connections: u32) -> (Self, Vec<(String, u32)>) {
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("CONNECTIONS4", connections)
+            .map_max_entries("CONNECTIONS6", connections)
+            .map_max_entries("SERVERS", SERVERS)
+            .map_max_entries("LOADS", SERVERS)
+            .map_max_entries("STATISTICS", SERVERS)
+            .map_max_entries("SCHEDULE", 1 << 16)
+            .load(OBJECT)
+            .expect("the object opens");
+        let mut names: Vec<String> = ebpf.programs().map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        let verified = names
+            .into_iter()
+            .map(|name| {
+                let program: &mut Xdp = ebpf.program_mut(&name).unwrap().try_into().unwrap();
+                if let Err(error) = program.load() {
+                    panic!("{name} is refused: {error:?}");
+                }
+                let count = program.info().unwrap().verified_instruction_count().unwrap_or(0);
+                (name, count)
+            })
+            .collect();
+        let mut kernel = Self { ebpf };
+        for (index, name) in ["steer4", "steer6", "establish4", "establish6"].into_iter().enumerate() {
+            let program: &Xdp = kernel.ebpf.program(name).unwrap().try_into().unwrap();
+            let program = program.fd().unwrap().try_clone().unwrap();
+            let mut jumps = ProgramArray::try_from(kernel.ebpf.map_mut("JUMPS").unwrap()).unwrap();
+            jumps.set(index as u32, &program, 0).unwrap();
+        }
+        (kernel, verified)
+    }
+
+    fn array<const N: usize>(&mut self, name: &str) -> Array<&mut MapData, [u8; N]> {
+        Array::try_from(self.ebpf.map_mut(name).unwrap()).unwrap()
+    }
+
+    fn hash<const K: usize, const V: usize>(&mut self, name: &str) -> HashMap<&mut MapData, [u8; K], [u8; V]> {
+        HashMap::try_from(self.ebpf.map_mut(name).unwrap()).unwrap()
+    }
+
+    /// As after loading: nothing configured, nothing counted, no connections.
+    pub(crate) fn reset(&mut self) {
+        let (four, six) = self.keys();
+        four.iter().for_each(|key| self.hash::<16, 64>("CONNECTIONS4").remove(key).unwrap());
+        six.iter().for_each(|key| self.hash::<40, 64>("CONNECTIONS6").remove(key).unwrap());
+        let four: Vec<_> = self.hash::<16, 32>("SERVICES4").keys().map(Result::unwrap).collect();
+        four.iter().for_each(|key| self.hash::<16, 32>("SERVICES4").remove(key).unwrap());
+        let six: Vec<_> = self.hash::<24, 32>("SERVICES6").keys().map(Result::unwrap).collect();
+        six.iter().for_each(|key| self.hash::<24, 32>("SERVICES6").remove(key).unwrap());
+        for id in 0..USED_SERVERS {
+            self.array::<64>("SERVERS").set(id, [0; 64], 0).unwrap();
+            self.array::<16>("LOADS").set(id, [0; 16], 0).unwrap();
+            self.array::<8>("CURSORS").set(id, [0; 8], 0).unwrap();
+            self.zero("STATISTICS", id, [0_u64; 5]);
+        }
+        (0..Counter::COUNT).for_each(|index| self.zero("COUNTERS", index, 0_u64));
+        self.zero("INTERFACE_COUNTERS", 1, 0_u64);
+    }
+
+    fn zero<V: Pod>(&mut self, map: &str, index: u32, zero: V) {
+        let cpus = aya::util::nr_cpus().unwrap();
+        let mut map = PerCpuArray::<_, V>::try_from(self.ebpf.map_mut(map).unwrap()).unwrap();
+        map.set(index, PerCpuValues::try_from(vec![zero; cpus]).unwrap(), 0).unwrap();
+    }
+
+    /// Writes everything that the daemon writes: services, servers, weights, lists, settings, filter, interfaces.
+    pub(crate) fn configure(&mut self, tables: &HashTables) {
+        self.array::<{ size_of::<forward::filter::Filter>() }>("FILTER").set(0, bytes(&tables.filter), 0).unwrap();
+        self.array::<80>("SETTINGS").set(0, bytes(&tables.settings), 0).unwrap();
+        let interface = tables.interfaces()[1];
+        self.array::<16>("INTERFACES").set(1, bytes(&interface), 0).unwrap();
+        let mut schedule = self.array::<4>("SCHEDULE");
+        for (slot, server) in tables.schedule.iter().enumerate().take(USED_SLOTS) {
+            schedule.set(slot as u32, server.to_ne_bytes(), 0).unwrap();
+        }
+        for (key, service) in tables.services4() {
+            self.hash::<16, 32>("SERVICES4")
+                .insert(bytes::<ServiceKey<_>, 16>(key), bytes::<Service, 32>(service), 0)
+                .unwrap();
+        }
+        for (key, service) in tables.services6() {
+            self.hash::<24, 32>("SERVICES6")
+                .insert(bytes::<ServiceKey<_>, 24>(key), bytes::<Service, 32>(service), 0)
+                .unwrap();
+        }
+        self.configure_servers(tables);
+    }
+
+    /// Writes servers and their weights; their loads stay as they are.
+    pub(crate) fn configure_servers(&mut self, tables: &HashTables) {
+        for id in (0..USED_SERVERS).filter(|id| tables.servers[*id as usize].flags.get() != 0) {
+            let server: &RealServer = &tables.servers[id as usize];
+            self.array::<64>("SERVERS").set(id, bytes(server), 0).unwrap();
+            let (active, inactive, _) = self.load_of(id);
+            let load = Load {
+                active: forward::Cell32::new(active),
+                inactive: forward::Cell32::new(inactive),
+                weight: tables.loads[id as usize].weight.clone(),
+                ..Load::default()
+            };
+            self.array::<16>("LOADS").set(id, bytes(&load), 0).unwrap();
+        }
+    }
+
+    /// Active and inactive connections and the weight of a server.
+    pub(crate) fn load_of(&mut self, id: u32) -> (u32, u32, u32) {
+        let words = self.array::<16>("LOADS").get(&id, 0).unwrap();
+        let word = |at: usize| u32::from_ne_bytes(words[at..at + 4].try_into().unwrap());
+        (word(0), word(4), word(8))
+    }
+
+    /// The cursor of a service.
+    pub(crate) fn cursor(&mut self, service: u32) -> u64 {
+        u64::from_ne_bytes(self.array::<8>("CURSORS").get(&service, 0).unwrap())
+    }
+
+    /// All counters, summed over CPUs, by number.
+    pub(crate) fn counters(&mut self) -> Vec<u64> {
+        let map = PerCpuArray::<_, u64>::try_from(self.ebpf.map_mut("COUNTERS").unwrap()).unwrap();
+        (0..Counter::COUNT).map(|index| map.get(&index, 0).unwrap().iter().sum()).collect()
+    }
+
+    /// Statistics of a server, summed over CPUs.
+    pub(crate) fn statistics(&mut self, id: u32) -> Statistics {
+        let map = PerCpuArray::<_, [u64; 5]>::try_from(self.ebpf.map_mut("STATISTICS").unwrap()).unwrap();
+        let mut sum = [0; 5];
+        for values in map.get(&id, 0).unwrap().iter() {
+            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+        let [connections, in_packets, in_bytes, out_packets, out_bytes] = sum;
+        Statistics { connections, in_packets, in_bytes, out_packets, out_bytes }
+    }
+
+    /// Partial checksums counted on interface 1.
+    pub(crate) fn partial_checksums(&mut self) -> u64 {
+        let map = PerCpuArray::<_, u64>::try_from(self.ebpf.map_mut("INTERFACE_COUNTERS").unwrap()).unwrap();
+        map.get(&1, 0).unwrap().iter().sum()
+    }
+
+    /// Keys of all entries, both families.
+    pub(crate) fn keys(&mut self) -> (Vec<[u8; 16]>, Vec<[u8; 40]>) {
+        let four = self.hash::<16, 64>("CONNECTIONS4").keys().map(Result::unwrap).collect();
+        let six = self.hash::<40, 64>("CONNECTIONS6").keys().map(Result::unwrap).collect();
+        (four, six)
+    }
+
+    /// Lets ticks go by for every entry.
+    pub(crate) fn wait(&mut self, ticks: u32) {
+        let (four, six) = self.keys();
+        for key in four {
+            let mut map = self.hash::<16, 64>("CONNECTIONS4");
+            let value = older(map.get(&key, 0).unwrap(), ticks);
+            map.insert(key, value, 0).unwrap();
+        }
+        for key in six {
+            let mut map = self.hash::<40, 64>("CONNECTIONS6");
+            let value = older(map.get(&key, 0).unwrap(), ticks);
+            map.insert(key, value, 0).unwrap();
+        }
+    }
+
+    /// Runs a program over a frame that arrives on interface 1.
+    pub(crate) fn run(&self, program: &str, frame: &SliceFrame) -> Outcome {
+        let program: &Xdp = self.ebpf.program(program).unwrap().try_into().unwrap();
+        let mut out = vec![0; frame.bytes.len() + 256];
+        let options =
+            TestRunOptions { data_in: Some(&frame.bytes), data_out: Some(&mut out), repeat: 1, ..Default::default() };
+        let result = program.test_run(options).expect("BPF_PROG_TEST_RUN");
+        out.truncate(result.data_size_out as usize);
+        Outcome { action: result.return_value, bytes: out }
+    }
+
+    /// Runs the expiry programs over every entry, as the sweeper does; says how many were removed.
+    pub(crate) fn sweep(&mut self) -> usize {
+        let (four, six) = self.keys();
+        self.expire("expire4", &four.concat(), size_of::<FlowKey<forward::abi::Address4>>())
+            + self.expire("expire6", &six.concat(), size_of::<FlowKey<forward::abi::Address6>>())
+    }
+
+    fn expire(&self, program: &str, keys: &[u8], size: usize) -> usize {
+        let batches = keys.chunks(size * 64);
+        batches
+            .map(|batch| {
+                let bytes = [&[0; 14][..], batch].concat();
+                self.run(program, &SliceFrame { bytes, ingress: 1 }).action as usize
+            })
+            .sum()
+    }
+}
+
+fn older(mut value: [u8; 64], ticks: u32) -> [u8; 64] {
+    let at = std::mem::offset_of!(Connection, last_seen);
+    let seen = u32::from_ne_bytes(value[at..at + 4].try_into().unwrap());
+    value[at..at + 4].copy_from_slice(&seen.wrapping_sub(ticks).to_ne_bytes());
+    value
+}
+
+/// The bytes of a map value or key.
+pub(crate) fn bytes<T, const N: usize>(value: &T) -> [u8; N]
+where
+    [u8; N]: Pod,
+{
+    assert_eq!(size_of::<T>(), N);
+    // SAFETY: map layouts have no padding (asserted in forward::abi by size), the length was checked above.
+    unsafe { std::ptr::from_ref(value).cast::<[u8; N]>().read() }
+}

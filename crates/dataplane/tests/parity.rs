@@ -1,0 +1,117 @@
+//! Every packet case through the loaded programs: the same verdict, bytes, counters and loads as on the host.
+
+mod kernel;
+
+use forward::cases::{self, Case, Expect, Step};
+use forward::host::World;
+use forward::{Action, Time};
+use kernel::Kernel;
+
+const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;
+const XDP_TX: u32 = 3;
+const XDP_REDIRECT: u32 = 4;
+
+#[test]
+#[ignore = "needs root"]
+fn every_case_in_the_kernel() {
+    let cases = cases::all();
+    let (mut kernel, verified) = Kernel::load(1000);
+    let mut packets = 0;
+    for case in &cases {
+        if case.name == "table full" {
+            packets += run(&mut Kernel::load(3).0, case);
+        } else {
+            kernel.reset();
+            packets += run(&mut kernel, case);
+        }
+    }
+    println!("{} cases, {packets} packets: host and kernel agree", cases.len());
+    for (program, instructions) in verified {
+        println!("{program:>12}: {instructions} instructions verified");
+    }
+}
+
+/// Runs one case on both sides. The host's clock is the kernel's, so that ticks agree.
+fn run(kernel: &mut Kernel, case: &Case) -> usize {
+    let mut world = (case.world)();
+    kernel.configure(&world.tables);
+    let mut packets = 0;
+    for (number, step) in case.steps.iter().enumerate() {
+        let place = format!("{}, step {}", case.name, number + 1);
+        world.now = now();
+        match step {
+            Step::Send(frame, expect) => {
+                let outcome = kernel.run("entry", frame);
+                assert_eq!(outcome.action, action(expect), "{place}: action");
+                assert_eq!(hex(&outcome.bytes), hex(&expect.bytes), "{place}: bytes");
+                world.send(&mut frame.clone());
+                packets += 1;
+            }
+            Step::Wait(seconds) => {
+                world.wait(*seconds);
+                kernel.wait(Time::ticks(*seconds));
+            }
+            Step::Change(change) => {
+                change(&mut world);
+                kernel.configure(&world.tables);
+            }
+            Step::Sweep(removed) => {
+                assert_eq!(kernel.sweep(), *removed, "{place}: removed");
+                sweep(&world);
+            }
+            Step::Entries(entries) => {
+                let (four, six) = kernel.keys();
+                assert_eq!(four.len() + six.len(), *entries, "{place}: entries");
+            }
+            Step::Load(server, active, inactive) => {
+                let (seen_active, seen_inactive, _) = kernel.load_of(*server);
+                assert_eq!((seen_active, seen_inactive), (*active, *inactive), "{place}: load");
+            }
+        }
+        compare(kernel, &world, &place);
+    }
+    packets
+}
+
+/// Everything countable agrees.
+fn compare(kernel: &mut Kernel, world: &World, place: &str) {
+    let host: Vec<u64> = world.tables.counters.iter().map(|cell| cell.get()).collect();
+    assert_eq!(kernel.counters(), host, "{place}: counters");
+    for id in 1..6 {
+        assert_eq!(kernel.statistics(id), world.tables.statistics[id as usize].get(), "{place}: statistics of {id}");
+        let load = &world.tables.loads[id as usize];
+        let host = (load.active.get(), load.inactive.get(), load.weight.get());
+        assert_eq!(kernel.load_of(id), host, "{place}: load of {id}");
+    }
+    assert_eq!(kernel.cursor(0), world.tables.cursors[0].get(), "{place}: cursor");
+    let partial = world.tables.partial_checksums.borrow().get(&1).copied().unwrap_or(0);
+    assert_eq!(kernel.partial_checksums(), partial, "{place}: partial checksums");
+}
+
+fn sweep(world: &World) {
+    for key in world.tables.keys4() {
+        forward::expire::expire(&key, &world.tables, world.now);
+    }
+    for key in world.tables.keys6() {
+        forward::expire::expire(&key, &world.tables, world.now);
+    }
+}
+
+fn action(expect: &Expect) -> u32 {
+    match expect.action {
+        Action::Drop => XDP_DROP,
+        Action::Pass => XDP_PASS,
+        Action::Forward if expect.interface == 1 => XDP_TX,
+        Action::Forward => XDP_REDIRECT,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn now() -> Time {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC_COARSE).unwrap();
+    Time(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
+}

@@ -1,0 +1,237 @@
+//! The loop: requests, news from the network, time and signals, one after the other, into the [`Director`].
+
+use crate::director::{Director, Done};
+use crate::observe::Network;
+use crate::observe::events::{Events, News};
+use crate::plane::Plane;
+use crate::rates;
+use crate::server::Call;
+use api::{Reply, Request, Response};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+/// Time between two full looks at the network, and between two comparisons with the maps, when nothing happens.
+const LOOK: Duration = Duration::from_secs(5);
+/// Shortest time between two full looks, when much happens.
+const SETTLE: Duration = Duration::from_millis(20);
+/// Time after which a next hop that does not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long an answer waits for the next hop of a new server, so that the next command already finds it.
+const NEIGHBOUR_WAIT: Duration = Duration::from_millis(150);
+
+/// How the loop ended.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    /// Programs stay attached and maps pinned.
+    pub(crate) keep_forwarding: bool,
+    /// Who asked, if it was a request.
+    pub(crate) reply: Option<oneshot::Sender<Reply>>,
+}
+
+/// An answer that waits for next hops.
+struct Waiting {
+    reply: oneshot::Sender<Reply>,
+    response: Response,
+    pending: BTreeSet<IpAddr>,
+}
+
+/// When what is due.
+struct Clock {
+    look: Instant,
+    /// Not before this time, whatever the news.
+    look_earliest: Instant,
+    compare: Instant,
+    ask_again: Instant,
+    estimate: Instant,
+    /// No answer waits before: one that waited in vain has used up the patience of this second.
+    wait_again: Instant,
+    waiting_ends: Option<Instant>,
+}
+
+/// The loop's state beside the director.
+pub(crate) struct Daemon<P, N> {
+    director: Director<P, N>,
+    clock: Clock,
+    waiting: Vec<Waiting>,
+    reload: Box<dyn FnMut() -> Option<model::Config>>,
+}
+
+/// What can happen.
+enum Happening {
+    Call(Option<Call>),
+    News(std::io::Result<News>),
+    Due,
+    Terminate,
+    Reload,
+}
+
+impl<P: Plane, N: Network> Daemon<P, N> {
+    /// Everything is due now.
+    pub(crate) fn new(director: Director<P, N>, reload: Box<dyn FnMut() -> Option<model::Config>>) -> Self {
+        let now = Instant::now();
+        let clock = Clock {
+            look: now + LOOK,
+            look_earliest: now,
+            compare: now + LOOK,
+            ask_again: now + ASK_AGAIN,
+            estimate: now + rates::PERIOD,
+            wait_again: now,
+            waiting_ends: None,
+        };
+        Self { director, clock, waiting: Vec::new(), reload }
+    }
+
+    /// Runs until a signal or a request ends it, and gives the director back.
+    pub(crate) async fn run(
+        mut self,
+        mut calls: mpsc::Receiver<Call>,
+        events: Option<Events>,
+    ) -> std::io::Result<(Director<P, N>, Stopped)> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        loop {
+            let happening = tokio::select! {
+                biased;
+                () = either(&mut terminate, &mut interrupt) => Happening::Terminate,
+                news = next(events.as_ref()) => Happening::News(news),
+                () = sleep_until(self.next_due().into()) => Happening::Due,
+                call = calls.recv() => Happening::Call(call),
+                _ = hang_up.recv() => Happening::Reload,
+            };
+            if let Some(stopped) = self.happen(happening) {
+                self.give_up_waiting();
+                return Ok((self.director, stopped));
+            }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) -> Option<Stopped> {
+        match happening {
+            Happening::Terminate | Happening::Call(None) => {
+                return Some(Stopped { keep_forwarding: false, reply: None });
+            }
+            Happening::Call(Some(Call { request: Request::Stop { keep_forwarding }, reply })) => {
+                return Some(Stopped { keep_forwarding, reply: Some(reply) });
+            }
+            Happening::Call(Some(call)) => self.call(call),
+            Happening::News(Ok(news)) => self.news(&news),
+            Happening::News(Err(error)) => {
+                tracing::warn!(%error, "cannot hear news of the network");
+                self.clock.look = self.clock.look.min(Instant::now() + SETTLE);
+            }
+            Happening::Due => self.due(),
+            Happening::Reload => self.reload(),
+        }
+        self.answer_settled();
+        None
+    }
+
+    fn call(&mut self, call: Call) {
+        let now = Instant::now();
+        match self.director.answer(&call.request) {
+            Ok(Done { response, pending }) if !pending.is_empty() && now >= self.clock.wait_again => {
+                self.waiting.push(Waiting { reply: call.reply, response, pending });
+                self.clock.waiting_ends.get_or_insert(now + NEIGHBOUR_WAIT);
+            }
+            // Whoever asked may be gone: that is their business.
+            answer => drop(call.reply.send(answer.map(|done| done.response))),
+        }
+    }
+
+    fn news(&mut self, news: &News) {
+        self.director.hear(news, Instant::now());
+        if news.everything {
+            self.clock.look = self.clock.look.min(self.clock.look_earliest.max(Instant::now() + SETTLE));
+        }
+    }
+
+    fn next_due(&self) -> Instant {
+        let clock = &self.clock;
+        let fixed = [clock.look, clock.compare, clock.ask_again, clock.estimate, self.director.sweeper.next()];
+        fixed.into_iter().chain(clock.waiting_ends).min().unwrap_or(clock.look)
+    }
+
+    fn due(&mut self) {
+        let now = Instant::now();
+        if now >= self.director.sweeper.next() {
+            self.director.sweep();
+        }
+        if self.clock.waiting_ends.is_some_and(|end| now >= end) {
+            self.give_up_waiting();
+            self.clock.wait_again = now + ASK_AGAIN;
+        }
+        if now >= self.clock.ask_again {
+            self.director.ask_again(now);
+            self.clock.ask_again = Instant::now() + ASK_AGAIN;
+        }
+        if now >= self.clock.estimate {
+            self.director.estimate();
+            self.clock.estimate = (self.clock.estimate + rates::PERIOD).max(now);
+        }
+        if now >= self.clock.look {
+            self.director.look(now);
+            self.clock.look_earliest = rested(now);
+            self.clock.look = self.clock.look_earliest.max(now + LOOK);
+        }
+        if now >= self.clock.compare {
+            let began = Instant::now();
+            self.director.heal();
+            self.clock.compare = rested(began).max(now + LOOK);
+        }
+    }
+
+    /// Sends the answers whose next hops are known now.
+    fn answer_settled(&mut self) {
+        let observer = &self.director.observer;
+        let settled = |waiting: &mut Waiting| !waiting.pending.iter().any(|address| observer.is_pending(*address));
+        for waiting in self.waiting.extract_if(.., settled) {
+            let _ = waiting.reply.send(Ok(waiting.response));
+        }
+        if self.waiting.is_empty() {
+            self.clock.waiting_ends = None;
+        }
+    }
+
+    fn give_up_waiting(&mut self) {
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.reply.send(Ok(waiting.response));
+        }
+        self.clock.waiting_ends = None;
+    }
+
+    fn reload(&mut self) {
+        let Some(config) = (self.reload)() else { return };
+        match self.director.reload(&config, Instant::now()) {
+            Ok(true) => {
+                tracing::info!(generation = self.director.store.generation(), "configuration file taken over");
+            }
+            Ok(false) => tracing::info!("the configuration file says what it said before"),
+            Err(refusal) => tracing::error!(%refusal, "the configuration file is not taken over"),
+        }
+    }
+}
+
+/// After work that began at `began`: ten times as long a rest, so that it takes a tenth of a core at most.
+fn rested(began: Instant) -> Instant {
+    let now = Instant::now();
+    now + now.saturating_duration_since(began) * 10
+}
+
+async fn either(first: &mut Signal, second: &mut Signal) {
+    tokio::select! {
+        _ = first.recv() => {}
+        _ = second.recv() => {}
+    }
+}
+
+async fn next(events: Option<&Events>) -> std::io::Result<News> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,69 @@
+//! What the maps shall hold: the configuration, and beside it what was observed.
+
+use crate::observe::sight::{Sight, Why};
+use crate::observe::{Network, Observer};
+use crate::store::Store;
+use model::{ForwardingMethod, Reach, RealServer, ServerState, ServiceKey, ServiceState, State, VirtualService};
+use std::collections::BTreeSet;
+
+/// The services of `scope` (all without it) as they shall be.
+pub(crate) fn desired<N: Network>(
+    store: &Store,
+    observer: &Observer<N>,
+    scope: Option<&BTreeSet<ServiceKey>>,
+) -> State {
+    let state = |service: &VirtualService| (service.key, service_state(service, observer));
+    let services = match scope {
+        None => store.services().values().map(state).collect(),
+        Some(keys) => keys.iter().filter_map(|key| store.services().get(key)).map(state).collect(),
+    };
+    State { services, timeouts: store.timeouts() }
+}
+
+/// True when this node forwards the service.
+pub(crate) fn is_owned<N: Network>(service: &VirtualService, observer: &Observer<N>) -> bool {
+    service.options.any || observer.owns(service.key.endpoint.ip())
+}
+
+/// How a server is reached, in the words of the data plane.
+pub(crate) fn reach(server: &RealServer, sight: Sight) -> Reach {
+    match sight {
+        // The local stack would answer from the server's own address, and nobody translates it back yet.
+        Sight::Local if server.method == ForwardingMethod::Nat => Reach::Unresolved,
+        Sight::Local => Reach::Local,
+        Sight::Via(hop) => Reach::Via(hop),
+        Sight::Pending | Sight::Lost(_) => Reach::Unresolved,
+    }
+}
+
+/// Why a server is not in the rotation, for people; `None` when it can be reached.
+pub(crate) fn obstacle(server: &RealServer, sight: Sight) -> Option<String> {
+    match sight {
+        Sight::Local if server.method == ForwardingMethod::Nat => {
+            Some("a server on this host cannot be reached by NAT yet; use direct routing (-g)".to_owned())
+        }
+        Sight::Local | Sight::Via(_) => None,
+        Sight::Pending => Some("its next hop has not answered yet".to_owned()),
+        Sight::Lost(why) => Some(remedy(why)),
+    }
+}
+
+fn remedy(why: Why) -> String {
+    match why {
+        Why::NoAnswer => format!("{why} (is the server up?)"),
+        Why::NoRoute => format!("{why}; add one (ip route)"),
+        Why::LinkDown | Why::LinkWithoutAddress => why.to_string(),
+    }
+}
+
+fn service_state<N: Network>(service: &VirtualService, observer: &Observer<N>) -> ServiceState {
+    let server_state = |server: &RealServer| ServerState {
+        server: *server,
+        reach: reach(server, observer.sight(server.endpoint.ip())),
+    };
+    ServiceState {
+        options: service.options.clone(),
+        owned: is_owned(service, observer),
+        servers: service.servers.iter().map(server_state).collect(),
+    }
+}

@@ -1,0 +1,153 @@
+//! The answer to `xlvs explain`: the client's first packet goes through the loaded program, whose tables remember
+//! nothing of it; what came out is put in words.
+
+use crate::datagram::first_frame;
+use crate::desired::{is_owned, obstacle, reach};
+use crate::director::{Director, refusal};
+use crate::observe::Network;
+use crate::observe::sight::{Neighbour, Route};
+use crate::plane::Plane;
+use crate::store::refuse;
+use api::{ExplainRequest, Explanation, Refusal, RefusalKind};
+use forward::Counter;
+use model::{Endpoint, ForwardingMethod, Reach, RealServer, VirtualService};
+use std::net::IpAddr;
+use wire::MacAddress;
+
+const XDP_PASS: u32 = 2;
+const XDP_TX: u32 = 3;
+const XDP_REDIRECT: u32 = 4;
+/// Sender where the client's own link-layer address is not known: it does not matter to the verdict.
+const SOMEBODY: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 0xfe]);
+
+/// Where the client's packet would arrive.
+struct Arrival {
+    interface: u32,
+    name: String,
+    receiver: MacAddress,
+    sender: MacAddress,
+}
+
+impl<P: Plane, N: Network> Director<P, N> {
+    /// What would happen to the first packet of a client.
+    pub(crate) fn explain(&mut self, request: &ExplainRequest) -> Result<Explanation, Refusal> {
+        let arrival = self.arrival(request.client.ip())?;
+        let link = (arrival.sender, arrival.receiver);
+        let frame = first_frame(request.service.protocol, request.client, request.service.endpoint, link);
+        let frame = frame.ok_or_else(|| {
+            refuse(RefusalKind::Invalid, "client and service are of different address families; name two of one family")
+        })?;
+        let outcome = self.plane.explain(&frame, arrival.interface).map_err(|error| refusal(&error))?;
+        let (action, after, counter) = outcome;
+        let service = self.store.services().get(&request.service);
+        let forwarded = matches!(action, XDP_TX | XDP_REDIRECT);
+        let server = service.and_then(|service| self.chosen(service, counter, forwarded.then_some(after.as_slice())));
+        let verdict = match action {
+            XDP_PASS => "pass",
+            XDP_TX | XDP_REDIRECT => "forward",
+            _ => "drop",
+        };
+        Ok(Explanation {
+            verdict: verdict.to_owned(),
+            reason: counter.name().to_owned(),
+            because: self.because(request, counter, &arrival, server),
+            server,
+            frame: forwarded.then(|| hexadecimal(&after)),
+        })
+    }
+
+    /// The attached interface towards the client, or the first attached one.
+    fn arrival(&mut self, client: IpAddr) -> Result<Arrival, Refusal> {
+        let attachments = self.plane.attachments().map_err(|error| refusal(&error))?;
+        let route = self.observer.route(client);
+        let towards = match route {
+            Route::Via { interface, .. } => attachments.iter().find(|attachment| attachment.index == interface),
+            _ => None,
+        };
+        let Some(attachment) = towards.or(attachments.first()) else {
+            let message = "attached to no interface: no packet arrives here; attach one first (xlvs attach IF)";
+            return Err(refuse(RefusalKind::Conflict, message));
+        };
+        let sender = match route {
+            Route::Via { interface, next_hop } if interface == attachment.index => {
+                self.observer.neighbour(interface, next_hop).and_then(|Neighbour { mac, .. }| mac)
+            }
+            _ => None,
+        };
+        let link = self.observer.links().get(&attachment.index);
+        Ok(Arrival {
+            interface: attachment.index,
+            name: attachment.name.clone(),
+            receiver: link.and_then(|link| link.mac).unwrap_or_default(),
+            sender: sender.unwrap_or(SOMEBODY),
+        })
+    }
+
+    /// The server that a frame goes to, by what was rewritten in it.
+    fn chosen(&self, service: &VirtualService, counter: Counter, after: Option<&[u8]>) -> Option<Endpoint> {
+        let reached = |server: &&RealServer| {
+            let reach = reach(server, self.observer.sight(server.endpoint.ip()));
+            match (after, reach) {
+                (Some(frame), Reach::Via(hop)) => match server.method {
+                    ForwardingMethod::Nat => destination(frame) == Some(server.endpoint),
+                    ForwardingMethod::DirectRouting => frame.starts_with(&hop.destination.0),
+                },
+                (None, Reach::Local) => counter == Counter::PassLocalServer,
+                _ => false,
+            }
+        };
+        service.servers.iter().find(reached).map(|server| server.endpoint)
+    }
+
+    fn because(&self, request: &ExplainRequest, counter: Counter, at: &Arrival, server: Option<Endpoint>) -> String {
+        let key = request.service;
+        let service = self.store.services().get(&key);
+        let server = server.map_or_else(|| "a server".to_owned(), |server| server.to_string());
+        match (counter, service) {
+            (Counter::ForwardIn, Some(service)) => {
+                format!("it arrives on {} and {} chooses {server}", at.name, service.options.scheduler)
+            }
+            (Counter::PassLocalServer, Some(service)) => {
+                format!("{} chooses {server}, which is this host: the local stack gets it", service.options.scheduler)
+            }
+            (Counter::PassNotOurs | Counter::PassNoService, None) => {
+                format!("there is no service {key}: the local stack gets it")
+            }
+            (Counter::PassNotOurs | Counter::PassNotOwned, Some(service)) if !is_owned(service, &self.observer) => {
+                let address = key.endpoint.ip();
+                format!("{address} is not an address of this node outside lo: this node does not forward the service")
+            }
+            (Counter::DropNoServer, Some(service)) => self.why_no_server(service),
+            (counter, _) => format!("it arrives on {} and is counted as {}", at.name, counter.name()),
+        }
+    }
+
+    fn why_no_server(&self, service: &VirtualService) -> String {
+        if service.servers.is_empty() {
+            return format!("service {} has no server; add one (-a)", service.key);
+        }
+        let reasons = service.servers.iter().take(8).map(|server| {
+            let quiesced = server.weight.get() == 0;
+            let obstacle = obstacle(server, self.observer.sight(server.endpoint.ip()));
+            let reason =
+                if quiesced { "has weight 0".to_owned() } else { obstacle.unwrap_or_else(|| "is eligible".into()) };
+            format!("{}: {reason}", server.endpoint)
+        });
+        format!("no server is eligible: {}", reasons.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// Destination address and port of a frame without options or extension headers.
+fn destination(frame: &[u8]) -> Option<Endpoint> {
+    let (address, port): (IpAddr, usize) = match frame.get(12..14)? {
+        [0x08, 0x00] => (<[u8; 4]>::try_from(frame.get(30..34)?).ok()?.into(), 36),
+        [0x86, 0xdd] => (<[u8; 16]>::try_from(frame.get(38..54)?).ok()?.into(), 56),
+        _ => return None,
+    };
+    let port = <[u8; 2]>::try_from(frame.get(port..port + 2)?).ok()?;
+    Some(Endpoint::new(address, u16::from_be_bytes(port)))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

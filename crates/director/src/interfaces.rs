@@ -1,0 +1,89 @@
+//! The interfaces the programs shall be attached to, and how they stay attached when links come and go.
+
+use crate::observe::links::Links;
+use crate::plane::Plane;
+use dataplane::Error;
+use std::collections::{BTreeMap, BTreeSet};
+use wire::MacAddress;
+
+/// Interfaces by name.
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces {
+    wanted: BTreeSet<String>,
+    /// Index and address each was attached with.
+    attached: BTreeMap<String, (u32, Option<MacAddress>)>,
+    /// Failures that were already reported.
+    failing: BTreeMap<String, String>,
+}
+
+impl Interfaces {
+    /// Takes over what is attached already (pinned links of an earlier daemon).
+    pub(crate) fn adopt<P: Plane>(&mut self, plane: &P) -> Result<(), Error> {
+        self.wanted.extend(plane.attachments()?.into_iter().map(|attachment| attachment.name));
+        Ok(())
+    }
+
+    /// Attaches to `name` and keeps it so.
+    pub(crate) fn attach<P: Plane>(
+        &mut self,
+        plane: &mut P,
+        links: &Links,
+        name: &str,
+        force: bool,
+    ) -> Result<(), Error> {
+        let attachment = plane.attach(name, force)?;
+        let mac = links.get(&attachment.index).and_then(|link| link.mac);
+        tracing::info!(target: "xlvs::event", "interface {name}: attached ({})", attachment.lane);
+        self.wanted.insert(name.to_owned());
+        self.attached.insert(name.to_owned(), (attachment.index, mac));
+        self.failing.remove(name);
+        Ok(())
+    }
+
+    /// Detaches from `name`, for good.
+    pub(crate) fn detach<P: Plane>(&mut self, plane: &mut P, name: &str) -> Result<(), Error> {
+        plane.detach(name)?;
+        tracing::info!(target: "xlvs::event", "interface {name}: detached");
+        self.wanted.remove(name);
+        self.attached.remove(name);
+        self.failing.remove(name);
+        Ok(())
+    }
+
+    /// Detaches from every interface, for good; goes on after a failure.
+    pub(crate) fn detach_all<P: Plane>(&mut self, plane: &mut P) -> Result<(), Error> {
+        self.wanted.clear();
+        let names = plane.attachments()?.into_iter().map(|attachment| attachment.name);
+        let results: Vec<_> = names.map(|name| self.detach(plane, &name)).collect();
+        results.into_iter().collect()
+    }
+
+    /// Attaches again where a link was created anew or has another address.
+    pub(crate) fn heal<P: Plane>(&mut self, plane: &mut P, links: &Links) {
+        for name in self.wanted.clone() {
+            let Some((index, link)) = links.iter().find(|(_, link)| link.name == name) else { continue };
+            if self.attached.get(&name) == Some(&(*index, link.mac)) {
+                continue;
+            }
+            if let Err(error) = self.attach(plane, links, &name, false) {
+                self.report(name, error.to_string());
+            }
+        }
+    }
+
+    /// What an operator should know.
+    pub(crate) fn notes(&self, links: &Links) -> Vec<String> {
+        let missing = |name: &&String| !links.values().any(|link| link.name == **name);
+        let missing = self.wanted.iter().filter(missing);
+        let missing = missing.map(|name| format!("interface {name} is missing; it is attached as soon as it is back"));
+        let failing = self.failing.values().map(|error| format!("cannot attach: {error}"));
+        missing.chain(failing).collect()
+    }
+
+    fn report(&mut self, name: String, error: String) {
+        if self.failing.get(&name) != Some(&error) {
+            tracing::warn!(target: "xlvs::event", "{error}");
+            self.failing.insert(name, error);
+        }
+    }
+}

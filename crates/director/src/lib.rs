@@ -1,0 +1,55 @@
+//! The daemon's acting half.
+//!
+//! What was asked for ([`store`]) and what is seen ([`observe`]) make the desired state; the [`reconciler`] brings the
+//! maps there; [`server`] takes requests and [`daemon`] is the loop around it all. Every change takes the one path.
+
+mod answer;
+mod conflicts;
+mod daemon;
+mod datagram;
+mod desired;
+mod director;
+mod error;
+mod explain;
+mod interfaces;
+mod journal;
+mod lifecycle;
+mod listing;
+mod observe;
+mod plane;
+mod rates;
+mod reconciler;
+mod server;
+mod socket;
+mod status;
+mod store;
+mod sweeper;
+#[cfg(test)]
+mod tests;
+mod zero;
+
+pub use error::Error;
+
+use std::path::PathBuf;
+
+/// What a daemon starts with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration file, as parsed.
+    pub config: Option<model::Config>,
+    /// Where it was, to read it again on SIGHUP.
+    pub config_path: Option<PathBuf>,
+    /// Interfaces to attach to, beside those of the file.
+    pub interfaces: Vec<String>,
+    /// Where maps and links are pinned.
+    pub pin_directory: PathBuf,
+    /// Where requests are taken.
+    pub socket: PathBuf,
+    /// Start beside other balancers, and take hooks over from other owners.
+    pub force: bool,
+}
+
+/// Runs the daemon until SIGTERM, SIGINT or a request to stop. Needs a tokio runtime with I/O and time.
+pub async fn run(options: Options) -> Result<(), Error> {
+    lifecycle::run(options).await
+}

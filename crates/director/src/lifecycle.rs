@@ -1,0 +1,134 @@
+//! Start and stop. Start: socket path → maps → plan → programs attached → serve; what fails leaves nothing behind.
+//! Stop: programs detached and pins removed, or everything left as it is.
+
+use crate::conflicts;
+use crate::daemon::Daemon;
+use crate::director::Director;
+use crate::observe::Network;
+use crate::observe::events::Events;
+use crate::observe::netlink::Netlink;
+use crate::plane::Plane;
+use crate::server;
+use crate::socket::Claim;
+use crate::{Error, Options};
+use api::{Reply, Response};
+use dataplane::Dataplane;
+use forward::abi::DEFAULT_CONNECTIONS;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How long a stop waits for answers that are still being sent.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Runs the daemon until it is told to stop.
+pub(crate) async fn run(options: Options) -> Result<(), Error> {
+    if !options.force {
+        let others = conflicts::others();
+        if !others.is_empty() {
+            return Err(Error::Others(others));
+        }
+    }
+    let claim = Claim::take(&options.socket)?;
+    let result = serve(&claim, &options).await;
+    claim.remove();
+    result
+}
+
+/// What may fail without a trace comes first: the socket, the ear for the network, then the maps.
+async fn serve(claim: &Claim, options: &Options) -> Result<(), Error> {
+    let listener = claim.listen()?;
+    let events = Events::open().map_err(Error::Netlink)?;
+    let director = start(options)?;
+    let (sender, calls) = server::calls();
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(server::serve(listener, sender, stopping));
+    tracing::info!(socket = %options.socket.display(), pins = %options.pin_directory.display(), "ready");
+    let daemon = Daemon::new(director, reloader(options.config_path.clone()));
+    let (director, stopped) = daemon.run(calls, Some(events)).await.map_err(Error::System)?;
+    let reply = leave(director, options, stopped.keep_forwarding);
+    if let Some(asked) = stopped.reply {
+        // Whoever asked may be gone.
+        let _ = asked.send(reply);
+    }
+    // The server ends when the answers that are on their way are sent.
+    let _ = stop.send(true);
+    let _ = tokio::time::timeout(FAREWELL, serving).await;
+    Ok(())
+}
+
+/// Everything up to the point where the daemon can be asked. A start that fails where nothing was leaves nothing.
+fn start(options: &Options) -> Result<Director<Dataplane, Netlink>, Error> {
+    let mut network = Netlink::open().map_err(Error::Netlink)?;
+    let links = network.links().map_err(Error::Netlink)?;
+    if let Some(missing) = named(options).find(|name| !links.values().any(|link| link.name == **name)) {
+        return Err(dataplane::Error::NoInterface(missing.clone()).into());
+    }
+    let connections = options.config.as_ref().map_or(DEFAULT_CONNECTIONS, |config| config.director.connections);
+    let pin_directory = options.pin_directory.clone();
+    let plane_options = dataplane::Options { pin_directory, connections4: connections, connections6: connections };
+    let plane = Dataplane::open(&plane_options)?;
+    let mut director = Director::open(plane, network, options.pin_directory.clone())?;
+    let fresh = director.plane.attachments()?.is_empty() && director.store.generation() == 0;
+    match settle(&mut director, options) {
+        Ok(()) => Ok(director),
+        Err(error) => {
+            drop(director);
+            if fresh && let Err(error) = dataplane::detach_all(&options.pin_directory) {
+                tracing::error!(%error, "cannot clear away a start that failed");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The interfaces of the file and of the command line.
+fn named(options: &Options) -> impl Iterator<Item = &String> {
+    options.config.iter().flat_map(|config| &config.director.interfaces).chain(&options.interfaces)
+}
+
+/// Takes over the file, brings the maps in line, then attaches.
+fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options) -> Result<(), Error> {
+    if let Some(config) = &options.config {
+        director.adopt(config).map_err(Error::Configuration)?;
+    }
+    director.begin(Instant::now())?;
+    director.interfaces.adopt(&director.plane)?;
+    for interface in named(options) {
+        director.interfaces.attach(&mut director.plane, director.observer.links(), interface, options.force)?;
+    }
+    // Interfaces of an earlier daemon that are gone for the moment do not keep this one from starting.
+    director.interfaces.heal(&mut director.plane, director.observer.links());
+    Ok(())
+}
+
+/// Detaches and removes the pins, unless forwarding shall go on.
+fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, keep_forwarding: bool) -> Reply {
+    let generation = director.store.generation();
+    if keep_forwarding {
+        tracing::info!("leaving; forwarding goes on");
+        return Ok(Response::Done { generation });
+    }
+    director.observer.release_all();
+    // The maps stay busy as long as the plane has them.
+    drop(director);
+    let removed = dataplane::detach_all(&options.pin_directory).map_err(|error| crate::director::refusal(&error));
+    removed
+        .inspect(|names| tracing::info!(interfaces = ?names, "detached; pins removed"))
+        .inspect_err(|error| tracing::error!(%error, "stop"))
+        .map(|_| Response::Done { generation })
+}
+
+/// Reads the configuration file again (SIGHUP).
+fn reloader(path: Option<PathBuf>) -> Box<dyn FnMut() -> Option<model::Config>> {
+    Box::new(move || {
+        let Some(path) = &path else {
+            tracing::warn!("there is no configuration file to read again");
+            return None;
+        };
+        let text =
+            std::fs::read_to_string(path).inspect_err(|error| tracing::error!("{}: {error}", path.display())).ok()?;
+        let name = path.display().to_string();
+        model::Config::parse_toml(&text, &name).inspect_err(|error| tracing::error!("{error}")).ok()
+    })
+}

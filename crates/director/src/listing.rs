@@ -1,0 +1,55 @@
+//! The answer to `-L`: services and servers as configured, with what is known of them.
+
+use crate::desired::{is_owned, reach};
+use crate::director::Director;
+use crate::observe::Network;
+use crate::plane::Plane;
+use api::{Listing, ReachView, ServerView, ServiceView};
+use model::{Reach, RealServer, ServiceKey, VirtualService};
+
+impl<P: Plane, N: Network> Director<P, N> {
+    /// Everything, sorted by key.
+    pub(crate) fn listing(&self) -> Listing {
+        Listing {
+            services: self.store.services().values().map(|service| self.service_view(service)).collect(),
+            timeouts: self.store.timeouts(),
+            connection_table_size: self.sweeper.size(),
+        }
+    }
+
+    fn service_view(&self, service: &VirtualService) -> ServiceView {
+        let subject = (service.key, None);
+        ServiceView {
+            service: VirtualService { servers: Vec::new(), ..service.clone() },
+            servers: service.servers.iter().map(|server| self.server_view(service.key, server)).collect(),
+            owned: is_owned(service, &self.observer),
+            counters: self.zero.since(&subject, self.current(&subject)),
+            rates: self.rates.read(&subject),
+        }
+    }
+
+    fn server_view(&self, service: ServiceKey, server: &RealServer) -> ServerView {
+        let subject = (service, Some(server.endpoint));
+        let (active, inactive) = self.plane.load(&service, &server.endpoint).unwrap_or_default();
+        ServerView {
+            server: *server,
+            reach: self.reach_view(server),
+            active,
+            inactive,
+            counters: self.zero.since(&subject, self.current(&subject)),
+            rates: self.rates.read(&subject),
+        }
+    }
+
+    fn reach_view(&self, server: &RealServer) -> ReachView {
+        match reach(server, self.observer.sight(server.endpoint.ip())) {
+            Reach::Unresolved => ReachView::Unresolved,
+            Reach::Local => ReachView::Local,
+            Reach::Via(hop) => {
+                let link = self.observer.links().get(&hop.interface);
+                let interface = link.map_or_else(|| hop.interface.to_string(), |link| link.name.clone());
+                ReachView::Via { interface, address: hop.destination.to_string() }
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Looks at the network: which virtual addresses are this node's, and how each real server is reached.
+//!
+//! Questions go through [`Network`] (netlink in production). What was seen is remembered, so that a change is known
+//! as a change, and an entry that the kernel is asking for again does not take a server out at once.
+
+pub(crate) mod events;
+pub(crate) mod links;
+pub(crate) mod netlink;
+pub(crate) mod sight;
+#[cfg(test)]
+mod tests;
+
+use links::{Links, LocalAddress};
+use model::Hop;
+use netlink::Netlink;
+use sight::{Neighbour, NeighbourState, Route, Sight, Why, decide};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How long a server whose next hop the kernel is asking for again is still sent to: as long as the kernel asks.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Questions to the network of this host.
+pub(crate) trait Network {
+    fn links(&mut self) -> io::Result<Links>;
+    fn addresses(&mut self) -> io::Result<Vec<LocalAddress>>;
+    fn route(&mut self, destination: IpAddr) -> Route;
+    fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour>;
+    fn resolve(&mut self, interface: u32, address: IpAddr) -> io::Result<()>;
+    fn release(&mut self, interface: u32, address: IpAddr) -> io::Result<()>;
+}
+
+impl Network for Netlink {
+    fn links(&mut self) -> io::Result<Links> {
+        Self::links(self)
+    }
+    fn addresses(&mut self) -> io::Result<Vec<LocalAddress>> {
+        Self::addresses(self)
+    }
+    fn route(&mut self, destination: IpAddr) -> Route {
+        Self::route(self, destination)
+    }
+    fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour> {
+        Self::neighbour(self, interface, address)
+    }
+    fn resolve(&mut self, interface: u32, address: IpAddr) -> io::Result<()> {
+        Self::resolve(self, interface, address)
+    }
+    fn release(&mut self, interface: u32, address: IpAddr) -> io::Result<()> {
+        Self::release(self, interface, address)
+    }
+}
+
+/// A real-server address that is watched.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    route: Route,
+    sight: Sight,
+    /// The next hop that answered last, while it may still be used, and since when it is asked for again.
+    last: Option<Hop>,
+    asked_since: Option<Instant>,
+}
+
+/// Addresses whose part in the network is other than before.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Differences {
+    /// Virtual addresses that became ours or no longer are.
+    pub(crate) owned: BTreeSet<IpAddr>,
+    /// Servers that are reached in another way.
+    pub(crate) servers: BTreeSet<IpAddr>,
+}
+
+impl Differences {
+    /// Nothing differs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.owned.is_empty() && self.servers.is_empty()
+    }
+}
+
+/// What is known of the network.
+pub(crate) struct Observer<N> {
+    network: N,
+    links: Links,
+    owned: BTreeSet<IpAddr>,
+    targets: BTreeMap<IpAddr, Target>,
+    /// Neighbour entries that the kernel keeps for us.
+    managed: BTreeSet<(u32, IpAddr)>,
+}
+
+impl<N: Network> Observer<N> {
+    /// Has seen nothing yet.
+    pub(crate) fn new(network: N) -> Self {
+        Self {
+            network,
+            links: Links::new(),
+            owned: BTreeSet::new(),
+            targets: BTreeMap::new(),
+            managed: BTreeSet::new(),
+        }
+    }
+
+    /// True when the address is on an interface other than lo.
+    pub(crate) fn owns(&self, address: IpAddr) -> bool {
+        self.owned.contains(&address)
+    }
+
+    /// The interfaces of this network namespace.
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// How the server at `address` is reached, as last seen.
+    pub(crate) fn sight(&self, address: IpAddr) -> Sight {
+        self.targets.get(&address).map_or(Sight::Pending, Target::effective)
+    }
+
+    /// True when the server was looked at before.
+    pub(crate) fn watches(&self, address: IpAddr) -> bool {
+        self.targets.contains_key(&address)
+    }
+
+    /// True while the server has neither answered nor failed to.
+    pub(crate) fn is_pending(&self, address: IpAddr) -> bool {
+        self.sight(address) == Sight::Pending
+    }
+
+    /// Remembers how a server was reached before this process began, until the network says otherwise.
+    pub(crate) fn remember(&mut self, address: IpAddr, hop: Hop, now: Instant) {
+        let target = Target { route: Route::None, sight: Sight::Pending, last: Some(hop), asked_since: Some(now) };
+        self.targets.entry(address).or_insert(target);
+    }
+
+    /// Where packets to `destination` go, asked now.
+    pub(crate) fn route(&mut self, destination: IpAddr) -> Route {
+        self.network.route(destination)
+    }
+
+    /// The link-layer address of a neighbour, asked now.
+    pub(crate) fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour> {
+        self.network.neighbour(interface, address)
+    }
+
+    /// A full look: links, addresses, and the way to each of `servers`, which become the servers watched.
+    pub(crate) fn look(&mut self, servers: &BTreeSet<IpAddr>, now: Instant) -> io::Result<Differences> {
+        self.links = self.network.links()?;
+        let owned = links::owned(&self.links, &self.network.addresses()?);
+        let changed = owned.symmetric_difference(&self.owned).copied().collect();
+        let mut differences = Differences { owned: changed, servers: BTreeSet::new() };
+        self.owned = owned;
+        self.targets.retain(|address, _| servers.contains(address));
+        for address in servers {
+            self.look_at(*address, now, &mut differences);
+        }
+        self.release_unused();
+        Ok(differences)
+    }
+
+    /// Looks at these servers only; those not known yet are watched from now on.
+    pub(crate) fn look_at_servers(&mut self, servers: &BTreeSet<IpAddr>, now: Instant) -> Differences {
+        let mut differences = Differences::default();
+        for address in servers {
+            self.look_at(*address, now, &mut differences);
+        }
+        differences
+    }
+
+    /// Looks at the servers whose next hop is one of `neighbours`.
+    pub(crate) fn look_at_neighbours(&mut self, neighbours: &BTreeSet<IpAddr>, now: Instant) -> Differences {
+        let behind =
+            |target: &Target| matches!(target.route, Route::Via { next_hop, .. } if neighbours.contains(&next_hop));
+        let servers = self.targets.iter().filter(|(_, target)| behind(target)).map(|(address, _)| *address).collect();
+        self.look_at_servers(&servers, now)
+    }
+
+    /// Asks again for everything that is not resolved.
+    pub(crate) fn ask_again(&mut self, now: Instant) -> Differences {
+        let open = |target: &Target| !matches!(target.sight, Sight::Local | Sight::Via(_));
+        let servers = self.targets.iter().filter(|(_, target)| open(target)).map(|(address, _)| *address).collect();
+        self.look_at_servers(&servers, now)
+    }
+
+    /// Gives every neighbour entry back to the kernel's own care.
+    pub(crate) fn release_all(&mut self) {
+        self.targets.clear();
+        self.release_unused();
+    }
+
+    fn look_at(&mut self, address: IpAddr, now: Instant, differences: &mut Differences) {
+        let before = self.targets.get(&address).copied();
+        let route = self.network.route(address);
+        let sight = self.see(route);
+        let target = Target::following(before, route, sight, now);
+        // Pending or lost is the same to the maps.
+        let known = |sight: Sight| matches!(sight, Sight::Local | Sight::Via(_)).then_some(sight);
+        if before.and_then(|before| known(before.effective())) != known(target.effective()) {
+            differences.servers.insert(address);
+        }
+        self.targets.insert(address, target);
+    }
+
+    /// The way along `route` now. An entry that is not managed yet is given to the kernel to resolve and keep.
+    fn see(&mut self, route: Route) -> Sight {
+        let Route::Via { interface, next_hop } = route else {
+            return decide(route, &self.links, None);
+        };
+        let mut neighbour = self.network.neighbour(interface, next_hop);
+        let usable_link = !matches!(decide(route, &self.links, None), Sight::Lost(_));
+        let state = neighbour.map_or(NeighbourState::Unknown, |neighbour| neighbour.state);
+        let fixed = state == NeighbourState::Fixed;
+        let settled = state == NeighbourState::Usable && self.managed.contains(&(interface, next_hop));
+        if usable_link && !fixed && !settled {
+            match self.network.resolve(interface, next_hop) {
+                Ok(()) => {
+                    self.managed.insert((interface, next_hop));
+                }
+                Err(error) => tracing::debug!(%next_hop, interface, %error, "cannot ask the kernel for a neighbour"),
+            }
+            // A failed entry that is asked for again is still failed for us, until it answers.
+            if state != NeighbourState::Failed {
+                neighbour = self.network.neighbour(interface, next_hop);
+            }
+        }
+        decide(route, &self.links, neighbour)
+    }
+
+    fn release_unused(&mut self) {
+        let hops = self.targets.values().filter_map(|target| match target.route {
+            Route::Via { interface, next_hop } => Some((interface, next_hop)),
+            _ => None,
+        });
+        let used: BTreeSet<_> = hops.collect();
+        let unused: Vec<_> = self.managed.difference(&used).copied().collect();
+        for (interface, address) in unused {
+            self.managed.remove(&(interface, address));
+            // Its link may be gone, and the entry with it.
+            let _ = self.network.release(interface, address);
+        }
+    }
+}
+
+impl Target {
+    /// What `sight` means after what was known before.
+    fn following(before: Option<Self>, route: Route, sight: Sight, now: Instant) -> Self {
+        let (last, asked_since) = before.map_or((None, None), |before| (before.last, before.asked_since));
+        let lost = Sight::Lost(Why::NoAnswer);
+        // Asking again is not an answer: who did not answer stays lost until then.
+        let still_lost = sight == Sight::Pending && before.is_some_and(|it| it.sight == lost && it.route == route);
+        let sight = if still_lost { lost } else { sight };
+        let (last, asked_since) = match sight {
+            Sight::Via(hop) => (Some(hop), None),
+            Sight::Pending => {
+                let since = asked_since.unwrap_or(now);
+                let patient = now.saturating_duration_since(since) < PATIENCE;
+                // Asked on another link than before: what was known is worth nothing.
+                let same = |hop: &Hop| matches!(route, Route::Via { interface, .. } if interface == hop.interface);
+                (last.filter(|hop| patient && same(hop)), Some(since))
+            }
+            Sight::Local | Sight::Lost(_) => (None, None),
+        };
+        Self { route, sight, last, asked_since }
+    }
+
+    /// How the server is reached: as seen, or as it was until the kernel has finished asking.
+    fn effective(&self) -> Sight {
+        match (self.sight, self.last) {
+            (Sight::Pending, Some(hop)) => Sight::Via(hop),
+            (sight, _) => sight,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the director needs of a data plane. The production path is [`dataplane::Dataplane`], one to one; tests put a
+//! plane of memory in its place.
+
+use dataplane::{Attachment, Dataplane, Error, SweepReport};
+use forward::Counter;
+use forward::abi::Statistics;
+use model::{Change, Endpoint, ServiceKey, State};
+use std::collections::BTreeMap;
+
+/// The only writer of maps.
+pub(crate) trait Plane {
+    fn actual(&self) -> State;
+    fn apply(&mut self, change: &Change) -> Result<(), Error>;
+    fn attach(&mut self, interface: &str, force: bool) -> Result<Attachment, Error>;
+    fn detach(&mut self, interface: &str) -> Result<(), Error>;
+    fn attachments(&self) -> Result<Vec<Attachment>, Error>;
+    fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)>;
+    fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics;
+    fn counters(&self) -> BTreeMap<&'static str, u64>;
+    fn sweep(&mut self) -> Result<SweepReport, Error>;
+    fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error>;
+    fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error>;
+    fn journal_append(&mut self, line: &str) -> Result<(), Error>;
+    fn journal_replace(&mut self, lines: Vec<String>) -> Result<(), Error>;
+}
+
+impl Plane for Dataplane {
+    fn actual(&self) -> State {
+        Self::actual(self)
+    }
+    fn apply(&mut self, change: &Change) -> Result<(), Error> {
+        Self::apply(self, change)
+    }
+    fn attach(&mut self, interface: &str, force: bool) -> Result<Attachment, Error> {
+        Self::attach(self, interface, force)
+    }
+    fn detach(&mut self, interface: &str) -> Result<(), Error> {
+        Self::detach(self, interface)
+    }
+    fn attachments(&self) -> Result<Vec<Attachment>, Error> {
+        Self::attachments(self)
+    }
+    fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)> {
+        Self::load(self, service, server)
+    }
+    fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics {
+        Self::statistics(self, service, server)
+    }
+    fn counters(&self) -> BTreeMap<&'static str, u64> {
+        Self::counters(self)
+    }
+    fn sweep(&mut self) -> Result<SweepReport, Error> {
+        Self::sweep(self)
+    }
+    fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
+        Self::explain(self, frame, interface)
+    }
+    fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error> {
+        self.journal().read()
+    }
+    fn journal_append(&mut self, line: &str) -> Result<(), Error> {
+        self.journal().append(line)
+    }
+    fn journal_replace(&mut self, lines: Vec<String>) -> Result<(), Error> {
+        self.journal().replace(lines)
+    }
+}

@@ -1,0 +1,66 @@
+//! The one path to the maps: desired state → plan → apply, one change after the other.
+
+use crate::plane::Plane;
+use dataplane::Error;
+use model::{ServiceKey, State};
+use std::collections::BTreeSet;
+
+/// Changes of one plan that are told one by one; of a longer plan only the number is.
+const MOST_TOLD: usize = 64;
+
+/// What the maps hold, as far as is known: read at the start and at every full comparison, advanced by every change.
+pub(crate) struct Reconciler {
+    actual: State,
+}
+
+impl Reconciler {
+    /// Begins at what the maps hold.
+    pub(crate) fn new(actual: State) -> Self {
+        Self { actual }
+    }
+
+    /// What the maps hold.
+    pub(crate) fn actual(&self) -> &State {
+        &self.actual
+    }
+
+    /// Compares with the maps themselves from now on: drift becomes part of the next plan.
+    pub(crate) fn refresh<P: Plane>(&mut self, plane: &P) {
+        self.actual = plane.actual();
+    }
+
+    /// Brings the services of `scope` (all without it) to `desired`. Gives the number of changes.
+    pub(crate) fn reconcile<P: Plane>(
+        &mut self,
+        plane: &mut P,
+        desired: &State,
+        scope: Option<&BTreeSet<ServiceKey>>,
+    ) -> Result<usize, Error> {
+        let plan = match scope {
+            None => model::plan(desired, &self.actual),
+            Some(keys) => model::plan(desired, &restrict(&self.actual, keys)),
+        };
+        let changes = plan.len();
+        for change in plan {
+            if let Err(error) = plane.apply(&change) {
+                self.refresh(plane);
+                return Err(error);
+            }
+            if changes <= MOST_TOLD {
+                tracing::info!(target: "xlvs::event", "{change}");
+            } else {
+                tracing::debug!(target: "xlvs::event", "{change}");
+            }
+            self.actual.apply(&change);
+        }
+        if changes > MOST_TOLD {
+            tracing::info!(target: "xlvs::event", "{changes} changes");
+        }
+        Ok(changes)
+    }
+}
+
+fn restrict(state: &State, keys: &BTreeSet<ServiceKey>) -> State {
+    let services = keys.iter().filter_map(|key| state.services.get(key).map(|service| (*key, service.clone())));
+    State { services: services.collect(), timeouts: state.timeouts }
+}

@@ -1,0 +1,82 @@
+//! The answer to `xlvs status`.
+
+use crate::desired::{is_owned, obstacle};
+use crate::director::{Director, refusal};
+use crate::observe::Network;
+use crate::plane::Plane;
+use api::{InterfaceStatus, Refusal, Status};
+use model::VirtualService;
+
+/// Most notes of one kind; the rest is a number.
+const MOST_NOTES: usize = 20;
+
+impl<P: Plane, N: Network> Director<P, N> {
+    /// The daemon and its data plane.
+    pub(crate) fn status(&self) -> Result<Status, Refusal> {
+        let attachments = self.plane.attachments().map_err(|error| refusal(&error))?;
+        let interfaces = attachments.into_iter().map(|attachment| InterfaceStatus {
+            name: attachment.name,
+            index: attachment.index,
+            lane: attachment.lane.to_string(),
+            partial_checksums: attachment.partial_checksums,
+        });
+        let interfaces: Vec<_> = interfaces.collect();
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            generation: self.store.generation(),
+            pin_directory: self.pin_directory.display().to_string(),
+            notes: self.notes(&interfaces),
+            interfaces,
+            services: self.store.services().len(),
+            servers: self.store.server_count(),
+            connections: self.sweeper.status(),
+            counters: self.plane.counters().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+        })
+    }
+
+    fn notes(&self, interfaces: &[InterfaceStatus]) -> Vec<String> {
+        let mut notes: Vec<_> = self.trouble.iter().cloned().collect();
+        if interfaces.is_empty() {
+            notes.push("attached to no interface: nothing is forwarded (xlvs attach IF)".to_owned());
+        }
+        notes.extend(self.interfaces.notes(self.observer.links()));
+        for interface in interfaces.iter().filter(|interface| interface.partial_checksums > 0) {
+            notes.push(format!(
+                "interface {}: the sender before it leaves checksums to hardware that is not there; on it: ethtool -K DEV tx off",
+                interface.name
+            ));
+        }
+        notes.extend(shortened(self.store.services().values().filter_map(|service| self.unowned(service))));
+        notes.extend(shortened(self.store.services().values().flat_map(|service| self.unreachable(service))));
+        notes
+    }
+
+    fn unowned(&self, service: &VirtualService) -> Option<String> {
+        (!is_owned(service, &self.observer)).then(|| {
+            format!(
+                "service {} is not forwarded: {} is not an address of this node outside lo (ip address add, or any = true)",
+                service.key,
+                service.key.endpoint.ip()
+            )
+        })
+    }
+
+    fn unreachable(&self, service: &VirtualService) -> Vec<String> {
+        let servers = service.servers.iter().filter_map(|server| {
+            let what = obstacle(server, self.observer.sight(server.endpoint.ip()))?;
+            Some(format!("server {} of {} is not in the rotation: {what}", server.endpoint, service.key))
+        });
+        servers.collect()
+    }
+}
+
+fn shortened(notes: impl Iterator<Item = String>) -> Vec<String> {
+    let mut notes: Vec<_> = notes.collect();
+    let more = notes.len().saturating_sub(MOST_NOTES);
+    if more > 0 {
+        notes.truncate(MOST_NOTES);
+        notes.push(format!("… and {more} more of this kind"));
+    }
+    notes
+}

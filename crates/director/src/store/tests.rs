@@ -1,0 +1,244 @@
+//! What each request makes of a configuration, and what it refuses.
+
+use super::*;
+use crate::zero::ZeroPoints;
+use model::{ForwardingMethod, Protocol, Scheduler, SchedulerFlags, Weight};
+
+fn key(endpoint: &str) -> ServiceKey {
+    ServiceKey { protocol: Protocol::Tcp, endpoint: endpoint.parse().unwrap() }
+}
+
+fn options(scheduler: Scheduler) -> ServiceOptions {
+    ServiceOptions { scheduler, scheduler_flags: SchedulerFlags::default(), any: false, name: None }
+}
+
+fn add_service(endpoint: &str) -> Request {
+    Request::AddService { key: key(endpoint), options: options(Scheduler::RoundRobin) }
+}
+
+fn server(endpoint: &str, method: ForwardingMethod, weight: u32) -> RealServer {
+    RealServer { endpoint: endpoint.parse().unwrap(), method, weight: Weight::new(weight).unwrap() }
+}
+
+fn nat(endpoint: &str) -> RealServer {
+    server(endpoint, ForwardingMethod::Nat, 1)
+}
+
+fn add_server(service: &str, server: RealServer) -> Request {
+    Request::AddServer { service: key(service), server }
+}
+
+/// A store with VIP:80 (rr) and one NAT server.
+fn store() -> Store {
+    let mut store = Store::default();
+    store.change(&add_service("192.0.2.1:80")).unwrap();
+    store.change(&add_server("192.0.2.1:80", nat("10.0.0.1:8080"))).unwrap();
+    store
+}
+
+#[test]
+fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
+    let vip = "192.0.2.1:80";
+    let dr = |endpoint| server(endpoint, ForwardingMethod::DirectRouting, 1);
+    let delete = |endpoint: &str| Request::DeleteServer { service: key(vip), endpoint: endpoint.parse().unwrap() };
+    let timeouts = |tcp| Request::SetTimeouts { tcp: Some(tcp), tcp_fin: None, udp: None };
+    let rows = [
+        (add_service(vip), RefusalKind::ServiceExists),
+        (add_service("192.0.2.1:0"), RefusalKind::Unsupported),
+        (add_service("0.0.0.0:80"), RefusalKind::Invalid),
+        (add_service("[ff02::1]:80"), RefusalKind::Invalid),
+        (
+            Request::EditService { key: key("192.0.2.9:80"), options: options(Scheduler::Maglev) },
+            RefusalKind::NoSuchService,
+        ),
+        (Request::DeleteService { key: key("192.0.2.9:80") }, RefusalKind::NoSuchService),
+        (add_server("192.0.2.9:80", nat("10.0.0.2:80")), RefusalKind::NoSuchService),
+        (add_server(vip, nat("10.0.0.1:8080")), RefusalKind::ServerExists),
+        (add_server(vip, nat("[2001:db8::1]:80")), RefusalKind::Invalid),
+        (add_server(vip, nat("224.0.0.1:80")), RefusalKind::Invalid),
+        (Request::EditServer { service: key(vip), server: nat("10.0.0.2:8080") }, RefusalKind::NoSuchServer),
+        // The port of -g is the service's, and no server has that one.
+        (Request::EditServer { service: key(vip), server: dr("10.0.0.1:8080") }, RefusalKind::NoSuchServer),
+        (delete("10.0.0.1:80"), RefusalKind::NoSuchServer),
+        (timeouts(u32::MAX), RefusalKind::Invalid),
+        (Request::List, RefusalKind::Invalid),
+    ];
+    for (request, kind) in rows {
+        let mut changed = store();
+        let refusal = changed.change(&request).unwrap_err();
+        assert_eq!(refusal.kind, kind, "{request:?}");
+        assert!(!refusal.message.is_empty() && !refusal.message.contains('\n'), "{refusal:?}");
+        assert_eq!(changed, store(), "{request:?}");
+    }
+}
+
+#[test]
+fn each_change_is_a_generation_and_names_what_it_touched() {
+    let mut store = store();
+    assert_eq!(store.generation(), 2);
+    let edit =
+        Request::EditServer { service: key("192.0.2.1:80"), server: server("10.0.0.1:8080", ForwardingMethod::Nat, 0) };
+    let receipt = store.change(&edit).unwrap();
+    assert_eq!(receipt.touched(), BTreeSet::from([key("192.0.2.1:80")]));
+    assert_eq!(store.generation(), 3);
+    let service = &store.services()[&key("192.0.2.1:80")];
+    assert_eq!(service.servers, [server("10.0.0.1:8080", ForwardingMethod::Nat, 0)]);
+    store.change(&Request::SetTimeouts { tcp: Some(0), tcp_fin: Some(30), udp: None }).unwrap();
+    assert_eq!(store.timeouts(), Timeouts { tcp: 900, tcp_fin: 30, udp: 300 });
+    store.change(&Request::Flush).unwrap();
+    assert!(store.services().is_empty());
+    assert_eq!(store.generation(), 5);
+}
+
+#[test]
+fn direct_routing_takes_the_port_of_the_service_and_order_is_kept() {
+    let mut store = store();
+    let vip = "192.0.2.1:80";
+    store.change(&add_server(vip, server("10.0.0.2:8080", ForwardingMethod::DirectRouting, 5))).unwrap();
+    // A server may be the virtual address itself, and port 0 is the service's.
+    store.change(&add_server(vip, nat("192.0.2.1:0"))).unwrap();
+    let endpoints: Vec<_> =
+        store.services()[&key(vip)].servers.iter().map(|server| server.endpoint.to_string()).collect();
+    assert_eq!(endpoints, ["10.0.0.1:8080", "10.0.0.2:80", "192.0.2.1:80"]);
+}
+
+#[test]
+fn an_edit_keeps_servers_name_and_any() {
+    let mut store = store();
+    let named = ServiceOptions { any: true, name: Some("web".into()), ..options(Scheduler::RoundRobin) };
+    store.change(&Request::EditService { key: key("192.0.2.1:80"), options: named.clone() }).unwrap();
+    let edit = Request::EditService { key: key("192.0.2.1:80"), options: options(Scheduler::Maglev) };
+    store.change(&edit).unwrap();
+    let service = &store.services()[&key("192.0.2.1:80")];
+    assert_eq!(service.options, ServiceOptions { scheduler: Scheduler::Maglev, ..named });
+    assert_eq!(service.servers.len(), 1);
+}
+
+#[test]
+fn a_service_holds_1024_servers() {
+    let mut store = store();
+    for number in 1..1024_u32 {
+        store.change(&add_server("192.0.2.1:80", nat(&format!("10.1.{}.{}:80", number / 256, number % 256)))).unwrap();
+    }
+    let refusal = store.change(&add_server("192.0.2.1:80", nat("10.2.0.1:80"))).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::NoSpace);
+}
+
+#[test]
+fn a_batch_is_whole_or_nothing() {
+    let good = vec![
+        add_service("192.0.2.2:80"),
+        add_server("192.0.2.2:80", nat("10.0.0.2:80")),
+        Request::DeleteService { key: key("192.0.2.1:80") },
+        Request::SetTimeouts { tcp: Some(60), tcp_fin: None, udp: None },
+    ];
+    for bad in [add_service("192.0.2.2:80"), Request::Batch { requests: vec![] }, Request::List] {
+        let mut changed = store();
+        let requests = [good.clone(), vec![bad]].concat();
+        let refusal = changed.change(&Request::Batch { requests }).unwrap_err();
+        assert!(refusal.message.contains("nothing was changed") || refusal.message.contains("batch"), "{refusal:?}");
+        assert_eq!(changed, store());
+    }
+    let mut changed = store();
+    let receipt = changed.change(&Request::Batch { requests: good }).unwrap();
+    assert_eq!(changed.generation(), 3);
+    assert_eq!(changed.services().keys().copied().collect::<Vec<_>>(), [key("192.0.2.2:80")]);
+    assert_eq!(receipt.touched().len(), 2);
+    changed.take_back(receipt);
+    assert_eq!(changed, store());
+}
+
+fn config(services: &[(&str, &[RealServer])]) -> Config {
+    let service = |(endpoint, servers): &(&str, &[RealServer])| VirtualService {
+        key: key(endpoint),
+        options: options(Scheduler::RoundRobin),
+        servers: servers.to_vec(),
+    };
+    Config { services: services.iter().map(service).collect(), ..Config::default() }
+}
+
+#[test]
+fn a_file_is_the_truth_for_what_it_names_when_it_changes() {
+    let mut store = store();
+    let first = config(&[("192.0.2.7:80", &[nat("10.0.0.7:80")]), ("192.0.2.8:80", &[])]);
+    assert!(store.adopt(&first).unwrap().is_some());
+    assert_eq!(store.services().len(), 3);
+    // Edited at run time, then the same file again: the edit stays.
+    store.change(&add_server("192.0.2.7:80", nat("10.0.0.9:80"))).unwrap();
+    let before = store.clone();
+    assert!(store.adopt(&first).unwrap().is_none());
+    assert_eq!(store, before);
+    // Another file: what it names is as it says, what it no longer names goes, what it never named stays.
+    store.adopt(&config(&[("192.0.2.7:80", &[nat("10.0.0.8:80")])])).unwrap().unwrap();
+    let keys: Vec<_> = store.services().keys().copied().collect();
+    assert_eq!(keys, [key("192.0.2.1:80"), key("192.0.2.7:80")]);
+    assert_eq!(store.services()[&key("192.0.2.7:80")].servers, [nat("10.0.0.8:80")]);
+}
+
+#[test]
+fn a_file_sets_timeouts_only_when_it_names_them() {
+    let mut store = store();
+    store.change(&Request::SetTimeouts { tcp: Some(77), tcp_fin: None, udp: None }).unwrap();
+    store.adopt(&config(&[])).unwrap();
+    assert_eq!(store.timeouts().tcp, 77);
+    let timeouts = Timeouts { tcp: 60, ..Timeouts::default() };
+    store.adopt(&Config { timeouts, ..config(&[]) }).unwrap();
+    assert_eq!(store.timeouts(), timeouts);
+    store.adopt(&config(&[])).unwrap();
+    assert_eq!(store.timeouts(), Timeouts::default());
+}
+
+#[test]
+fn a_file_that_cannot_be_changes_nothing() {
+    let mut changed = store();
+    assert!(changed.adopt(&config(&[("192.0.2.7:80", &[]), ("192.0.2.8:80", &[nat("[2001:db8::1]:80")])])).is_err());
+    assert_eq!(changed, store());
+}
+
+fn line(record: &Record) -> String {
+    serde_json::to_string(record).unwrap()
+}
+
+#[test]
+fn lines_of_a_journal_add_up_to_the_store() {
+    let mut expected = store();
+    expected.adopt(&config(&[("192.0.2.7:80", &[])])).unwrap();
+    let mut zero = ZeroPoints::default();
+    let mut lines = vec![line(&Record::Snapshot(Snapshot::of(&expected, &zero)))];
+    let requests = [
+        add_service("[2001:db8::1]:443"),
+        Request::Batch {
+            requests: vec![
+                add_server("[2001:db8::1]:443", nat("[2001:db8::2]:443")),
+                Request::DeleteService { key: key("192.0.2.1:80") },
+            ],
+        },
+    ];
+    for request in requests {
+        expected.change(&request).unwrap();
+        lines.push(line(&Record::Change(request)));
+    }
+    let counted = api::TrafficCounters { connections: 7, ..Default::default() };
+    zero.set((key("[2001:db8::1]:443"), Some("[2001:db8::2]:443".parse().unwrap())), counted);
+    lines.push(line(&Record::Zero(zero.clone())));
+    assert!(lines.iter().all(|line| !line.contains('\n')));
+    assert_eq!(restore(&lines).unwrap(), (expected.clone(), zero.clone()));
+    let compacted = [line(&Record::Snapshot(Snapshot::of(&expected, &zero)))];
+    assert_eq!(restore(&compacted).unwrap(), (expected, zero));
+}
+
+#[test]
+fn lines_that_cannot_be_are_named() {
+    let good = line(&Record::Snapshot(Snapshot::of(&store(), &ZeroPoints::default())));
+    let future = good.replace("\"format\":1", "\"format\":2");
+    assert_ne!(future, good);
+    for (lines, place) in [
+        (vec![future], "line 1 has format 2"),
+        (vec![good.clone(), "{".into()], "line 2 cannot be read"),
+        (vec![good, line(&Record::Change(add_service("192.0.2.1:80")))], "line 2 cannot be repeated"),
+    ] {
+        let error = restore(&lines).unwrap_err();
+        assert!(error.starts_with(place), "{error}");
+    }
+    assert_eq!(restore(&[]).unwrap().0, Store::default());
+}

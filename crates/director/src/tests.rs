@@ -1,0 +1,6 @@
+//! The director and its daemon over a plane and a network of memory.
+
+mod changes;
+mod fakes;
+mod neighbours;
+mod requests;

@@ -1,0 +1,171 @@
+//! A plane and a network of memory. Clones share what they are made of, as daemons share a kernel.
+
+use crate::observe::Network;
+use crate::observe::links::{Link, Links, LocalAddress};
+use crate::observe::sight::{Neighbour, NeighbourState, Route};
+use crate::plane::Plane;
+use dataplane::{Attachment, Error, SweepReport, TableUse};
+use forward::Counter;
+use forward::abi::Statistics;
+use model::{Change, Endpoint, ServiceKey, State};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use wire::MacAddress;
+
+#[derive(Default)]
+pub(crate) struct Kernel {
+    pub(crate) state: State,
+    pub(crate) journal: Option<Vec<String>>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) attached: BTreeSet<String>,
+    pub(crate) connections: u64,
+    /// Servers the maps still take.
+    pub(crate) room: Option<usize>,
+    pub(crate) journal_is_full: bool,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakePlane(Arc<Mutex<Kernel>>);
+
+impl FakePlane {
+    pub(crate) fn kernel(&self) -> MutexGuard<'_, Kernel> {
+        self.0.lock().unwrap()
+    }
+
+    fn write_journal(&self, write: impl FnOnce(&mut Vec<String>)) -> Result<(), Error> {
+        let mut kernel = self.kernel();
+        if kernel.journal_is_full {
+            return Err(Error::NoSpace { what: "line of the journal", size: 0 });
+        }
+        write(kernel.journal.get_or_insert_default());
+        Ok(())
+    }
+}
+
+fn attachment(name: &str) -> Attachment {
+    Attachment { name: name.to_owned(), index: 7, lane: "xdp", partial_checksums: 0 }
+}
+
+impl Plane for FakePlane {
+    fn actual(&self) -> State {
+        self.kernel().state.clone()
+    }
+    fn apply(&mut self, change: &Change) -> Result<(), Error> {
+        let mut kernel = self.kernel();
+        if matches!(change, Change::AddServer { .. }) && kernel.room == Some(0) {
+            return Err(Error::NoSpace { what: "server", size: 0 });
+        }
+        if matches!(change, Change::AddServer { .. }) {
+            kernel.room = kernel.room.map(|room| room - 1);
+        }
+        kernel.state.apply(change);
+        kernel.changes.push(change.clone());
+        Ok(())
+    }
+    fn attach(&mut self, interface: &str, _: bool) -> Result<Attachment, Error> {
+        if interface != "eth0" {
+            return Err(Error::NoInterface(interface.to_owned()));
+        }
+        self.kernel().attached.insert(interface.to_owned());
+        Ok(attachment(interface))
+    }
+    fn detach(&mut self, interface: &str) -> Result<(), Error> {
+        let was_there = self.kernel().attached.remove(interface);
+        if was_there { Ok(()) } else { Err(Error::NotAttached(interface.to_owned())) }
+    }
+    fn attachments(&self) -> Result<Vec<Attachment>, Error> {
+        Ok(self.kernel().attached.iter().map(|name| attachment(name)).collect())
+    }
+    fn load(&self, _: &ServiceKey, _: &Endpoint) -> Option<(u32, u32)> {
+        Some((2, 3))
+    }
+    fn statistics(&self, _: &ServiceKey, _: Option<&Endpoint>) -> Statistics {
+        Statistics { connections: self.kernel().connections, ..Statistics::default() }
+    }
+    fn counters(&self) -> BTreeMap<&'static str, u64> {
+        BTreeMap::from([("forward_in", 5)])
+    }
+    fn sweep(&mut self) -> Result<SweepReport, Error> {
+        let table = TableUse { used: 1, size: 1024 };
+        Ok(SweepReport { family4: table, family6: table, expired: 0, complete: true })
+    }
+    /// Forwards by NAT to the first server of the first service.
+    fn explain(&self, frame: &[u8], _: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
+        let kernel = self.kernel();
+        let servers = kernel.state.services.values().flat_map(|service| &service.servers);
+        let mut frame = frame.to_vec();
+        let Some(IpAddr::V4(address)) = servers.clone().next().map(|server| server.server.endpoint.ip()) else {
+            return Ok((1, frame, Counter::DropNoServer));
+        };
+        frame[30..34].copy_from_slice(&address.octets());
+        Ok((4, frame, Counter::ForwardIn))
+    }
+    fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error> {
+        Ok(self.kernel().journal.clone())
+    }
+    fn journal_append(&mut self, line: &str) -> Result<(), Error> {
+        self.write_journal(|lines| lines.push(line.to_owned()))
+    }
+    fn journal_replace(&mut self, lines: Vec<String>) -> Result<(), Error> {
+        self.write_journal(|old| *old = lines)
+    }
+}
+
+/// One link, eth0, with 192.0.2.0/24 and everything else behind it.
+#[derive(Default)]
+pub(crate) struct Wire {
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) neighbours: BTreeMap<IpAddr, Neighbour>,
+    /// Who answers when asked.
+    pub(crate) answering: BTreeMap<IpAddr, MacAddress>,
+    pub(crate) asked: Vec<IpAddr>,
+    pub(crate) released: Vec<IpAddr>,
+    pub(crate) down: bool,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeNetwork(Arc<Mutex<Wire>>);
+
+impl FakeNetwork {
+    pub(crate) fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.0.lock().unwrap()
+    }
+}
+
+pub(crate) const OURS: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+
+impl Network for FakeNetwork {
+    fn links(&mut self) -> io::Result<Links> {
+        let up = !self.wire().down;
+        let loopback = Link { name: "lo".into(), mac: None, up: true, running: true, loopback: true };
+        let link = Link { name: "eth0".into(), mac: Some(OURS), up, running: up, loopback: false };
+        Ok(Links::from([(1, loopback), (7, link)]))
+    }
+    fn addresses(&mut self) -> io::Result<Vec<LocalAddress>> {
+        let local = |address: &IpAddr| LocalAddress { address: *address, interface: 7, duplicate: false };
+        Ok(self.wire().addresses.iter().map(local).collect())
+    }
+    fn route(&mut self, destination: IpAddr) -> Route {
+        if self.wire().addresses.contains(&destination) {
+            return Route::Local;
+        }
+        Route::Via { interface: 7, next_hop: destination }
+    }
+    fn neighbour(&mut self, _: u32, address: IpAddr) -> Option<Neighbour> {
+        self.wire().neighbours.get(&address).copied()
+    }
+    fn resolve(&mut self, _: u32, address: IpAddr) -> io::Result<()> {
+        let mut wire = self.wire();
+        wire.asked.push(address);
+        if let Some(mac) = wire.answering.get(&address).copied() {
+            wire.neighbours.insert(address, Neighbour { state: NeighbourState::Usable, mac: Some(mac) });
+        }
+        Ok(())
+    }
+    fn release(&mut self, _: u32, address: IpAddr) -> io::Result<()> {
+        self.wire().released.push(address);
+        Ok(())
+    }
+}

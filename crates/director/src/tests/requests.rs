@@ -1,0 +1,136 @@
+//! The daemon over a real Unix socket: what a client writes and reads.
+
+use super::changes::{add_server, add_service, key, network, start};
+use super::fakes::{FakeNetwork, FakePlane};
+use crate::daemon::{Daemon, Stopped};
+use crate::server::{calls, serve};
+use crate::socket::Claim;
+use api::{ExplainRequest, RefusalKind, Reply, Request, Response};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+async fn post(socket: &Path, body: &[u8]) -> String {
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    let head = format!(
+        "POST /v1 HTTP/1.1\r\nhost: xlvs\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // A server that refuses a body does not read all of it.
+    let _ = stream.write_all(body).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+async fn ask(socket: &Path, request: &Request) -> Reply {
+    let body = serde_json::to_vec(request).unwrap();
+    serde_json::from_str(&post(socket, &body).await).unwrap()
+}
+
+fn socket(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("xlvs-dir-{name}-{}", std::process::id())).join("xlvs.sock")
+}
+
+/// Runs a daemon on fakes, lets `client` talk to it, and gives what the client and the daemon came to.
+fn with_daemon<F: Future<Output = ()>>(
+    name: &str,
+    plane: &FakePlane,
+    network: &FakeNetwork,
+    client: impl FnOnce(PathBuf) -> F,
+) -> Stopped {
+    let path = socket(name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stopped = runtime.block_on(async {
+        let claim = Claim::take(&path).unwrap();
+        let listener = claim.listen().unwrap();
+        let (sender, calls) = calls();
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(serve(listener, sender, stopping));
+        let daemon = Daemon::new(start(plane, network), Box::new(|| None));
+        let talk = async {
+            client(path.clone()).await;
+            // Nobody waits for this answer: the daemon ends with it.
+            let _ =
+                tokio::time::timeout(Duration::from_millis(200), ask(&path, &Request::Stop { keep_forwarding: true }))
+                    .await;
+        };
+        let (ended, ()) = tokio::join!(daemon.run(calls, None), talk);
+        stop.send(true).unwrap();
+        let (_, mut stopped) = ended.unwrap();
+        drop(stopped.reply.take());
+        serving.await.unwrap().unwrap();
+        claim.remove();
+        stopped
+    });
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    stopped
+}
+
+#[test]
+fn requests_are_carried_out_and_answered() {
+    let (plane, network) = (FakePlane::default(), network());
+    let stopped = with_daemon("requests", &plane, &network, |socket| async move {
+        assert_eq!(ask(&socket, &add_service()).await, Ok(Response::Done { generation: 1 }));
+        assert_eq!(ask(&socket, &add_server("10.0.0.1:80")).await, Ok(Response::Done { generation: 2 }));
+        assert_eq!(ask(&socket, &add_service()).await.unwrap_err().kind, RefusalKind::ServiceExists);
+        let Ok(Response::Listing(listing)) = ask(&socket, &Request::List).await else { panic!() };
+        assert_eq!(listing.services[0].service.key, key());
+        assert_eq!((listing.services[0].servers[0].active, listing.services[0].servers[0].inactive), (2, 3));
+        assert_eq!(listing.connection_table_size, 1024);
+        let attach = |interface: &str| Request::Attach { interface: interface.to_owned(), force: false };
+        assert_eq!(ask(&socket, &attach("eth9")).await.unwrap_err().kind, RefusalKind::Invalid);
+        ask(&socket, &attach("eth0")).await.unwrap();
+        let Ok(Response::Status(status)) = ask(&socket, &Request::Status).await else { panic!() };
+        assert_eq!((status.services, status.servers, status.interfaces[0].name.as_str()), (1, 1, "eth0"));
+        assert_eq!(status.notes, Vec::<String>::new());
+        let question = ExplainRequest { service: key(), client: "198.51.100.7:4000".parse().unwrap() };
+        let Ok(Response::Explanation(explained)) = ask(&socket, &Request::Explain(question)).await else { panic!() };
+        assert_eq!((explained.verdict.as_str(), explained.reason.as_str()), ("forward", "forward_in"));
+        assert_eq!(explained.server, Some("10.0.0.1:80".parse().unwrap()));
+        assert!(explained.because.contains("rr chooses 10.0.0.1:80"), "{}", explained.because);
+        ask(&socket, &Request::Detach { interface: None }).await.unwrap();
+    });
+    assert!(stopped.keep_forwarding);
+    assert!(plane.kernel().attached.is_empty());
+}
+
+#[test]
+fn what_is_no_request_is_answered_by_a_refusal() {
+    let (plane, network) = (FakePlane::default(), network());
+    with_daemon("nonsense", &plane, &network, |socket| async move {
+        for body in ["", "{", "{\"do\":\"dance\"}", "[1]", "{\"do\":\"add-service\",\"key\":{\"protocol\":\"icmp\"}}"] {
+            let answer: Reply = serde_json::from_str(&post(&socket, body.as_bytes()).await).unwrap();
+            assert_eq!(answer.unwrap_err().kind, RefusalKind::Invalid, "{body}");
+        }
+        let heavy = add_server("10.0.0.1:80");
+        let heavy = serde_json::to_string(&heavy).unwrap().replace("\"weight\":1", "\"weight\":2147483648");
+        let answer: Reply = serde_json::from_str(&post(&socket, heavy.as_bytes()).await).unwrap();
+        assert!(answer.unwrap_err().message.contains("2147483648"));
+    });
+    assert_eq!(plane.kernel().changes, []);
+}
+
+#[test]
+fn an_answer_waits_a_moment_for_the_neighbour_and_no_longer() {
+    let (plane, network) = (FakePlane::default(), network());
+    with_daemon("waiting", &plane, &network, |socket| async move {
+        ask(&socket, &add_service()).await.unwrap();
+        let began = Instant::now();
+        ask(&socket, &add_server("10.0.0.2:80")).await.unwrap();
+        let silent = began.elapsed();
+        assert!(silent > Duration::from_millis(140) && silent < Duration::from_secs(1), "{silent:?}");
+        // One waited in vain: for the rest of this second nobody does.
+        let began = Instant::now();
+        for server in 3..7 {
+            ask(&socket, &add_server(&format!("10.0.0.{server}:80"))).await.unwrap();
+        }
+        let impatient = began.elapsed();
+        assert!(impatient < Duration::from_millis(4 * 140), "{impatient:?}");
+    });
+}

@@ -1,0 +1,71 @@
+//! The maps. Sizes are defaults; the loader sets the real ones.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
+use aya_ebpf::programs::XdpContext;
+use forward::abi::{
+    Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, Load, MAX_SCHEDULE_SLOTS,
+    MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics,
+};
+use forward::filter::Filter;
+use forward::{Cell64, Counter};
+
+/// BPF_F_MMAPABLE (linux/bpf.h): the daemon reads and writes these through its own memory.
+const MAPPED: u32 = 1 << 10;
+
+#[map]
+pub(crate) static CONNECTIONS4: HashMap<FlowKey<Address4>, Connection> =
+    HashMap::with_max_entries(DEFAULT_CONNECTIONS, 0);
+#[map]
+pub(crate) static CONNECTIONS6: HashMap<FlowKey<Address6>, Connection> =
+    HashMap::with_max_entries(DEFAULT_CONNECTIONS, 0);
+#[map]
+pub(crate) static SERVICES4: HashMap<ServiceKey<Address4>, Service> = HashMap::with_max_entries(MAX_SERVICES, 0);
+#[map]
+pub(crate) static SERVICES6: HashMap<ServiceKey<Address6>, Service> = HashMap::with_max_entries(MAX_SERVICES, 0);
+#[map]
+pub(crate) static SERVERS: Array<RealServer> = Array::with_max_entries(MAX_SERVERS, MAPPED);
+#[map]
+pub(crate) static LOADS: Array<Load> = Array::with_max_entries(MAX_SERVERS, MAPPED);
+#[map]
+pub(crate) static CURSORS: Array<Cell64> = Array::with_max_entries(MAX_SERVICES, MAPPED);
+#[map]
+pub(crate) static SCHEDULE: Array<u32> = Array::with_max_entries(MAX_SCHEDULE_SLOTS, MAPPED);
+#[map]
+pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, MAPPED);
+#[map]
+pub(crate) static FILTER: Array<Filter> = Array::with_max_entries(1, MAPPED);
+#[map]
+pub(crate) static INTERFACES: Array<Interface> = Array::with_max_entries(INTERFACE_SLOTS, MAPPED);
+#[map]
+pub(crate) static INTERFACE_COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(INTERFACE_SLOTS, 0);
+#[map]
+pub(crate) static STATISTICS: PerCpuArray<Statistics> = PerCpuArray::with_max_entries(MAX_SERVERS, 0);
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
+#[map]
+static EXPLANATION: Array<u32> = Array::with_max_entries(1, MAPPED);
+#[map]
+static JUMPS: ProgramArray = ProgramArray::with_max_entries(8, 0);
+
+/// Places in `JUMPS`.
+pub(crate) const JUMP_STEER4: u32 = 0;
+pub(crate) const JUMP_STEER6: u32 = 1;
+pub(crate) const JUMP_ESTABLISH4: u32 = 2;
+pub(crate) const JUMP_ESTABLISH6: u32 = 3;
+
+/// Continues in another program; returns only when that is not there.
+#[inline(always)]
+pub(crate) fn jump(context: &XdpContext, index: u32) {
+    // SAFETY: all members of the array are programs of this object, with the same context.
+    let _ = unsafe { JUMPS.tail_call(context, index) };
+}
+
+/// Leaves the reason of a rehearsed verdict for the daemon.
+#[inline(always)]
+pub(crate) fn explain(counter: Counter) {
+    if let Some(place) = EXPLANATION.get_ptr_mut(0) {
+        // SAFETY: a pointer to an element of the map.
+        unsafe { place.write_volatile(counter as u32) };
+    }
+}

@@ -1,0 +1,283 @@
+//! Packets that no live connection serves: find the service, choose a server, remember the connection.
+
+use crate::abi::{Connection, FlowKey, NO_SERVER, NextHop, Port, RealServer, Service, ServiceKey, Settings};
+use crate::connection::{self, StateWord};
+use crate::parse::Parse;
+use crate::rewrite;
+use crate::tcp_state::{self, Direction};
+use crate::{
+    Cell32, Cell64, Counter, Forward, Frame, InsertError, Packet, Tables, Time, Verdict, address, schedule, steer,
+};
+use wire::{TcpFlags, protocol};
+
+/// The verdict for a packet without a live connection, rewritten.
+#[inline(always)]
+pub fn establish<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, network: usize, tables: &T, now: Time) -> Verdict {
+    let mut packet = Packet::unread();
+    if let Err(counter) = A::parse(frame, network, &mut packet) {
+        return Verdict::because(counter);
+    }
+    let mut forward = Forward::undecided();
+    match begin(&packet, frame, tables, now, &mut forward) {
+        Ok(()) => rewrite::depart(frame, &packet, &forward),
+        Err(counter) => Verdict::because(counter),
+    }
+}
+
+/// Finds the service, chooses a server, remembers the connection.
+#[inline(always)]
+fn begin<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    frame: &F,
+    tables: &T,
+    now: Time,
+    forward: &mut Forward<A>,
+) -> Result<(), Counter> {
+    let service = find_service(packet, tables)?;
+    let id = schedule::schedule(tables, service, packet);
+    if id == NO_SERVER {
+        return Err(Counter::DropNoServer);
+    }
+    let server = tables.server(id).ok_or(Counter::DropInconsistent)?;
+    let flags = server.flags.get();
+    if flags & RealServer::READY != RealServer::READY {
+        return Err(Counter::DropNoServer);
+    }
+    let new = NewConnection { packet, service: service.id, id, server, now };
+    new.remember(frame, tables)?;
+    tables.account_connection(id);
+    tables.account(id, Direction::Input, packet.bytes);
+    if packet.partial_checksum {
+        tables.count_partial_checksum(frame.ingress());
+    }
+    steer::towards_server(server, flags, forward)
+}
+
+/// The service of a packet that may begin a connection (ip_vs_core.c, `ip_vs_schedule`; for TCP a SYN without RST
+/// unless sloppy_tcp).
+#[inline(always)]
+fn find_service<'tables, A: Parse, T: Tables<A>>(
+    packet: &Packet<A>,
+    tables: &'tables T,
+) -> Result<&'tables Service, Counter> {
+    let key = ServiceKey::new(packet.flow.destination, packet.flow.destination_port, packet.flow.protocol);
+    let service = tables.service(&key).ok_or(Counter::PassNoService)?;
+    if service.flags & Service::OWNED == 0 {
+        return Err(Counter::PassNotOwned);
+    }
+    if packet.flow.protocol == protocol::TCP {
+        let sloppy = tables.settings().is_some_and(|settings| settings.flags.get() & Settings::SLOPPY_TCP != 0);
+        if packet.flags.any(TcpFlags::RST) || !(packet.flags.any(TcpFlags::SYN) || sloppy) {
+            return Err(Counter::PassNotSchedulable);
+        }
+    }
+    if packet.fragment {
+        return Err(Counter::DropFragment);
+    }
+    Ok(service)
+}
+
+/// A connection about to be remembered.
+struct NewConnection<'a, A> {
+    packet: &'a Packet<A>,
+    service: u32,
+    id: u32,
+    server: &'a RealServer,
+    now: Time,
+}
+
+impl<A: Parse> NewConnection<'_, A> {
+    /// Stores the connection: the reply first, then the primary, so that no packet can be forwarded whose reply could
+    /// not be translated. Nothing is left behind when it fails.
+    #[inline(always)]
+    fn remember<F: Frame, T: Tables<A>>(&self, frame: &F, tables: &T) -> Result<(), Counter> {
+        match tables.connection(&self.packet.flow) {
+            Some(existing) => self.revive(existing, frame, tables)?,
+            None => {
+                if steer::is_nat(self.server) {
+                    self.remember_reply(frame, tables)?;
+                }
+                self.insert_primary(tables)?;
+            }
+        }
+        connection::add_load(tables, self.id, self.packet.flow.protocol, self.first_state(), 1);
+        Ok(())
+    }
+
+    /// Takes an entry that is dead or may be replaced, and makes it this connection's.
+    #[inline(always)]
+    fn revive<F: Frame, T: Tables<A>>(&self, existing: &Connection, frame: &F, tables: &T) -> Result<(), Counter> {
+        let busy = self.claim(existing, tables)?;
+        if steer::is_nat(self.server)
+            && let Err(counter) = self.remember_reply(frame, tables)
+        {
+            tables.exchange(&existing.state, busy.0, busy.dead().0);
+            return Err(counter);
+        }
+        self.fill(existing, tables);
+        tables.store64(&existing.state, busy.reborn(self.first_state(), self.flags()).0);
+        Ok(())
+    }
+
+    /// NAT: the entry that translates the server's packets back.
+    #[inline(always)]
+    fn remember_reply<F: Frame, T: Tables<A>>(&self, frame: &F, tables: &T) -> Result<(), Counter> {
+        let key = self.reply_key();
+        let hop = rewrite::way_back(frame).ok_or(Counter::DropMalformed)?;
+        match tables.insert(&key, &self.reply(hop)) {
+            Ok(()) => Ok(()),
+            Err(InsertError::Full) => Err(Counter::DropTableFull),
+            Err(InsertError::Exists) => {
+                let existing = tables.connection(&key).ok_or(Counter::DropContended)?;
+                self.take_over_reply(existing, hop, tables)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn reply_key(&self) -> FlowKey<A> {
+        let (address, port) = steer::nat_endpoint(self.server);
+        steer::reply_key(&self.packet.flow, address, port)
+    }
+
+    /// Takes the entry of a dead or replaceable connection into this CPU's hands and winds the old one up.
+    #[inline(always)]
+    fn claim<T: Tables<A>>(&self, existing: &Connection, tables: &T) -> Result<StateWord, Counter> {
+        let word = StateWord(existing.state.get());
+        let usable = !word.is_live() || connection::is_replaceable(tables, existing, self.packet, self.now);
+        if word.is_busy() || !usable || !tables.exchange(&existing.state, word.0, word.busy().0) {
+            return Err(Counter::DropContended);
+        }
+        if word.is_live() {
+            wind_up(tables, &self.packet.flow, existing, word, self.now);
+        }
+        Ok(word.busy())
+    }
+
+    /// Overwrites a reply entry that stands in the way, if the connection it belongs to is not another live one.
+    #[inline(always)]
+    fn take_over_reply<T: Tables<A>>(&self, existing: &Connection, hop: NextHop, tables: &T) -> Result<(), Counter> {
+        let word = StateWord(existing.state.get());
+        if word.is_live() && self.is_in_use(existing, word, tables) {
+            return Err(Counter::DropReplyCollision);
+        }
+        if word.is_busy() || !tables.exchange(&existing.state, word.0, word.busy().0) {
+            return Err(Counter::DropContended);
+        }
+        existing.hop.set_with(hop, |cell, word| tables.store64(cell, word));
+        address::store(tables, &existing.address, self.packet.flow.destination);
+        tables.store32(&existing.port, self.packet.flow.destination_port.0 as u32);
+        self.fill(existing, tables);
+        tables.store64(&existing.state, word.busy().reborn(0, StateWord::REPLY).0);
+        Ok(())
+    }
+
+    /// True when a live reply entry belongs to another live connection.
+    #[inline(always)]
+    fn is_in_use<T: Tables<A>>(&self, reply: &Connection, word: StateWord, tables: &T) -> bool {
+        if !word.has(StateWord::REPLY) {
+            return true;
+        }
+        let (address, port) = (address::load::<A>(&reply.address), Port(reply.port.get() as u16));
+        if address == self.packet.flow.destination && port == self.packet.flow.destination_port {
+            return false;
+        }
+        let mut key = self.packet.flow;
+        key.destination = address;
+        key.destination_port = port;
+        tables.connection(&key).is_some_and(|primary| {
+            StateWord(primary.state.get()).is_live()
+                && primary.server.get() == reply.server.get()
+                && !connection::is_expired(tables, primary, key.protocol, self.now)
+        })
+    }
+
+    #[inline(always)]
+    fn insert_primary<T: Tables<A>>(&self, tables: &T) -> Result<(), Counter> {
+        let primary = Connection {
+            state: Cell64::new(StateWord::live(self.first_state(), self.flags()).0),
+            last_seen: Cell32::new(self.now.tick()),
+            server: Cell32::new(self.id),
+            service: Cell32::new(self.service),
+            ..Connection::default()
+        };
+        let Err(error) = tables.insert(&self.packet.flow, &primary) else { return Ok(()) };
+        if error == InsertError::Exists {
+            // Another CPU began the same connection: its reply entry is this one, leave it.
+            return Err(Counter::DropContended);
+        }
+        if steer::is_nat(self.server)
+            && let Some(reply) = tables.connection(&self.reply_key())
+        {
+            let word = StateWord(reply.state.get());
+            tables.exchange(&reply.state, word.0, word.dead().0);
+        }
+        Err(Counter::DropTableFull)
+    }
+
+    /// What both directions have in common.
+    #[inline(always)]
+    fn fill<T: Tables<A>>(&self, connection: &Connection, tables: &T) {
+        tables.store32(&connection.last_seen, self.now.tick());
+        tables.store32(&connection.server, self.id);
+        tables.store32(&connection.service, self.service);
+    }
+
+    #[inline(always)]
+    fn reply(&self, hop: NextHop) -> Connection {
+        let [low, high] = self.packet.flow.destination.words();
+        Connection {
+            state: Cell64::new(StateWord::live(0, StateWord::REPLY).0),
+            last_seen: Cell32::new(self.now.tick()),
+            server: Cell32::new(self.id),
+            service: Cell32::new(self.service),
+            hop: crate::abi::NextHopCell::new(hop),
+            address: [Cell64::new(low), Cell64::new(high)],
+            port: Cell32::new(self.packet.flow.destination_port.0 as u32),
+            ..Connection::default()
+        }
+    }
+
+    /// State after the first packet: NONE, moved by it.
+    #[inline(always)]
+    fn first_state(&self) -> u8 {
+        if self.packet.flow.protocol != protocol::TCP {
+            return 0;
+        }
+        let seen = if self.flags() == 0 { Direction::Input } else { Direction::InputOnly };
+        tcp_state::next(seen, self.packet.flags, 0)
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u64 {
+        if steer::is_nat(self.server) { 0 } else { StateWord::NO_OUTPUT }
+    }
+}
+
+/// Gives back what a primary connection held: its share in the server's load, and its reply entry.
+#[inline(always)]
+pub fn wind_up<A: Parse, T: Tables<A>>(
+    tables: &T,
+    flow: &FlowKey<A>,
+    connection: &Connection,
+    word: StateWord,
+    now: Time,
+) {
+    let id = connection.server.get();
+    connection::add_load(tables, id, flow.protocol, word.state(), u32::MAX);
+    let Some(server) = tables.server(id) else { return };
+    if !steer::is_nat(server) {
+        return;
+    }
+    let (address, port) = steer::nat_endpoint::<A>(server);
+    let Some(reply) = tables.connection(&steer::reply_key(flow, address, port)) else { return };
+    let reply_word = StateWord(reply.state.get());
+    let ours = reply_word.has(StateWord::REPLY)
+        && reply.server.get() == id
+        && address::load::<A>(&reply.address) == flow.destination
+        && reply.port.get() == flow.destination_port.0 as u32;
+    if ours && reply_word.is_live() && tables.exchange(&reply.state, reply_word.0, reply_word.dead().0) {
+        // The grace period before its removal begins now.
+        tables.store32(&reply.last_seen, now.tick());
+    }
+}

@@ -1,0 +1,51 @@
+//! A frame in a vector of bytes.
+#![expect(unsafe_code, reason = "copies headers from and to bytes")]
+
+use crate::Frame;
+use std::vec::Vec;
+use wire::{Be16, Checksum, Header};
+
+/// A frame in memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SliceFrame {
+    /// The bytes, from the Ethernet header on.
+    pub bytes: Vec<u8>,
+    /// Interface it came in by.
+    pub ingress: u32,
+}
+
+impl SliceFrame {
+    fn range<H>(&self, offset: usize) -> Option<core::ops::Range<usize>> {
+        let end = offset.checked_add(size_of::<H>())?;
+        (end <= self.bytes.len()).then_some(offset..end)
+    }
+}
+
+impl Frame for SliceFrame {
+    fn read<H: Header>(&self, offset: usize) -> Option<H> {
+        let bytes = self.bytes.get(self.range::<H>(offset)?)?;
+        // SAFETY: the bytes are there, `Header` promises alignment 1 and that every pattern is a value.
+        Some(unsafe { bytes.as_ptr().cast::<H>().read() })
+    }
+
+    fn write<H: Header>(&mut self, offset: usize, header: H) -> Option<()> {
+        let range = self.range::<H>(offset)?;
+        let bytes = self.bytes.get_mut(range)?;
+        // SAFETY: the room is there, `Header` promises alignment 1.
+        unsafe { bytes.as_mut_ptr().cast::<H>().write(header) };
+        Some(())
+    }
+
+    fn has(&self, bytes: usize) -> bool {
+        self.bytes.len() >= bytes
+    }
+
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    fn adjust_checksum(&mut self, offset: usize, delta: Checksum, _pseudo: Checksum, udp: bool) -> Option<()> {
+        let field = self.read::<Be16>(offset)?;
+        self.write(offset, crate::frame::adjusted(field, delta, udp))
+    }
+}

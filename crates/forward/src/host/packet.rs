@@ -1,0 +1,247 @@
+//! A fluent builder of frames: `packet().ipv4("10.0.0.2", "10.0.0.100").tcp(4000, 80).syn().build()`.
+
+use super::SliceFrame;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::vec::Vec;
+use wire::{Checksum, MacAddress, TcpFlags, protocol};
+
+/// Link-layer address of the client's side of the director's link, as the cases see it.
+pub const CLIENT_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+/// Link-layer address of the director.
+pub const DIRECTOR_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
+
+/// A frame in the making.
+#[derive(Clone, Debug)]
+pub struct PacketBuilder {
+    destination_mac: MacAddress,
+    source_mac: MacAddress,
+    source: IpAddr,
+    destination: IpAddr,
+    hops: u8,
+    options: Vec<u8>,
+    fragment: u16,
+    transport: Transport,
+    payload: Vec<u8>,
+    partial_checksum: bool,
+    no_checksum: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Transport {
+    Tcp { source: u16, destination: u16, flags: u8 },
+    Udp { source: u16, destination: u16 },
+    Other(u8),
+}
+
+/// A UDP datagram from 0.0.0.0:0 to 0.0.0.0:0, to begin with.
+pub fn packet() -> PacketBuilder {
+    PacketBuilder {
+        destination_mac: DIRECTOR_MAC,
+        source_mac: CLIENT_MAC,
+        source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        hops: 64,
+        options: Vec::new(),
+        fragment: 0,
+        transport: Transport::Udp { source: 0, destination: 0 },
+        payload: Vec::new(),
+        partial_checksum: false,
+        no_checksum: false,
+    }
+}
+
+impl PacketBuilder {
+    /// Link-layer addresses.
+    pub fn ethernet(mut self, source: MacAddress, destination: MacAddress) -> Self {
+        (self.source_mac, self.destination_mac) = (source, destination);
+        self
+    }
+
+    /// Network addresses, both of one family.
+    pub fn ip(mut self, source: IpAddr, destination: IpAddr) -> Self {
+        (self.source, self.destination) = (source, destination);
+        self
+    }
+
+    /// IPv4 addresses.
+    pub fn ipv4(self, source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        self.ip(source.into(), destination.into())
+    }
+
+    /// IPv6 addresses.
+    pub fn ipv6(self, source: Ipv6Addr, destination: Ipv6Addr) -> Self {
+        self.ip(source.into(), destination.into())
+    }
+
+    /// A TCP segment, with ACK set.
+    pub fn tcp(mut self, source: u16, destination: u16) -> Self {
+        self.transport = Transport::Tcp { source, destination, flags: TcpFlags::ACK };
+        self
+    }
+
+    /// A UDP datagram.
+    pub fn udp(mut self, source: u16, destination: u16) -> Self {
+        self.transport = Transport::Udp { source, destination };
+        self
+    }
+
+    /// A payload of another protocol.
+    pub fn protocol(mut self, number: u8) -> Self {
+        self.transport = Transport::Other(number);
+        self
+    }
+
+    /// Control bits of the TCP segment, instead of ACK.
+    pub fn flags(mut self, bits: u8) -> Self {
+        if let Transport::Tcp { flags, .. } = &mut self.transport {
+            *flags = bits;
+        }
+        self
+    }
+
+    /// SYN and nothing else.
+    pub fn syn(self) -> Self {
+        self.flags(TcpFlags::SYN)
+    }
+
+    /// Hops left.
+    pub fn hops(mut self, hops: u8) -> Self {
+        self.hops = hops;
+        self
+    }
+
+    /// IPv4 options (a multiple of four bytes), or whole IPv6 extension headers whose first byte is the number of the
+    /// *first* one and whose chain must end in the transport protocol.
+    pub fn options(mut self, bytes: &[u8]) -> Self {
+        self.options = bytes.to_vec();
+        self
+    }
+
+    /// IPv4 flags and fragment offset as they stand on the wire.
+    pub fn fragment(mut self, bits: u16) -> Self {
+        self.fragment = bits;
+        self
+    }
+
+    /// Bytes behind the transport header.
+    pub fn payload(mut self, bytes: &[u8]) -> Self {
+        self.payload = bytes.to_vec();
+        self
+    }
+
+    /// The transport checksum as a sender with checksum offload leaves it: the pseudo-header's sum.
+    pub fn partial_checksum(mut self) -> Self {
+        self.partial_checksum = true;
+        self
+    }
+
+    /// UDP over IPv4 without a checksum.
+    pub fn no_checksum(mut self) -> Self {
+        self.no_checksum = true;
+        self
+    }
+
+    /// The frame, on interface 1.
+    pub fn build(&self) -> SliceFrame {
+        let transport = self.transport_bytes();
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(&self.destination_mac.0);
+        bytes.extend_from_slice(&self.source_mac.0);
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                self.ipv4_bytes(&mut bytes, source, destination, &transport)
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                self.ipv6_bytes(&mut bytes, source, destination, &transport)
+            }
+            _ => {}
+        }
+        bytes.extend_from_slice(&transport);
+        SliceFrame { bytes, ingress: 1 }
+    }
+
+    fn protocol_number(&self) -> u8 {
+        match self.transport {
+            Transport::Tcp { .. } => protocol::TCP,
+            Transport::Udp { .. } => protocol::UDP,
+            Transport::Other(number) => number,
+        }
+    }
+
+    fn ipv4_bytes(&self, bytes: &mut Vec<u8>, source: Ipv4Addr, destination: Ipv4Addr, transport: &[u8]) {
+        bytes.extend_from_slice(&[0x08, 0x00]);
+        let length = 20 + self.options.len();
+        let mut header = Vec::new();
+        header.extend_from_slice(&[0x40 | (length / 4) as u8, 0]);
+        header.extend_from_slice(&((length + transport.len()) as u16).to_be_bytes());
+        header.extend_from_slice(&[0x12, 0x34]);
+        header.extend_from_slice(&self.fragment.to_be_bytes());
+        header.extend_from_slice(&[self.hops, self.protocol_number(), 0, 0]);
+        header.extend_from_slice(&source.octets());
+        header.extend_from_slice(&destination.octets());
+        header.extend_from_slice(&self.options);
+        let checksum = Checksum::new().add_bytes(&header).finish();
+        header.splice(10..12, checksum.bits().to_ne_bytes());
+        bytes.extend_from_slice(&header);
+    }
+
+    fn ipv6_bytes(&self, bytes: &mut Vec<u8>, source: Ipv6Addr, destination: Ipv6Addr, transport: &[u8]) {
+        bytes.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0]);
+        let (first, extensions) = match self.options.split_first() {
+            Some((first, rest)) => (*first, rest),
+            None => (self.protocol_number(), &[][..]),
+        };
+        bytes.extend_from_slice(&((extensions.len() + transport.len()) as u16).to_be_bytes());
+        bytes.extend_from_slice(&[first, self.hops]);
+        bytes.extend_from_slice(&source.octets());
+        bytes.extend_from_slice(&destination.octets());
+        bytes.extend_from_slice(extensions);
+    }
+
+    fn transport_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let checksum_at = match self.transport {
+            Transport::Tcp { source, destination, flags } => {
+                bytes.extend_from_slice(&source.to_be_bytes());
+                bytes.extend_from_slice(&destination.to_be_bytes());
+                bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 2, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+                16
+            }
+            Transport::Udp { source, destination } => {
+                bytes.extend_from_slice(&source.to_be_bytes());
+                bytes.extend_from_slice(&destination.to_be_bytes());
+                bytes.extend_from_slice(&((8 + self.payload.len()) as u16).to_be_bytes());
+                bytes.extend_from_slice(&[0, 0]);
+                6
+            }
+            Transport::Other(_) => {
+                bytes.extend_from_slice(&self.payload);
+                return bytes;
+            }
+        };
+        bytes.extend_from_slice(&self.payload);
+        let pseudo = self.pseudo_header(bytes.len());
+        let checksum = if self.partial_checksum {
+            pseudo.fold().to_ne_bytes()
+        } else if self.no_checksum {
+            [0, 0]
+        } else {
+            pseudo.add_bytes(&bytes).finish().bits().to_ne_bytes()
+        };
+        bytes.splice(checksum_at..checksum_at + 2, checksum);
+        bytes
+    }
+
+    fn pseudo_header(&self, length: usize) -> Checksum {
+        let sum = Checksum::new().add16((length as u16).to_be()).add16((self.protocol_number() as u16).to_be());
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                sum.add_bytes(&source.octets()).add_bytes(&destination.octets())
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                sum.add_bytes(&source.octets()).add_bytes(&destination.octets())
+            }
+            _ => sum,
+        }
+    }
+}

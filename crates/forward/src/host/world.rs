@@ -1,0 +1,148 @@
+//! A director in memory: services and servers put straight into host tables, as the daemon puts them into maps.
+#![expect(clippy::indexing_slicing, reason = "ids and slots are handed out here")]
+
+use super::packet::DIRECTOR_MAC;
+use super::{HashTables, SliceFrame};
+use crate::abi::{
+    Address4, Address6, Interface, Method, NextHop, Port, RealServer, SchedulerKind, Service, ServiceKey,
+};
+use crate::{Address, Cell32, Time, Verdict, decide};
+use core::net::{IpAddr, SocketAddr};
+use std::vec::Vec;
+use wire::MacAddress;
+
+/// A real server of a [`World`].
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSpec {
+    /// Address and port.
+    pub endpoint: SocketAddr,
+    /// How it is reached.
+    pub method: Method,
+    /// Its weight.
+    pub weight: u32,
+    /// Interface it is reached by: 1 is the one that frames come in by.
+    pub interface: u32,
+}
+
+/// Host tables with a director's configuration in them.
+pub struct World {
+    /// The tables.
+    pub tables: HashTables,
+    /// The time that packets see.
+    pub now: Time,
+    servers: u32,
+    services: u32,
+    slots: u32,
+}
+
+impl World {
+    /// No services; interface 1 attached; room for `connections` entries a family.
+    pub fn new(connections: usize) -> Self {
+        let mut tables = HashTables::new(connections, 2048);
+        tables.set_interface(Interface { index: 1, address: DIRECTOR_MAC, ..Interface::default() });
+        Self { tables, now: Time(1 << 40), servers: 1, services: 0, slots: 0 }
+    }
+
+    /// Adds an owned service with its servers, oldest first. `table` holds the places in that list that the slots of a
+    /// hash table name. Returns the server ids in the same order.
+    pub fn service(
+        &mut self,
+        protocol: u8,
+        endpoint: SocketAddr,
+        scheduler: SchedulerKind,
+        servers: &[ServerSpec],
+        table: &[usize],
+    ) -> Vec<u32> {
+        let ids: Vec<u32> = servers.iter().map(|server| self.server(server)).collect();
+        let list: Vec<u32> = ids.iter().rev().copied().collect();
+        let table: Vec<u32> = table.iter().map(|place| ids[*place]).collect();
+        let step = servers.iter().map(|server| server.weight).filter(|weight| *weight > 0).fold(0, gcd).max(1);
+        let service = Service {
+            id: self.services,
+            scheduler: scheduler as u8,
+            flags: Service::OWNED,
+            reserved: 0,
+            list_count: list.len() as u32,
+            list_start: self.allocate(&list),
+            table_size: table.len() as u32,
+            table_start: self.allocate(&table),
+            weight_step: step,
+            weight_top: servers.iter().map(|server| server.weight).max().unwrap_or(0).saturating_sub(step - 1),
+        };
+        self.services += 1;
+        self.publish(protocol, endpoint, service);
+        ids
+    }
+
+    /// Puts a service under its key, in the filter too.
+    pub fn publish(&mut self, protocol: u8, endpoint: SocketAddr, service: Service) {
+        let port = Port::new(endpoint.port());
+        match endpoint.ip() {
+            IpAddr::V4(address) => {
+                let address = Address4::from(address);
+                self.tables.filter.insert(address.filter_hash());
+                self.tables.set_service4(ServiceKey::new(address, port, protocol), service);
+            }
+            IpAddr::V6(address) => {
+                let address = Address6::from(address);
+                self.tables.filter.insert(address.filter_hash());
+                self.tables.set_service6(ServiceKey::new(address, port, protocol), service);
+            }
+        }
+    }
+
+    /// Changes every service in place.
+    pub fn edit_services(&mut self, edit: impl Fn(&mut Service)) {
+        self.tables.edit_services(edit);
+    }
+
+    fn server(&mut self, spec: &ServerSpec) -> u32 {
+        let id = self.servers;
+        self.servers += 1;
+        let (words, hash) = match spec.endpoint.ip() {
+            IpAddr::V4(address) => (Address4::from(address).words(), Address4::from(address).filter_hash()),
+            IpAddr::V6(address) => (Address6::from(address).words(), Address6::from(address).filter_hash()),
+        };
+        if spec.method == Method::Nat {
+            self.tables.filter.insert(hash);
+        }
+        let server = &self.tables.servers[id as usize];
+        server.service.set(self.services);
+        server.hop.set(hop(id, spec.interface));
+        server.address[0].set(words[0]);
+        server.address[1].set(words[1]);
+        server.port_and_method.set((spec.method as u32) << 16 | Port::new(spec.endpoint.port()).0 as u32);
+        server.weight.set(spec.weight);
+        server.flags.set(RealServer::READY | RealServer::TAKEN);
+        self.tables.loads[id as usize].weight.set(spec.weight);
+        id
+    }
+
+    fn allocate(&mut self, slots: &[u32]) -> u32 {
+        let start = self.slots;
+        self.tables.schedule[start as usize..start as usize + slots.len()].copy_from_slice(slots);
+        self.slots += slots.len() as u32;
+        start
+    }
+
+    /// Sends a frame through the director.
+    pub fn send(&mut self, frame: &mut SliceFrame) -> Verdict {
+        decide::process(frame, &self.tables, self.now)
+    }
+
+    /// Lets `seconds` go by for all connections.
+    pub fn wait(&mut self, seconds: u32) {
+        let older = |cell: &Cell32| cell.set(cell.get().wrapping_sub(Time::ticks(seconds)));
+        self.tables.entries4().for_each(|(_, entry)| older(&entry.last_seen));
+        self.tables.entries6().for_each(|(_, entry)| older(&entry.last_seen));
+    }
+}
+
+/// The next hop of the server with this id.
+pub fn hop(id: u32, interface: u32) -> NextHop {
+    NextHop { interface, destination: MacAddress([2, 0, 0, 1, (id >> 8) as u8, id as u8]), source: DIRECTOR_MAC }
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,182 @@
+//! A frame's headers, read once.
+
+use crate::abi::{Address4, Address6, FlowKey, Port};
+use crate::{Address, Counter, Frame};
+use wire::{Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
+
+/// What the forwarding path needs to know of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet<A> {
+    /// Its addresses, ports and protocol.
+    pub flow: FlowKey<A>,
+    /// Offset of the network header in the frame.
+    pub network: usize,
+    /// Offset of the transport header in the frame.
+    pub transport: usize,
+    /// Length from the network header on, in bytes: what IPVS counts.
+    pub bytes: u32,
+    /// Hops left.
+    pub hops: u8,
+    /// Control bits of a TCP segment; none for UDP.
+    pub flags: TcpFlags,
+    /// The first fragment of a larger datagram.
+    pub fragment: bool,
+    /// The transport checksum holds only the pseudo-header's sum: the sender left the rest to its device.
+    pub partial_checksum: bool,
+}
+
+impl<A: Address> Packet<A> {
+    /// A packet not read yet. Headers are read into a packet that exists: a large result by value would be copied with
+    /// undefined contents when it is an error, which the BPF verifier refuses.
+    #[inline(always)]
+    pub fn unread() -> Self {
+        let nowhere = A::from_words([0, 0]);
+        Self {
+            flow: FlowKey {
+                source: nowhere,
+                destination: nowhere,
+                source_port: Port(0),
+                destination_port: Port(0),
+                protocol: 0,
+                kind: FlowKey::<A>::FLOW,
+                reserved: 0,
+            },
+            network: 0,
+            transport: 0,
+            bytes: 0,
+            hops: 0,
+            flags: TcpFlags(0),
+            fragment: false,
+            partial_checksum: false,
+        }
+    }
+}
+
+/// A family whose packets can be parsed.
+pub trait Parse: Address {
+    /// Reads network and transport header; what cannot be balanced ends here.
+    fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter>;
+}
+
+/// Extension headers that are looked behind, at most.
+const MAX_EXTENSIONS: usize = 6;
+/// A transport header further into the frame than this is not looked for.
+const MAX_TRANSPORT: usize = 1200;
+
+const MALFORMED: Counter = Counter::DropMalformed;
+const PROTOCOL: Counter = Counter::PassProtocol;
+const LATER_FRAGMENT: Counter = Counter::PassLaterFragment;
+
+impl Parse for Address4 {
+    #[inline(always)]
+    fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
+        let ip = frame.read::<Ipv4>(network).ok_or(MALFORMED)?;
+        if !ip.is_valid() {
+            return Err(MALFORMED);
+        }
+        if ip.is_later_fragment() {
+            return Err(LATER_FRAGMENT);
+        }
+        packet.flow.source = Self(ip.source.bits());
+        packet.flow.destination = Self(ip.destination.bits());
+        packet.flow.protocol = ip.protocol;
+        packet.network = network;
+        packet.transport = network + ip.header_length();
+        packet.bytes = ip.total_length.get() as u32;
+        packet.hops = ip.time_to_live;
+        packet.fragment = ip.is_fragment();
+        transport(frame, packet)
+    }
+}
+
+impl Parse for Address6 {
+    #[inline(always)]
+    fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
+        let ip = frame.read::<Ipv6>(network).ok_or(MALFORMED)?;
+        if !ip.is_valid() {
+            return Err(MALFORMED);
+        }
+        packet.flow.source = Self(ip.source.bits());
+        packet.flow.destination = Self(ip.destination.bits());
+        packet.flow.protocol = ip.next_header;
+        packet.network = network;
+        packet.transport = network + Ipv6::LENGTH;
+        packet.bytes = Ipv6::LENGTH as u32 + ip.payload_length.get() as u32;
+        packet.hops = ip.hop_limit;
+        if packet.flow.protocol != protocol::TCP && packet.flow.protocol != protocol::UDP {
+            skip_extensions(frame, packet)?;
+        }
+        transport(frame, packet)
+    }
+}
+
+/// Walks to the transport header behind extension headers (RFC 8200 §4.1).
+#[inline(always)]
+fn skip_extensions<F: Frame>(frame: &F, packet: &mut Packet<Address6>) -> Result<(), Counter> {
+    for _ in 0..MAX_EXTENSIONS {
+        let kind = packet.flow.protocol;
+        let skippable = matches!(kind, Ipv6Extension::HOP_BY_HOP | Ipv6Extension::ROUTING | Ipv6Extension::DESTINATION);
+        if !skippable && kind != Ipv6Extension::FRAGMENT {
+            break;
+        }
+        let extension = frame.read::<Ipv6Extension>(packet.transport).ok_or(MALFORMED)?;
+        packet.flow.protocol = extension.next_header;
+        if skippable {
+            packet.transport += extension.bytes();
+        } else {
+            if extension.is_later_fragment() {
+                return Err(LATER_FRAGMENT);
+            }
+            packet.fragment |= extension.is_fragment();
+            packet.transport += size_of::<Ipv6Extension>();
+        }
+        if packet.transport > MAX_TRANSPORT {
+            return Err(PROTOCOL);
+        }
+    }
+    Ok(())
+}
+
+/// Reads the transport header.
+#[inline(always)]
+fn transport<A: Address, F: Frame>(frame: &F, packet: &mut Packet<A>) -> Result<(), Counter> {
+    let headers = packet.transport - packet.network;
+    let bytes = packet.bytes as usize;
+    if bytes < headers || !frame.has(packet.network + bytes) {
+        return Err(MALFORMED);
+    }
+    let available = bytes - headers;
+    match packet.flow.protocol {
+        protocol::TCP => {
+            let tcp = frame.read::<Tcp>(packet.transport).ok_or(MALFORMED)?;
+            let length = (tcp.data_offset >> 4) as usize * 4;
+            if length < Tcp::LENGTH || length > available {
+                return Err(MALFORMED);
+            }
+            packet.flow.source_port = Port(tcp.source.bits());
+            packet.flow.destination_port = Port(tcp.destination.bits());
+            packet.flags = tcp.flags;
+            if tcp.flags.any(TcpFlags::SYN) {
+                packet.partial_checksum = tcp.checksum.bits() == pseudo_sum(packet, available as u16);
+            }
+            Ok(())
+        }
+        protocol::UDP => {
+            let udp = frame.read::<Udp>(packet.transport).ok_or(MALFORMED)?;
+            if available < Udp::LENGTH {
+                return Err(MALFORMED);
+            }
+            packet.flow.source_port = Port(udp.source.bits());
+            packet.flow.destination_port = Port(udp.destination.bits());
+            Ok(())
+        }
+        _ => Err(PROTOCOL),
+    }
+}
+
+/// What the checksum field holds when the sender left the sum over segment to its device.
+#[inline(always)]
+fn pseudo_sum<A: Address>(packet: &Packet<A>, length: u16) -> u16 {
+    let addresses = packet.flow.source.sum().join(packet.flow.destination.sum());
+    addresses.add16((packet.flow.protocol as u16).to_be()).add16(length.to_be()).fold()
+}

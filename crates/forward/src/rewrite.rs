@@ -1,0 +1,69 @@
+//! Writing what was decided into the frame.
+
+use crate::abi::{NextHop, Port};
+use crate::{Address, Counter, Forward, Frame, Packet, Translation, Verdict};
+use wire::{Be16, Checksum, Ethernet, Tcp, Udp, protocol};
+
+/// Rewrites the frame as decided. A packet whose last hop this was is dropped instead, unchanged.
+#[inline(always)]
+pub fn depart<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>) -> Verdict {
+    if packet.hops <= 1 {
+        return Verdict::because(Counter::DropTimeToLive);
+    }
+    match rewrite(frame, packet, forward) {
+        Some(()) => Verdict::forward(forward.counter, forward.hop.interface),
+        None => Verdict::because(Counter::DropRewriteFailed),
+    }
+}
+
+/// Addresses, ports, checksums, hop count and link-layer addresses.
+#[inline(always)]
+fn rewrite<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>) -> Option<()> {
+    match forward.translation {
+        Translation::Nothing => A::readdress(frame, packet.network, None, None)?,
+        Translation::Destination => {
+            let old = (packet.flow.destination, packet.flow.destination_port);
+            translate(frame, packet, old, (forward.address, forward.port))?;
+            frame.write(packet.transport + DESTINATION_PORT, Be16::from_bits(forward.port.0))?;
+            A::readdress(frame, packet.network, None, Some(forward.address))?;
+        }
+        Translation::Source => {
+            let old = (packet.flow.source, packet.flow.source_port);
+            translate(frame, packet, old, (forward.address, forward.port))?;
+            frame.write(packet.transport + SOURCE_PORT, Be16::from_bits(forward.port.0))?;
+            A::readdress(frame, packet.network, Some(forward.address), None)?;
+        }
+    }
+    let ether_type = frame.read::<Ethernet>(0)?.ether_type;
+    frame.write(0, Ethernet { destination: forward.hop.destination, source: forward.hop.source, ether_type })
+}
+
+/// Where TCP and UDP both keep their ports.
+const SOURCE_PORT: usize = core::mem::offset_of!(Tcp, source);
+const DESTINATION_PORT: usize = core::mem::offset_of!(Tcp, destination);
+const _: () = assert!(SOURCE_PORT == core::mem::offset_of!(Udp, source));
+const _: () = assert!(DESTINATION_PORT == core::mem::offset_of!(Udp, destination));
+
+/// Makes the transport checksum good for an endpoint that changes from `old` to `new`.
+#[inline(always)]
+fn translate<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, old: (A, Port), new: (A, Port)) -> Option<()> {
+    let [old_low, old_high] = old.0.words();
+    let pseudo = Checksum::new().remove64(old_low).remove64(old_high).join(new.0.sum());
+    let delta = pseudo.remove16(old.1.0).add16(new.1.0);
+    if packet.flow.protocol == protocol::TCP {
+        frame.adjust_checksum(packet.transport + core::mem::offset_of!(Tcp, checksum), delta, pseudo, false)
+    } else {
+        let offset = packet.transport + core::mem::offset_of!(Udp, checksum);
+        if frame.read::<Be16>(offset)?.bits() == 0 {
+            return Some(());
+        }
+        frame.adjust_checksum(offset, delta, pseudo, true)
+    }
+}
+
+/// Where this frame came from: the next hop for packets to its sender.
+#[inline(always)]
+pub fn way_back<F: Frame>(frame: &F) -> Option<NextHop> {
+    let ethernet = frame.read::<Ethernet>(0)?;
+    Some(NextHop { interface: frame.ingress(), destination: ethernet.source, source: ethernet.destination })
+}

@@ -1,0 +1,263 @@
+//! Packets of known flows.
+
+use crate::abi::{Connection, FlowKey, Method, NextHop, Port, RealServer};
+use crate::address;
+use crate::connection::{self, StateWord};
+use crate::parse::Parse;
+use crate::rewrite;
+use crate::tcp_state::{self, Direction};
+use crate::{Counter, Forward, Frame, Packet, Stop, Tables, Time, Translation, Verdict};
+use wire::{TcpFlags, protocol};
+
+/// The verdict for a packet of a known flow, rewritten; `None` when there is no connection that may serve it.
+#[inline(always)]
+pub fn steer<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &mut F,
+    network: usize,
+    tables: &T,
+    now: Time,
+) -> Option<Verdict> {
+    let mut packet = Packet::unread();
+    if let Err(counter) = A::parse(frame, network, &mut packet) {
+        return Some(Verdict::because(counter));
+    }
+    let mut forward = Forward::undecided();
+    match decide(&packet, frame, tables, now, &mut forward) {
+        Ok(()) => Some(rewrite::depart(frame, &packet, &forward)),
+        Err(Stop::New) => None,
+        Err(Stop::Because(counter)) => Some(Verdict::because(counter)),
+    }
+}
+
+/// How the packet leaves, by its connection.
+#[inline(always)]
+fn decide<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    frame: &F,
+    tables: &T,
+    now: Time,
+    forward: &mut Forward<A>,
+) -> Result<(), Stop> {
+    let connection = tables.connection(&packet.flow).ok_or(Stop::New)?;
+    let word = StateWord(connection.state.get());
+    if !word.is_live() {
+        return Err(Stop::New);
+    }
+    if word.has(StateWord::REPLY) {
+        return from_server(packet, connection, word, tables, now, forward);
+    }
+    if connection::is_stale(tables, connection, packet, now) {
+        return Err(Stop::New);
+    }
+    from_client(packet, connection, frame, tables, now, forward)
+}
+
+/// A packet from the client of a live connection: counted, stepped, sent to its server.
+#[inline(always)]
+fn from_client<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    connection: &Connection,
+    frame: &F,
+    tables: &T,
+    now: Time,
+    forward: &mut Forward<A>,
+) -> Result<(), Stop> {
+    let id = connection.server.get();
+    let server = tables.server(id).ok_or(Counter::DropInconsistent)?;
+    let flags = server.flags.get();
+    let syn = packet.flags.any(TcpFlags::SYN);
+    if flags & RealServer::READY != RealServer::READY || syn {
+        if connection::is_orphan_to_expire(tables, id, flags, packet) {
+            return Err(Stop::New);
+        }
+        check_ready(flags)?;
+    }
+    if packet.fragment {
+        return Err(Counter::DropFragment.into());
+    }
+    tables.account(id, Direction::Input, packet.bytes);
+    if packet.flow.protocol == protocol::TCP {
+        connection::step(tables, connection, Direction::Input, packet.flags);
+    }
+    if connection.last_seen.get() != now.tick() {
+        tables.store32(&connection.last_seen, now.tick());
+        if is_nat(server) {
+            refresh_reply(packet, server, frame, tables, now);
+        }
+    }
+    if syn {
+        if is_nat(server) {
+            unsettle_reply(packet, server, tables);
+        }
+        if packet.partial_checksum {
+            tables.count_partial_checksum(frame.ingress());
+        }
+    }
+    towards_server(server, flags, forward).map_err(Stop::Because)
+}
+
+/// Why a server that is not ready does not get the packet.
+#[inline(always)]
+fn check_ready(flags: u32) -> Result<(), Counter> {
+    if flags & RealServer::AVAILABLE == 0 {
+        Err(Counter::DropServerRemoved)
+    } else if flags & RealServer::OWNED == 0 {
+        Err(Counter::PassNotOwned)
+    } else if flags & RealServer::RESOLVED == 0 {
+        Err(Counter::DropServerUnresolved)
+    } else {
+        Ok(())
+    }
+}
+
+/// How a packet leaves for a server that is ready.
+#[inline(always)]
+pub fn towards_server<A: Parse>(server: &RealServer, flags: u32, forward: &mut Forward<A>) -> Result<(), Counter> {
+    if flags & RealServer::LOCAL != 0 {
+        return Err(Counter::PassLocalServer);
+    }
+    forward.hop = server.hop.get();
+    if is_nat(server) {
+        forward.translation = Translation::Destination;
+        (forward.address, forward.port) = nat_endpoint(server);
+    }
+    Ok(())
+}
+
+impl<A: Parse> Forward<A> {
+    /// Towards the server, nowhere yet.
+    #[inline(always)]
+    pub fn undecided() -> Self {
+        Self {
+            counter: Counter::ForwardIn,
+            hop: NextHop::default(),
+            translation: Translation::Nothing,
+            address: A::from_words([0, 0]),
+            port: Port(0),
+        }
+    }
+}
+
+/// True for a server reached by NAT.
+#[inline(always)]
+pub fn is_nat(server: &RealServer) -> bool {
+    server.port_and_method.get() >> 16 == Method::Nat as u32
+}
+
+/// Address and port of a server.
+#[inline(always)]
+pub fn nat_endpoint<A: Parse>(server: &RealServer) -> (A, Port) {
+    (address::load(&server.address), Port(server.port_and_method.get() as u16))
+}
+
+/// The flow that the server's packets show, for a NAT connection of this client.
+#[inline(always)]
+pub fn reply_key<A: Copy>(flow: &FlowKey<A>, server: A, port: Port) -> FlowKey<A> {
+    FlowKey {
+        source: server,
+        destination: flow.source,
+        source_port: port,
+        destination_port: flow.source_port,
+        protocol: flow.protocol,
+        kind: FlowKey::<A>::FLOW,
+        reserved: 0,
+    }
+}
+
+/// Once a tick: the reply entry stays alive with its primary and learns where the client's frames come from now.
+#[inline(always)]
+fn refresh_reply<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    server: &RealServer,
+    frame: &F,
+    tables: &T,
+    now: Time,
+) {
+    let (address, port) = nat_endpoint::<A>(server);
+    let Some(reply) = tables.connection(&reply_key(&packet.flow, address, port)) else { return };
+    tables.store32(&reply.last_seen, now.tick());
+    if let Some(hop) = rewrite::way_back(frame)
+        && reply.hop.get() != hop
+    {
+        reply.hop.set_with(hop, |cell, word| tables.store64(cell, word));
+    }
+}
+
+/// A SYN may lead the connection back into a state that a bare ACK changes.
+#[inline(always)]
+fn unsettle_reply<A: Parse, T: Tables<A>>(packet: &Packet<A>, server: &RealServer, tables: &T) {
+    let (address, port) = nat_endpoint::<A>(server);
+    let Some(reply) = tables.connection(&reply_key(&packet.flow, address, port)) else { return };
+    let word = StateWord(reply.state.get());
+    if word.has(StateWord::SETTLED) {
+        tables.exchange(&reply.state, word.0, word.without(StateWord::SETTLED).0);
+    }
+}
+
+/// A packet from the server of a NAT connection.
+#[inline(always)]
+fn from_server<A: Parse, T: Tables<A>>(
+    packet: &Packet<A>,
+    reply: &Connection,
+    word: StateWord,
+    tables: &T,
+    now: Time,
+    forward: &mut Forward<A>,
+) -> Result<(), Stop> {
+    let control = packet.flags.0 & (TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST | TcpFlags::ACK);
+    let plain = control == TcpFlags::ACK || packet.flow.protocol != protocol::TCP;
+    if !plain || !word.has(StateWord::SETTLED) || reply.last_seen.get() != now.tick() {
+        follow_primary(packet, reply, word, tables, now)?;
+    }
+    if packet.fragment {
+        return Err(Counter::DropFragment.into());
+    }
+    tables.account(reply.server.get(), Direction::Output, packet.bytes);
+    forward.counter = Counter::ForwardOut;
+    forward.hop = reply.hop.get();
+    forward.translation = Translation::Source;
+    forward.address = address::load(&reply.address);
+    forward.port = Port(reply.port.get() as u16);
+    Ok(())
+}
+
+/// Steps and refreshes the primary that a reply belongs to; ends here when it is gone.
+#[inline(always)]
+fn follow_primary<A: Parse, T: Tables<A>>(
+    packet: &Packet<A>,
+    reply: &Connection,
+    word: StateWord,
+    tables: &T,
+    now: Time,
+) -> Result<(), Stop> {
+    let key = primary_key(&packet.flow, address::load(&reply.address), Port(reply.port.get() as u16));
+    let primary = tables.connection(&key).ok_or(Stop::New)?;
+    if !StateWord(primary.state.get()).is_live()
+        || primary.server.get() != reply.server.get()
+        || connection::is_expired(tables, primary, packet.flow.protocol, now)
+    {
+        return Err(Stop::New);
+    }
+    let settles = packet.flow.protocol != protocol::TCP
+        || tcp_state::is_settled(connection::step(tables, primary, Direction::Output, packet.flags));
+    tables.store32(&primary.last_seen, now.tick());
+    tables.store32(&reply.last_seen, now.tick());
+    if settles && !word.has(StateWord::SETTLED) {
+        tables.exchange(&reply.state, word.0, word.with(StateWord::SETTLED).0);
+    }
+    Ok(())
+}
+
+/// The client's flow, from the flow of the server's packets and the virtual endpoint.
+#[inline(always)]
+pub fn primary_key<A: Copy>(reply: &FlowKey<A>, address: A, port: Port) -> FlowKey<A> {
+    FlowKey {
+        source: reply.destination,
+        destination: address,
+        source_port: reply.destination_port,
+        destination_port: port,
+        protocol: reply.protocol,
+        kind: FlowKey::<A>::FLOW,
+        reserved: 0,
+    }
+}

@@ -1,0 +1,67 @@
+//! What the forwarding path knows: maps in the kernel, hash tables on the host.
+
+use crate::abi::{Connection, FlowKey, Interface, Load, RealServer, Service, ServiceKey, Settings};
+use crate::filter::Filter;
+use crate::schedule::Scan;
+use crate::tcp_state::Direction;
+use crate::{Address, Cell32, Cell64, Counter};
+
+/// Tables that both families share, and the atomic operations of the platform.
+pub trait Shared {
+    /// Which addresses are of interest.
+    fn filter(&self) -> Option<&Filter>;
+    /// The interface with this index, if programs are attached to it.
+    fn interface(&self, index: u32) -> Option<&Interface>;
+    /// Settings.
+    fn settings(&self) -> Option<&Settings>;
+    /// A real server by id.
+    fn server(&self, id: u32) -> Option<&RealServer>;
+    /// Its load by id.
+    fn load(&self, id: u32) -> Option<&Load>;
+    /// The server id in a slot of a list or hash table.
+    fn slot(&self, slot: u32) -> Option<u32>;
+    /// The cursor of a service.
+    fn cursor(&self, service: u32) -> Option<&Cell64>;
+    /// [`crate::schedule::scan`]. A method, because its loop is verified once, in a BPF function of its own.
+    fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan;
+    /// [`crate::schedule::least_connection`], for the same reason.
+    fn least_connection(&self, service: &Service) -> u32;
+    /// Compares and swaps; true when `expected` was there.
+    fn exchange(&self, cell: &Cell64, expected: u64, new: u64) -> bool;
+    /// Stores a word of a connection entry. Every write of the forwarding path goes through here, so that a rehearsal
+    /// can leave it out.
+    fn store32(&self, cell: &Cell32, value: u32);
+    /// The same for a long word.
+    fn store64(&self, cell: &Cell64, value: u64);
+    /// Adds (wrapping: `u32::MAX` takes one away).
+    fn add(&self, cell: &Cell32, delta: u32);
+    /// Counts one packet of `bytes` bytes for a server.
+    fn account(&self, server: u32, direction: Direction, bytes: u32);
+    /// Counts one new connection for a server.
+    fn account_connection(&self, server: u32);
+    /// Counts one event.
+    fn count(&self, counter: Counter);
+    /// Counts a frame of this interface whose transport checksum was only begun.
+    fn count_partial_checksum(&self, interface: u32);
+}
+
+/// Why an entry was not inserted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InsertError {
+    /// There is one with this key.
+    Exists,
+    /// No room.
+    Full,
+}
+
+/// The tables of one family.
+pub trait Tables<A: Address>: Shared {
+    /// The entry of a flow, live or dead.
+    fn connection(&self, key: &FlowKey<A>) -> Option<&Connection>;
+    /// Inserts an entry that must not be there yet.
+    fn insert(&self, key: &FlowKey<A>, connection: &Connection) -> Result<(), InsertError>;
+    /// Removes an entry.
+    fn remove(&self, key: &FlowKey<A>);
+    /// A service.
+    fn service(&self, key: &ServiceKey<A>) -> Option<&Service>;
+}

@@ -1,0 +1,184 @@
+//! What becomes of a packet, and why: the words that programs, counters, logs and listings share.
+
+use crate::abi::{NextHop, Port};
+
+/// Address family of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// IPv4
+    Ipv4,
+    /// IPv6
+    Ipv6,
+}
+
+/// What becomes of a packet. A structure and not an enum with contents: it is the result of every path, and the BPF
+/// verifier refuses to see the unused contents of an enum copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// Where it goes.
+    pub action: Action,
+    /// Why.
+    pub counter: Counter,
+    /// Interface it leaves by; 0 unless it is forwarded.
+    pub interface: u32,
+}
+
+/// Where a packet goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// The local stack gets it, unchanged.
+    Pass,
+    /// Nobody gets it.
+    Drop,
+    /// It leaves, rewritten.
+    Forward,
+}
+
+/// How a packet must change before it leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forward<A> {
+    /// What to count it as.
+    pub counter: Counter,
+    /// To whom on the link.
+    pub hop: NextHop,
+    /// Which endpoint changes.
+    pub translation: Translation,
+    /// Its new address.
+    pub address: A,
+    /// Its new port.
+    pub port: Port,
+}
+
+/// Which endpoint of a packet changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Translation {
+    /// None: direct routing.
+    Nothing,
+    /// NAT towards the server.
+    Destination,
+    /// NAT towards the client.
+    Source,
+}
+
+/// Why the path of a packet ends early.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// No live connection serves it: it may begin a new one.
+    New,
+    /// It is passed or dropped for this reason.
+    Because(Counter),
+}
+
+impl From<Counter> for Stop {
+    #[inline(always)]
+    fn from(counter: Counter) -> Self {
+        Self::Because(counter)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[doc = $what:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Everything that is counted, by reason. The names are the labels of metrics, the fields of logs and the
+        /// words of listings.
+        #[repr(u32)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Counter {
+            $($(#[doc = $what])+ $variant,)+
+        }
+
+        impl Counter {
+            /// All of them, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name, in snake case; names of drops begin with `drop_`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// No address of it is a virtual address or a NAT server's: passed.
+    PassNotOurs = "pass_not_ours",
+    /// Addressed to another receiver on the link (flooded, promiscuous, multicast): passed.
+    PassOtherReceiver = "pass_other_receiver",
+    /// The virtual address is not this node's to forward: passed.
+    PassNotOwned = "pass_not_owned",
+    /// No service has this address, port and protocol: passed.
+    PassNoService = "pass_no_service",
+    /// A service, but neither a known flow nor a packet that may begin one: passed, as IPVS does.
+    PassNotSchedulable = "pass_not_schedulable",
+    /// A fragment other than the first, which has no ports to go by: passed.
+    PassLaterFragment = "pass_later_fragment",
+    /// A protocol that is not balanced (yet): passed.
+    PassProtocol = "pass_protocol",
+    /// Delivered to the local stack, which is the real server.
+    PassLocalServer = "pass_local_server",
+    /// Client to server.
+    ForwardIn = "forward_in",
+    /// Server to client.
+    ForwardOut = "forward_out",
+    /// Headers that contradict themselves or the frame.
+    DropMalformed = "drop_malformed",
+    /// A fragment of a balanced flow.
+    DropFragment = "drop_fragment",
+    /// Time to live used up.
+    DropTimeToLive = "drop_time_to_live",
+    /// No real server is eligible.
+    DropNoServer = "drop_no_server",
+    /// The connection's server has been removed.
+    DropServerRemoved = "drop_server_removed",
+    /// The connection's server has no resolved neighbour.
+    DropServerUnresolved = "drop_server_unresolved",
+    /// The connection table is full.
+    DropTableFull = "drop_table_full",
+    /// Another flow already uses the reply tuple on that server.
+    DropReplyCollision = "drop_reply_collision",
+    /// Another CPU is creating or removing the same flow at this moment; a retransmission will be served.
+    DropContended = "drop_contended",
+    /// A table entry that must exist does not.
+    DropInconsistent = "drop_inconsistent",
+    /// The packet could not be rewritten in place.
+    DropRewriteFailed = "drop_rewrite_failed",
+}
+
+impl Counter {
+    /// How many there are.
+    pub const COUNT: u32 = Self::ALL.len() as u32;
+
+    /// True for packets that nobody got.
+    pub const fn is_drop(self) -> bool {
+        self as u32 >= Self::DropMalformed as u32
+    }
+}
+
+impl Verdict {
+    /// Passed or dropped, as the counter's name says.
+    #[inline(always)]
+    pub const fn because(counter: Counter) -> Self {
+        let action = if counter.is_drop() { Action::Drop } else { Action::Pass };
+        Self { action, counter, interface: 0 }
+    }
+
+    /// Sent out.
+    #[inline(always)]
+    pub const fn forward(counter: Counter, interface: u32) -> Self {
+        Self { action: Action::Forward, counter, interface }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_agree() {
+        for (number, counter) in Counter::ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, number);
+            assert_eq!(counter.is_drop(), counter.name().starts_with("drop_"), "{counter:?}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The parts that networks are made of.
+
+mod namespace;
+mod netlink;
+mod offload;
+mod pass;
+
+pub use namespace::{Namespace, remove_stale};
+pub use netlink::{Device, NextHop, add_route};
+pub use offload::Offload;
+pub use pass::PassProgram;

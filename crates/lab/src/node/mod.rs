@@ -1,0 +1,20 @@
+//! What runs on the hosts: web servers, an echo, the client, the director.
+
+pub mod client;
+mod echo;
+mod nginx;
+mod process;
+pub mod restrain;
+mod server;
+mod web;
+pub mod xlvs;
+
+pub use client::{Client, Reuse, Tally};
+pub use process::{Finished, finish};
+pub use server::{RealServer, ServerKind, ServerPlan};
+pub use xlvs::{Entry, Xlvs};
+
+/// Port of the web servers and of the virtual service.
+pub const WEB: u16 = 80;
+/// Port of the UDP echo and of its virtual service.
+pub const ECHO: u16 = 7;

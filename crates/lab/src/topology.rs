@@ -1,0 +1,203 @@
+//! Topologies as values: what a laboratory shall look like, and the addresses in it.
+
+use clap::ValueEnum;
+use serde::Serialize;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// How many interfaces the director uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arms {
+    /// Clients and servers are behind the same interface.
+    One,
+    /// Clients are behind one interface, servers behind others.
+    Two,
+}
+
+/// What joins the director and its servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fabric {
+    /// A veth link of its own for each server.
+    PointToPoint,
+    /// A bridge in a namespace of its own.
+    Bridge,
+}
+
+/// How packets are forwarded to servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Addresses are rewritten, replies come back through the director.
+    Nat,
+    /// Only the link-layer address changes, replies go directly to the client.
+    Dr,
+}
+
+/// The address family of a run. Both are always configured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+/// A client, a director and some real servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Topology {
+    /// Interfaces of the director.
+    pub arms: Arms,
+    /// What joins it with its servers.
+    pub fabric: Fabric,
+    /// What servers and replies need.
+    pub mode: Mode,
+    /// How many real servers.
+    pub servers: usize,
+}
+
+/// An address of each family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dual {
+    /// IPv4
+    pub v4: Ipv4Addr,
+    /// IPv6
+    pub v6: Ipv6Addr,
+}
+
+impl Topology {
+    /// Two arms and a link for each server.
+    pub const fn point_to_point(mode: Mode) -> Self {
+        Self { arms: Arms::Two, fabric: Fabric::PointToPoint, mode, servers: 3 }
+    }
+
+    /// Two arms, servers on a bridge.
+    pub const fn bridged(mode: Mode) -> Self {
+        Self { arms: Arms::Two, fabric: Fabric::Bridge, mode, servers: 3 }
+    }
+
+    /// One arm: client, director and servers on one bridge.
+    pub const fn one_armed(mode: Mode) -> Self {
+        Self { arms: Arms::One, fabric: Fabric::Bridge, mode, servers: 3 }
+    }
+
+    /// The same with another number of servers.
+    pub const fn with_servers(self, servers: usize) -> Self {
+        Self { servers, ..self }
+    }
+
+    /// Address of server `number` (from 1).
+    pub fn server(&self, number: usize) -> Dual {
+        let number = u8::try_from(number).unwrap_or(u8::MAX);
+        match self.fabric {
+            Fabric::PointToPoint => address::back(number, 2),
+            Fabric::Bridge => address::back(0, 10 + number),
+        }
+    }
+
+    /// The director's address (DIP) on the link of server `number` (from 1).
+    pub fn director_back(&self, number: usize) -> Dual {
+        match self.fabric {
+            Fabric::PointToPoint => address::back(u8::try_from(number).unwrap_or(u8::MAX), 1),
+            Fabric::Bridge => address::back(0, 1),
+        }
+    }
+}
+
+impl fmt::Display for Topology {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = match (self.arms, self.fabric) {
+            (Arms::Two, Fabric::PointToPoint) => "two arms, a link for each server",
+            (Arms::Two, Fabric::Bridge) => "two arms, servers on a bridge",
+            (Arms::One, _) => "one arm, all on one bridge",
+        };
+        write!(formatter, "{}, {} servers, {shape}", self.mode, self.servers)
+    }
+}
+
+/// Addresses that every topology shares. The front network is where clients are, the back networks are the servers'.
+pub mod address {
+    use super::{Dual, Ipv4Addr, Ipv6Addr};
+
+    /// Length of every network prefix, IPv4 and IPv6.
+    pub const PREFIX: (u8, u8) = (24, 64);
+
+    /// The client (CIP).
+    pub const CLIENT: Dual = front(2);
+    /// The director on the client's side.
+    pub const DIRECTOR: Dual = front(1);
+    /// The virtual address (VIP).
+    pub const VIRTUAL: Dual = front(10);
+    /// The client's second leg, on the servers' bridge: the way of direct replies where the director has two arms.
+    pub const CLIENT_BACK: Dual = back(0, 2);
+
+    /// An address of the clients' network; host 0 is the network itself.
+    pub const fn front(host: u8) -> Dual {
+        Dual { v4: Ipv4Addr::new(198, 51, 100, host), v6: Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, host as u16) }
+    }
+
+    /// An address of a servers' network.
+    pub const fn back(network: u8, host: u8) -> Dual {
+        Dual {
+            v4: Ipv4Addr::new(10, 0, network, host),
+            v6: Ipv6Addr::new(0xfd00, 0, 0, network as u16, 0, 0, 0, host as u16),
+        }
+    }
+}
+
+impl Dual {
+    /// The address of one family.
+    pub const fn of(self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => IpAddr::V4(self.v4),
+            Family::V6 => IpAddr::V6(self.v6),
+        }
+    }
+
+    /// Both, each with the length that belongs to its family.
+    pub const fn with_prefix(self, (v4, v6): (u8, u8)) -> [(IpAddr, u8); 2] {
+        [(IpAddr::V4(self.v4), v4), (IpAddr::V6(self.v6), v6)]
+    }
+
+    /// Both as single addresses.
+    pub const fn host(self) -> [(IpAddr, u8); 2] {
+        self.with_prefix((32, 128))
+    }
+}
+
+impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// 4 or 6.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 6,
+        }
+    }
+}
+
+impl Mode {
+    /// The option of ipvsadm.
+    pub const fn flag(self) -> &'static str {
+        match self {
+            Self::Nat => "-m",
+            Self::Dr => "-g",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Nat => "nat",
+            Self::Dr => "dr",
+        })
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "IPv{}", self.number())
+    }
+}

@@ -1,0 +1,49 @@
+//! What the tests of every mode assert.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use lab::node::Entry;
+use lab::topology::address;
+use lab::{Family, Lab, Outcome, Scenario, Topology};
+
+/// 300 requests, 100 a server; 64 MB each way; no wrong checksum anywhere; the client's own address seen; UDP echo.
+pub(crate) fn prove(topology: Topology, family: Family) {
+    let lab = Lab::build(topology).unwrap();
+    let mut director = lab.director(Entry::Direct).unwrap();
+    director.start().unwrap();
+    let scenario = Scenario::usual(family);
+    scenario.configure(&lab, &director).unwrap();
+
+    let outcome = scenario.drive(&lab, &director.lane().unwrap(), |_| ()).unwrap();
+    assert_eq!((outcome.requests, outcome.ok), (300, 300), "{topology}, {family}: {:?}", outcome.errors);
+    assert_eq!(outcome.served_by.values().copied().collect::<Vec<_>>(), [100, 100, 100], "{:?}", outcome.served_by);
+    assert_eq!(outcome.bulk.to_server_bytes, 64 << 20);
+    assert!(outcome.bulk.ok, "{topology}, {family}: {:?}", outcome.errors);
+    assert_eq!(outcome.lane, "xdp");
+
+    let (served_by, seen) = scenario.echoes(&lab, 30).unwrap();
+    assert_eq!(served_by.values().copied().collect::<Vec<_>>(), [10, 10, 10], "UDP: {served_by:?}");
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [address::CLIENT.of(family)]);
+    assert_eq!(outcome.client_seen.iter().copied().collect::<Vec<_>>(), [address::CLIENT.of(family)]);
+    assert_eq!(lab.counters().unwrap().checksum_errors, 0, "{topology}, {family}");
+    assert_walk(&outcome, &scenario, &lab);
+    director.stop(false).unwrap();
+}
+
+fn assert_walk(outcome: &Outcome, scenario: &Scenario, lab: &Lab) {
+    let places: Vec<&str> = outcome.hops.iter().map(|hop| hop.at.as_str()).collect();
+    let server = places.get(1).and_then(|place| place.strip_suffix(" in")).unwrap_or_else(|| panic!("{places:?}"));
+    assert_eq!(places, ["client out", &format!("{server} in"), &format!("{server} out"), "client in"]);
+    let [sent, arrived, answered, received] = outcome.hops.as_slice() else { unreachable!() };
+    let service = scenario.service().to_string();
+    assert_eq!((&sent.dst, &received.src), (&service, &service));
+    assert_eq!((&sent.src, &received.dst), (&arrived.src, &answered.dst));
+    let at_server = match lab.topology.mode {
+        lab::Mode::Dr => service,
+        lab::Mode::Nat => {
+            let real = lab.servers.iter().find(|real| real.name == server).unwrap();
+            std::net::SocketAddr::new(real.address.of(scenario.family), 80).to_string()
+        }
+    };
+    assert_eq!((&arrived.dst, &answered.src), (&at_server, &at_server));
+    assert_ne!(sent.eth_dst, arrived.eth_dst);
+}

@@ -1,0 +1,157 @@
+//! The life of the daemon and of its servers under load: nothing is lost that need not be.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use lab::node::client::Session;
+use lab::node::{Entry, Reuse, Tally, Xlvs};
+use lab::{Family, Lab, Mode, Scenario, Topology};
+use std::collections::BTreeMap;
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+#[test]
+fn kill_nine_and_restart_lose_nothing() {
+    lab::root_or_skip!();
+    kill_and_restart(Topology::point_to_point(Mode::Nat), Family::V4, Entry::Direct);
+}
+
+#[test]
+fn kill_nine_and_restart_in_ip_netns_exec_lose_nothing() {
+    lab::root_or_skip!();
+    kill_and_restart(Topology::bridged(Mode::Dr), Family::V6, Entry::IpNetnsExec);
+}
+
+fn kill_and_restart(topology: Topology, family: Family, entry: Entry) {
+    let (lab, mut director, scenario) = ready(topology, family, entry);
+    let rules = director.ipvsadm("-Sn").unwrap();
+    let tally = under_load(&lab, &scenario, || {
+        for _ in 0..2 {
+            director.kill_nine().unwrap();
+            sleep(Duration::from_millis(500));
+            director.start().unwrap();
+            assert_eq!(director.ipvsadm("-Sn").unwrap(), rules);
+            sleep(Duration::from_millis(300));
+        }
+    });
+    assert_eq!(tally.served_by.len(), 3, "{:?}", tally.served_by);
+    director.stop(false).unwrap();
+    assert!(director.host().processes().is_empty(), "xlvs stop leaves processes: {:?}", director.host().processes());
+}
+
+#[test]
+fn stop_keep_forwarding_and_restart_lose_nothing() {
+    lab::root_or_skip!();
+    let (lab, mut director, scenario) = ready(Topology::point_to_point(Mode::Nat), Family::V6, Entry::Direct);
+    let rules = director.ipvsadm("-Sn").unwrap();
+    under_load(&lab, &scenario, || {
+        director.stop(true).unwrap();
+        sleep(Duration::from_millis(500));
+        director.start().unwrap();
+        assert_eq!(director.ipvsadm("-Sn").unwrap(), rules);
+    });
+}
+
+#[test]
+fn quiescing_loses_nothing_and_sends_nothing_new() {
+    lab::root_or_skip!();
+    for (topology, family) in
+        [(Topology::point_to_point(Mode::Nat), Family::V4), (Topology::bridged(Mode::Dr), Family::V6)]
+    {
+        let (lab, director, scenario) = ready(topology, family, Entry::Direct);
+        let mut sessions = sessions(&lab, &scenario, 6);
+        under_load(&lab, &scenario, || director.ipvsadm(&edit(&lab, &scenario, "-e", "-w 0")).map(drop).unwrap());
+        for session in sessions.get_mut("server2").unwrap() {
+            assert_eq!(session.get(Reuse::KeepAlive).unwrap().server, "server2");
+        }
+        let after = lab.client.requests(scenario.service(), 60, Reuse::Close, |_| true).unwrap();
+        assert_eq!((after.ok, after.served_by.get("server2")), (60, None), "{:?}", after.served_by);
+    }
+}
+
+#[test]
+fn deleting_drops_only_that_servers_flows_and_readding_revives_them() {
+    lab::root_or_skip!();
+    for (topology, family) in
+        [(Topology::point_to_point(Mode::Nat), Family::V4), (Topology::bridged(Mode::Dr), Family::V6)]
+    {
+        let (lab, director, scenario) = ready(topology, family, Entry::Direct);
+        let mut sessions = sessions(&lab, &scenario, 6);
+        let dropped = || director.status().unwrap()["counters"]["drop_server_removed"].as_u64().unwrap();
+        assert_eq!(dropped(), 0);
+        director.ipvsadm(&edit(&lab, &scenario, "-d", "")).unwrap();
+        let after = lab.client.requests(scenario.service(), 60, Reuse::Close, |_| true).unwrap();
+        assert_eq!((after.ok, after.served_by.get("server2")), (60, None), "{:?}", after.served_by);
+        for (server, sessions) in &mut sessions {
+            for session in sessions {
+                session.set_patience(Duration::from_secs(1)).unwrap();
+                session.ask(Reuse::KeepAlive).unwrap();
+                assert_eq!(session.answer().is_ok(), server != "server2", "a session of {server}");
+            }
+        }
+        assert!(dropped() > 0, "drops are not counted");
+        let method = lab.topology.mode.flag();
+        director.ipvsadm(&edit(&lab, &scenario, "-a", method)).unwrap();
+        director.wait_for_servers().unwrap();
+        for session in sessions.get_mut("server2").unwrap() {
+            // The request is still unanswered: the client's kernel sends it again, at growing intervals.
+            session.set_patience(Duration::from_secs(10)).unwrap();
+            assert_eq!(session.answer().unwrap().server, "server2");
+        }
+    }
+}
+
+/// A director with both services, all servers reached.
+fn ready(topology: Topology, family: Family, entry: Entry) -> (Lab, Xlvs, Scenario) {
+    let lab = Lab::build(topology).unwrap();
+    let mut director = lab.director(entry).unwrap();
+    director.start().unwrap();
+    let scenario = Scenario::usual(family);
+    scenario.configure(&lab, &director).unwrap();
+    (lab, director, scenario)
+}
+
+/// `count` open connections that have been used once, by server.
+fn sessions(lab: &Lab, scenario: &Scenario, count: usize) -> BTreeMap<String, Vec<Session>> {
+    let mut sessions: BTreeMap<String, Vec<Session>> = BTreeMap::new();
+    for _ in 0..count {
+        let mut session = lab.client.connect(scenario.service()).unwrap();
+        let answer = session.get(Reuse::KeepAlive).unwrap();
+        sessions.entry(answer.server).or_default().push(session);
+    }
+    assert_eq!(sessions.len(), 3);
+    sessions
+}
+
+/// An ipvsadm line about server2 of the web service.
+fn edit(lab: &Lab, scenario: &Scenario, verb: &str, rest: &str) -> String {
+    let server = std::net::SocketAddr::new(lab.servers[1].address.of(scenario.family), 80);
+    let method = if verb == "-e" { lab.topology.mode.flag() } else { "" };
+    format!("{verb} -t {} -r {server} {method} {rest}", scenario.service())
+}
+
+/// 1 000 requests, one long download and a stream of datagrams, while `change` happens on this thread.
+fn under_load(lab: &Lab, scenario: &Scenario, change: impl FnOnce()) -> Tally {
+    let before = lab.counters().unwrap();
+    let pace = |time: u64| sleep(Duration::from_millis(time));
+    let (web, echo) = (scenario.service(), scenario.echo_service());
+    let tally = thread::scope(|scope| {
+        let requests = scope.spawn(move || {
+            lab.client.requests(web, 1000, Reuse::Close, |_| {
+                pace(5);
+                true
+            })
+        });
+        let download = scope.spawn(move || lab.client.download(web, lab::BULK, |_| pace(6)));
+        let datagrams = scope.spawn(move || lab.client.lost_echoes(echo, 1000, Duration::from_millis(5)));
+        pace(300);
+        change();
+        assert!(!requests.is_finished() && !download.is_finished() && !datagrams.is_finished(), "the load ended early");
+        assert!(download.join().unwrap().unwrap(), "the download differs");
+        assert_eq!(datagrams.join().unwrap().unwrap(), 0, "datagrams lost");
+        requests.join().unwrap().unwrap()
+    });
+    assert_eq!((tally.requests, tally.ok), (1000, 1000), "{:?}", tally.errors);
+    let spent = lab.counters().unwrap().since(before);
+    assert_eq!(spent.checksum_errors, 0);
+    eprintln!("1000 of 1000 requests, 0 of 1000 datagrams lost, {} segments sent again", spent.retransmitted);
+    tally
+}

@@ -1,0 +1,36 @@
+//! Programs that others wrote on both ends: curl asks, nginx answers.
+
+use lab::node::{Entry, Reuse, ServerKind};
+use lab::{Family, Lab, Mode, Scenario, Topology};
+use std::collections::BTreeMap;
+
+#[test]
+fn curl_and_nginx() {
+    lab::root_or_skip!();
+    for program in ["nginx", "curl"] {
+        if !["/usr/sbin", "/usr/bin"].iter().any(|directory| std::path::Path::new(directory).join(program).exists()) {
+            eprintln!("SKIP {}: {program} is not installed (apt-get install {program})", module_path!());
+            return;
+        }
+    }
+    for topology in [Topology::one_armed(Mode::Nat), Topology::bridged(Mode::Dr)] {
+        let lab = Lab::build_with(topology, ServerKind::Nginx).unwrap();
+        let mut director = lab.director(Entry::Direct).unwrap();
+        director.start().unwrap();
+        for family in Family::ALL {
+            let scenario = Scenario::usual(family);
+            scenario.configure(&lab, &director).unwrap();
+            let url = format!("http://{}/", scenario.service());
+            let mut served = BTreeMap::<String, u32>::new();
+            for _ in 0..30 {
+                let text = lab.client.curl(&[&url]).unwrap().success().unwrap();
+                *served.entry(text.lines().next().unwrap().to_owned()).or_default() += 1;
+            }
+            assert_eq!(served.into_values().collect::<Vec<_>>(), [10, 10, 10], "{topology}, {family}");
+            let outcome = scenario.drive(&lab, "xdp", |_| ()).unwrap();
+            assert!(outcome.is_well(), "{topology}, {family}: {outcome:?}");
+            let kept = lab.client.requests(scenario.service(), 100, Reuse::KeepAlive, |_| true).unwrap();
+            assert_eq!((kept.ok, kept.served_by.len()), (100, 1), "{:?}", kept.errors);
+        }
+    }
+}

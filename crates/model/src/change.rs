@@ -1,0 +1,101 @@
+//! What a change does: to a state, and in words.
+
+use crate::{Change, Reach, SchedulerFlags, ServerState, ServiceOptions, ServiceState, State};
+use std::fmt;
+
+impl State {
+    /// What a change makes of this state where nothing goes wrong. As in a data plane, a change that names what is
+    /// not there does nothing, and adding what is there edits it.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::AddService { service, options, owned } | Change::EditService { service, options, owned } => {
+                let adding = matches!(change, Change::AddService { .. });
+                let fresh = || ServiceState { options: options.clone(), owned: *owned, servers: Vec::new() };
+                if adding {
+                    self.services.entry(*service).or_insert_with(fresh);
+                }
+                if let Some(state) = self.services.get_mut(service) {
+                    state.options = options.clone();
+                    state.owned = *owned;
+                }
+            }
+            Change::RemoveService { service } => {
+                self.services.remove(service);
+            }
+            Change::AddServer { service, server } | Change::EditServer { service, server } => {
+                if let Some(state) = self.services.get_mut(service) {
+                    state.put(server.clone(), matches!(change, Change::AddServer { .. }));
+                }
+            }
+            Change::RemoveServer { service, server } => {
+                if let Some(state) = self.services.get_mut(service) {
+                    state.servers.retain(|present| present.server.endpoint != *server);
+                }
+            }
+            Change::SetTimeouts(timeouts) => self.timeouts = *timeouts,
+        }
+    }
+}
+
+impl ServiceState {
+    fn put(&mut self, server: ServerState, adding: bool) {
+        let endpoint = server.server.endpoint;
+        match self.servers.iter_mut().find(|present| present.server.endpoint == endpoint) {
+            Some(present) => *present = server,
+            None if adding => self.servers.push(server),
+            None => {}
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    /// One line: `+` added, `-` removed, `~` changed.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddService { service, options, owned } => {
+                write!(formatter, "+ {service} {}", Options(options, *owned))
+            }
+            Self::EditService { service, options, owned } => {
+                write!(formatter, "~ {service} {}", Options(options, *owned))
+            }
+            Self::RemoveService { service } => write!(formatter, "- {service}"),
+            Self::AddServer { service, server } => write!(formatter, "+ {service} -> {server}"),
+            Self::EditServer { service, server } => write!(formatter, "~ {service} -> {server}"),
+            Self::RemoveServer { service, server } => write!(formatter, "- {service} -> {server}"),
+            Self::SetTimeouts(timeouts) => {
+                let (tcp, tcp_fin, udp) = (timeouts.tcp, timeouts.tcp_fin, timeouts.udp);
+                write!(formatter, "~ timeouts tcp {tcp} s, tcp fin {tcp_fin} s, udp {udp} s")
+            }
+        }
+    }
+}
+
+struct Options<'o>(&'o ServiceOptions, bool);
+
+impl fmt::Display for Options<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(options, owned) = self;
+        let scheduler = options.scheduler;
+        let SchedulerFlags { port } = options.scheduler_flags;
+        let flag = if port { format!(" {scheduler}-port") } else { String::new() };
+        let owned = if *owned { "" } else { ", not owned" };
+        write!(formatter, "{scheduler}{flag}{owned}")
+    }
+}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = &self.server;
+        write!(formatter, "{} {} weight {}, {}", server.endpoint, server.method, server.weight.get(), self.reach)
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unresolved => formatter.write_str("unresolved"),
+            Self::Local => formatter.write_str("local"),
+            Self::Via(hop) => write!(formatter, "via {} on interface {}", hop.destination, hop.interface),
+        }
+    }
+}

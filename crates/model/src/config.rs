@@ -1,0 +1,174 @@
+//! xlvs.toml: what the operator wrote, as a value that is valid, or one error that says where and what instead.
+//!
+//! A file is taken whole or not at all. Reading it in is the caller's business.
+
+mod address;
+mod error;
+mod service;
+mod suggest;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+
+use crate::{Timeouts, VirtualService};
+use error::Fault;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use table::{Keys, Table, Value};
+
+/// A whole configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// `[director]`
+    pub director: DirectorSettings,
+    /// `[[service]]`, in the order of the file; no two have the same key.
+    pub services: Vec<VirtualService>,
+    /// `[timeouts]`
+    pub timeouts: Timeouts,
+}
+
+/// Settings of the director itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DirectorSettings {
+    /// Interfaces to attach to; none unless named.
+    pub interfaces: Vec<String>,
+    /// Entries of the connection table of each family; NAT takes two per connection.
+    pub connections: u32,
+}
+
+impl Default for DirectorSettings {
+    fn default() -> Self {
+        Self { interfaces: Vec::new(), connections: forward::abi::DEFAULT_CONNECTIONS }
+    }
+}
+
+const FILE: Keys = Keys {
+    place: "the file",
+    known: &["director", "service", "timeouts"],
+    planned: &["api", "defence", "fleet", "gslb", "health", "local_addresses", "sync", "vrrp"],
+};
+
+const DIRECTOR: Keys = Keys {
+    place: "[director]",
+    known: &["interfaces", "connections"],
+    planned: &[
+        "am_droprate",
+        "amemthresh",
+        "announce_when",
+        "attach",
+        "backup_only",
+        "cache_bypass",
+        "conn_reuse_mode",
+        "conntrack",
+        "drop_entry",
+        "drop_packet",
+        "expire_nodest_conn",
+        "expire_quiescent_template",
+        "ignore_tunneled",
+        "local_addresses",
+        "nat_icmp_send",
+        "pmtu_disc",
+        "run_estimation",
+        "schedule_icmp",
+        "secure_tcp",
+        "sloppy_sctp",
+        "sloppy_tcp",
+        "snat_reroute",
+    ],
+};
+
+const TIMEOUTS: Keys = Keys {
+    place: "[timeouts]",
+    known: &["tcp", "tcp_fin", "udp"],
+    planned: &["sctp", "syn_received", "syn_sent", "time_wait", "close", "close_wait", "last_ack"],
+};
+
+/// Most entries of a connection table: what a kernel of today will allocate at once.
+const MOST_CONNECTIONS: u32 = 1 << 27;
+/// Longest interface name (`IFNAMSIZ` without its end).
+const LONGEST_INTERFACE: usize = 15;
+
+impl Config {
+    /// Reads xlvs.toml. `file_name` only appears in errors.
+    pub fn parse_toml(text: &str, file_name: &str) -> Result<Self, ConfigError> {
+        Self::read(text).map_err(|fault| fault.located(text, file_name))
+    }
+
+    fn read(text: &str) -> Result<Self, Fault> {
+        let document = toml::de::DeTable::parse(text).map_err(|error| Fault::syntax(&error))?;
+        let file = Table::new(document.get_ref(), 0, &FILE)?;
+        let mut config = Self::default();
+        if let Some(director) = file.get("director") {
+            config.director = read_director(&director.table(&DIRECTOR)?)?;
+        }
+        if let Some(timeouts) = file.get("timeouts") {
+            config.timeouts = read_timeouts(&timeouts.table(&TIMEOUTS)?)?;
+        }
+        if let Some(services) = file.get("service") {
+            config.services = read_services(&services)?;
+        }
+        Ok(config)
+    }
+}
+
+fn read_director(table: &Table<'_>) -> Result<DirectorSettings, Fault> {
+    let mut settings = DirectorSettings::default();
+    if let Some(interfaces) = table.get("interfaces") {
+        for value in interfaces.array("interfaces = [\"eth0\", \"eth1\"]")? {
+            let name = interface_name(&value)?;
+            if settings.interfaces.contains(&name) {
+                return Err(value.fault(format!("interface `{name}` is named twice; remove one")));
+            }
+            settings.interfaces.push(name);
+        }
+    }
+    if let Some(connections) = table.get("connections") {
+        settings.connections = connections.number(1, MOST_CONNECTIONS)?;
+    }
+    Ok(settings)
+}
+
+fn interface_name(value: &Value<'_>) -> Result<String, Fault> {
+    let name = value.string("\"eth0\"")?;
+    let strange = |letter: char| letter == '/' || letter == ':' || letter.is_whitespace() || letter.is_control();
+    if name.is_empty() || name.len() > LONGEST_INTERFACE || name.contains(strange) || matches!(name, "." | "..") {
+        let message = format!(
+            "`{}` cannot be the name of an interface; write one that `ip link` shows, such as \"eth0\"",
+            name.escape_debug()
+        );
+        return Err(value.fault(message));
+    }
+    Ok(name.to_owned())
+}
+
+fn read_timeouts(table: &Table<'_>) -> Result<Timeouts, Fault> {
+    let mut timeouts = Timeouts::default();
+    for (key, field) in [("tcp", &mut timeouts.tcp), ("tcp_fin", &mut timeouts.tcp_fin), ("udp", &mut timeouts.udp)] {
+        if let Some(value) = table.get(key) {
+            *field = value.seconds()?;
+        }
+    }
+    Ok(timeouts)
+}
+
+fn read_services(value: &Value<'_>) -> Result<Vec<VirtualService>, Fault> {
+    let mut services = Vec::new();
+    let mut places = BTreeMap::new();
+    for element in value.tables("service")? {
+        let (service, place) = service::read(&element)?;
+        if let Some(first) = places.insert(service.key, place) {
+            let message = format!("service {} is defined twice; put its servers into one [[service]]", service.key);
+            return Err(Fault::at(place, message).seen_first(first));
+        }
+        services.push(service);
+        if services.len() > forward::abi::MAX_SERVICES as usize {
+            let message = format!("more than {} services; run a second director for the rest", services.len() - 1);
+            return Err(element.fault(message));
+        }
+    }
+    Ok(services)
+}

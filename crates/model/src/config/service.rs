@@ -1,0 +1,191 @@
+//! `[[service]]` and its servers.
+
+use super::error::Fault;
+use super::table::{Keys, Table, Value};
+use super::{address, suggest};
+use crate::{
+    Endpoint, ForwardingMethod, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, VirtualService,
+    Weight,
+};
+use std::collections::HashMap;
+
+const SERVICE: Keys = Keys {
+    place: "[[service]]",
+    known: &["name", "listen", "scheduler", "sched_flags", "method", "any", "servers"],
+    planned: &[
+        "allow",
+        "announce_when",
+        "check",
+        "connection_limit",
+        "deny",
+        "drain",
+        "expire_quiescent_template",
+        "fwmark",
+        "inhibit_on_failure",
+        "local_addresses",
+        "netmask",
+        "one_packet",
+        "persistence",
+        "persistence_engine",
+        "pressure",
+        "quorum",
+        "rate_limit",
+        "reset_on_expiry",
+        "reuse",
+        "scale_out",
+        "slow_start",
+        "sorry_server",
+        "syn_proxy",
+        "timeouts",
+        "tracking",
+    ],
+};
+
+const SERVER: Keys = Keys {
+    place: "a server",
+    known: &["address", "weight", "method"],
+    planned: &["check", "inhibit_on_failure", "lower_threshold", "name", "tunnel", "upper_threshold"],
+};
+
+const SERVERS_EXAMPLE: &str = "servers = [{ address = \"10.0.0.11:80\", weight = 3 }, \"10.0.0.12:80\"]";
+/// Schedulers of the kernel that are still to come.
+const PLANNED_SCHEDULERS: [&str; 8] = ["lblc", "lblcr", "dh", "sed", "nq", "fo", "ovf", "twos"];
+
+/// Reads one service; with it the place of its `listen`.
+pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize), Fault> {
+    let table = value.table(&SERVICE)?;
+    let Some(listen) = table.get("listen") else {
+        let message = "a service needs `listen`; write listen = \"tcp 203.0.113.10:80\"";
+        return Err(Fault::at(table.offset, message));
+    };
+    let key = address::listen(&listen)?;
+    let options = read_options(&table)?;
+    let method = read_method(&table)?.unwrap_or(ForwardingMethod::DirectRouting);
+    let servers = match table.get("servers") {
+        Some(servers) => read_servers(&servers, &key, method)?,
+        None => Vec::new(),
+    };
+    Ok((VirtualService { key, options, servers }, listen.offset()))
+}
+
+fn read_options(table: &Table<'_>) -> Result<ServiceOptions, Fault> {
+    let scheduler = match table.get("scheduler") {
+        Some(value) => read_scheduler(&value)?,
+        None => Scheduler::WeightedLeastConnection,
+    };
+    Ok(ServiceOptions {
+        scheduler,
+        scheduler_flags: read_flags(table, scheduler)?,
+        any: table.get("any").map(|value| value.boolean()).transpose()?.unwrap_or(false),
+        name: table.get("name").map(|value| read_name(&value)).transpose()?,
+    })
+}
+
+fn read_name(value: &Value<'_>) -> Result<String, Fault> {
+    let name = value.string("name = \"web\"")?;
+    if name.trim().is_empty() || name.contains(char::is_control) {
+        return Err(value.fault("a name needs letters, and no control characters; write name = \"web\""));
+    }
+    Ok(name.to_owned())
+}
+
+fn read_scheduler(value: &Value<'_>) -> Result<Scheduler, Fault> {
+    let name = value.string("scheduler = \"wlc\"")?;
+    Scheduler::by_name(name).ok_or_else(|| {
+        let names = Scheduler::ALL.map(Scheduler::name);
+        let list = names.join(", ");
+        let shown = name.escape_debug();
+        if PLANNED_SCHEDULERS.contains(&name) {
+            return value.fault(format!("scheduler `{shown}` is not supported yet; write one of {list}"));
+        }
+        let hint = suggest::meant(name, &names).map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
+        value.fault(format!("unknown scheduler `{shown}`; write one of {list}{hint}"))
+    })
+}
+
+fn read_flags(table: &Table<'_>, scheduler: Scheduler) -> Result<SchedulerFlags, Fault> {
+    let mut flags = SchedulerFlags::default();
+    let Some(list) = table.get("sched_flags") else { return Ok(flags) };
+    for value in list.array("sched_flags = [\"sh-port\"]")? {
+        let flag = value.string("sched_flags = [\"sh-port\"]")?;
+        match (flag, scheduler) {
+            ("sh-port", Scheduler::SourceHash) | ("mh-port", Scheduler::Maglev) => flags.port = true,
+            ("sh-port" | "mh-port", _) => {
+                let owner = flag.split('-').next().unwrap_or_default();
+                let message = format!("`{flag}` is a flag of {owner}, but the scheduler is {scheduler}");
+                return Err(value.fault(format!("{message}; write scheduler = \"{owner}\" or remove the flag")));
+            }
+            ("sh-fallback" | "mh-fallback", _) => {
+                return Err(value.fault(format!("flag `{flag}` is not supported yet; remove it")));
+            }
+            _ => {
+                let shown = flag.escape_debug();
+                return Err(
+                    value.fault(format!("unknown flag `{shown}`; write sh-port (with sh) or mh-port (with mh)"))
+                );
+            }
+        }
+    }
+    Ok(flags)
+}
+
+fn read_method(table: &Table<'_>) -> Result<Option<ForwardingMethod>, Fault> {
+    let Some(value) = table.get("method") else { return Ok(None) };
+    match value.string("method = \"nat\"")? {
+        "nat" => Ok(Some(ForwardingMethod::Nat)),
+        "dr" => Ok(Some(ForwardingMethod::DirectRouting)),
+        method @ ("tun" | "fullnat") => {
+            Err(value.fault(format!("method `{method}` is not supported yet; write \"nat\" or \"dr\"")))
+        }
+        other => Err(value.fault(format!("unknown method `{}`; write \"nat\" or \"dr\"", other.escape_debug()))),
+    }
+}
+
+fn read_servers(list: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) -> Result<Vec<RealServer>, Fault> {
+    let mut servers = Vec::new();
+    let mut places: HashMap<Endpoint, usize> = HashMap::new();
+    for value in list.array(SERVERS_EXAMPLE)? {
+        let (server, place) = read_server(&value, key, method)?;
+        if let Some(first) = places.insert(server.endpoint, place) {
+            let message = format!("server {} is in service {key} twice; remove one", server.endpoint);
+            return Err(Fault::at(place, message).seen_first(first));
+        }
+        servers.push(server);
+        if servers.len() > forward::abi::MAX_SERVERS_PER_SERVICE as usize {
+            return Err(value.fault(format!("a service can have {} servers; remove the rest", servers.len() - 1)));
+        }
+    }
+    Ok(servers)
+}
+
+/// Reads one server, given as a string or a table; with it the place of its address.
+fn read_server(value: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) -> Result<(RealServer, usize), Fault> {
+    if !value.is_table() {
+        let endpoint = address::server(value, key)?;
+        let server = RealServer { endpoint, method, weight: Weight::default() };
+        return Ok((keeping_port(server, key, value)?, value.offset()));
+    }
+    let table = value.table(&SERVER)?;
+    let Some(address) = table.get("address") else {
+        return Err(Fault::at(table.offset, "a server needs `address`; write { address = \"10.0.0.12:80\" }"));
+    };
+    let endpoint = address::server(&address, key)?;
+    let method = read_method(&table)?.unwrap_or(method);
+    let weight = table.get("weight").map(|value| value.number(0, Weight::MAX)).transpose()?;
+    let weight = weight.and_then(Weight::new).unwrap_or_default();
+    Ok((keeping_port(RealServer { endpoint, method, weight }, key, &address)?, address.offset()))
+}
+
+/// Direct routing rewrites no ports: what IPVS overrides in silence is an error here.
+fn keeping_port(server: RealServer, key: &ServiceKey, place: &Value<'_>) -> Result<RealServer, Fault> {
+    let there = server.in_service(key);
+    if there == server {
+        return Ok(server);
+    }
+    Err(place.fault(format!(
+        "server {} has another port than its service {key}, but method dr rewrites no ports (IPVS would silently use {}); write \"{}\", or method = \"nat\"",
+        server.endpoint,
+        key.endpoint.port(),
+        there.endpoint,
+    )))
+}

@@ -1,0 +1,342 @@
+//! Files and what becomes of them: values, or the one message.
+
+use super::*;
+use crate::{ForwardingMethod, Protocol, Scheduler};
+
+const EXAMPLE: &str = r#"
+[director]
+interfaces = ["eth0", "eth1"]
+connections = 200000
+
+[timeouts]
+tcp = "15m"
+udp = "90s"
+
+[[service]]
+name = "web"
+listen = "tcp 203.0.113.10:80"
+scheduler = "wrr"
+method = "nat"
+servers = [
+    { address = "10.0.0.11:8080", weight = 3 },
+    "10.0.0.12:80",
+    { address = "10.0.0.13:80", weight = 0, method = "dr" },
+]
+
+[[service]]
+listen = "udp [2001:db8::10]:53"
+scheduler = "mh"
+sched_flags = ["mh-port"]
+any = true
+servers = ["[2001:db8:1::53]:53"]
+
+[[service]]
+listen = "tcp 203.0.113.10:443"
+"#;
+
+fn parse(text: &str) -> Config {
+    Config::parse_toml(text, "xlvs.toml").unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_example_says_what_it_means() {
+    let config = parse(EXAMPLE);
+    assert_eq!(config.director.interfaces, ["eth0", "eth1"]);
+    assert_eq!(config.director.connections, 200_000);
+    assert_eq!(config.timeouts, Timeouts { tcp: 900, tcp_fin: 120, udp: 90 });
+    let [web, dns, empty] = config.services.as_slice() else { panic!("{config:?}") };
+    assert_eq!(web.key.to_string(), "tcp 203.0.113.10:80");
+    assert_eq!(web.options.name.as_deref(), Some("web"));
+    assert_eq!(web.options.scheduler, Scheduler::WeightedRoundRobin);
+    let servers: Vec<_> = web.servers.iter().map(|s| (s.endpoint.to_string(), s.weight.get(), s.method)).collect();
+    let nat = ForwardingMethod::Nat;
+    assert_eq!(
+        servers,
+        [
+            ("10.0.0.11:8080".to_owned(), 3, nat),
+            ("10.0.0.12:80".to_owned(), 1, nat),
+            ("10.0.0.13:80".to_owned(), 0, ForwardingMethod::DirectRouting)
+        ]
+    );
+    assert_eq!(dns.key.protocol, Protocol::Udp);
+    assert!(dns.options.any && dns.options.scheduler_flags.port);
+    assert_eq!(dns.servers[0].method, ForwardingMethod::DirectRouting);
+    assert_eq!(empty.options.scheduler, Scheduler::WeightedLeastConnection);
+    assert!(empty.servers.is_empty());
+}
+
+#[test]
+fn nothing_said_means_the_defaults() {
+    for text in ["", "# only a comment\n", "[director]\n", "[timeouts]\n", "service = []\n"] {
+        assert_eq!(parse(text), Config::default(), "{text:?}");
+    }
+    assert_eq!(Config::default().director.connections, forward::abi::DEFAULT_CONNECTIONS);
+    assert!(Config::default().director.interfaces.is_empty());
+}
+
+#[test]
+fn what_looks_odd_but_is_right_is_accepted() {
+    for line in [
+        "servers = [\"127.0.0.1:80\"]",
+        "servers = [\"203.0.113.10:80\"]",
+        "servers = [{ address = \"10.0.0.1:80\", weight = 2147483647 }]",
+        "servers = [{ address = \"10.0.0.1:80\", weight = 0x10 }]",
+        "method = \"nat\"\nservers = [\"10.0.0.1:80\", \"10.0.0.1:81\"]",
+        "scheduler = \"sh\"\nsched_flags = []",
+    ] {
+        let config = parse(&format!("[[service]]\nlisten = \"tcp 203.0.113.10:80\"\n{line}\n"));
+        assert_eq!(config.services.len(), 1, "{line}");
+    }
+}
+
+/// Lines of a service that is right but for them, and what is said of them. They begin at line 3.
+const SERVICE_FAULTS: &[(&str, &str)] = &[
+    (
+        r#"servers = [{ address = "10.0.0.11:80", weight = 2147483648 }]"#,
+        "3:49: `weight` is 2147483648; write a whole number from 0 to 2147483647",
+    ),
+    (
+        r#"servers = [{ address = "10.0.0.11:80", weight = -1 }]"#,
+        "3:49: `weight` is -1; write a whole number from 0 to 2147483647",
+    ),
+    (
+        r#"servers = [{ address = "10.0.0.11:80", weight = 99999999999999999999999999999999999999999999 }]"#,
+        "3:49: `weight` is 99999999999999999999999999999999999999999999; write a whole number from 0 to 2147483647",
+    ),
+    (
+        r#"servers = [{ address = "10.0.0.11:80", weight = "3" }]"#,
+        "3:49: `weight` takes a whole number, not a string; write weight = 1",
+    ),
+    (
+        r#"servers = [{ address = "10.0.0.11:80", weight = 1.5 }]"#,
+        "3:49: `weight` takes a whole number, not a number with a fraction; write weight = 1",
+    ),
+    (
+        "servers = [\n  \"10.0.0.11:80\",\n  \"10.0.0.12:80\",\n  { address = \"10.0.0.11:80\", weight = 2 },\n]",
+        "6:15: server 10.0.0.11:80 is in service tcp 203.0.113.10:80 twice; remove one (first at line 4)",
+    ),
+    (
+        r#"servers = ["10.0.0.300:80"]"#,
+        "3:12: `10.0.0.300:80` is not an IP address with a port; write \"10.0.0.12:80\" or \"[2001:db8::12]:80\" (names are not looked up)",
+    ),
+    (
+        r#"servers = ["web1.example:80"]"#,
+        "3:12: `web1.example:80` is not an IP address with a port; write \"10.0.0.12:80\" or \"[2001:db8::12]:80\" (names are not looked up)",
+    ),
+    (r#"servers = ["10.0.0.11"]"#, "3:12: `10.0.0.11` has no port; write \"10.0.0.11:80\""),
+    (r#"servers = ["10.0.0.11:0"]"#, "3:12: a server needs a port; write \"10.0.0.11:80\""),
+    (r#"servers = ["10.0.0.11:99999"]"#, "3:12: `99999` is not a port from 1 to 65535; write \"10.0.0.11:80\""),
+    (
+        r#"servers = ["[2001:db8::1]:80"]"#,
+        "3:12: server [2001:db8::1]:80 is IPv6, but its service tcp 203.0.113.10:80 is IPv4; NAT and DR need one family: give the server's IPv4 address",
+    ),
+    (r#"servers = ["0.0.0.0:80"]"#, "3:12: 0.0.0.0 stands for any address; write the one address that is meant"),
+    (r#"servers = ["224.0.0.1:80"]"#, "3:12: 224.0.0.1 is no address of one host; write a unicast address"),
+    (
+        r#"servers = ["10.0.0.11:8080"]"#,
+        "3:12: server 10.0.0.11:8080 has another port than its service tcp 203.0.113.10:80, but method dr rewrites no ports (IPVS would silently use 80); write \"10.0.0.11:80\", or method = \"nat\"",
+    ),
+    (
+        "method = \"nat\"\nservers = [{ address = \"10.0.0.11:8080\", method = \"dr\" }]",
+        "4:24: server 10.0.0.11:8080 has another port than its service tcp 203.0.113.10:80, but method dr rewrites no ports (IPVS would silently use 80); write \"10.0.0.11:80\", or method = \"nat\"",
+    ),
+    (r#"servers = [{ weight = 1 }]"#, "3:12: a server needs `address`; write { address = \"10.0.0.12:80\" }"),
+    (
+        r#"servers = "10.0.0.11:80""#,
+        "3:11: `servers` takes a list, not a string; write servers = [{ address = \"10.0.0.11:80\", weight = 3 }, \"10.0.0.12:80\"]",
+    ),
+    (r#"servers = [80]"#, "3:12: `servers` takes a string, not a number; write \"10.0.0.12:80\""),
+    (
+        r#"servers = [{ address = "10.0.0.11:80", weigth = 3 }]"#,
+        "3:40: unknown key `weigth` in a server; did you mean `weight`? (known: address, weight, method)",
+    ),
+    (
+        r#"servers = [{ address = "10.0.0.11:80", upper_threshold = 3 }]"#,
+        "3:40: `upper_threshold` in a server is not supported yet; remove it (supported: address, weight, method)",
+    ),
+    (r#"scheduler = "fastest""#, "3:13: unknown scheduler `fastest`; write one of rr, wrr, lc, wlc, sh, mh"),
+    (r#"scheduler = "wll""#, "3:13: unknown scheduler `wll`; write one of rr, wrr, lc, wlc, sh, mh (`wlc`?)"),
+    (r#"scheduler = "sed""#, "3:13: scheduler `sed` is not supported yet; write one of rr, wrr, lc, wlc, sh, mh"),
+    (r#"scheduler = true"#, "3:13: `scheduler` takes a string, not true or false; write scheduler = \"wlc\""),
+    (
+        r#"sched_flags = ["sh-port"]"#,
+        "3:16: `sh-port` is a flag of sh, but the scheduler is wlc; write scheduler = \"sh\" or remove the flag",
+    ),
+    ("scheduler = \"mh\"\nsched_flags = [\"mh-fallback\"]", "4:16: flag `mh-fallback` is not supported yet; remove it"),
+    (
+        "scheduler = \"mh\"\nsched_flags = [\"port\"]",
+        "4:16: unknown flag `port`; write sh-port (with sh) or mh-port (with mh)",
+    ),
+    (r#"method = "masq""#, "3:10: unknown method `masq`; write \"nat\" or \"dr\""),
+    (r#"method = "tun""#, "3:10: method `tun` is not supported yet; write \"nat\" or \"dr\""),
+    (r#"any = "yes""#, "3:7: `any` takes true or false, not a string; write any = true"),
+    (r#"name = """#, "3:8: a name needs letters, and no control characters; write name = \"web\""),
+    (
+        r#"persistence = "5m""#,
+        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers)",
+    ),
+    (
+        r#"check = { http = "/health", interval = "2s" }"#,
+        "3:1: `check` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers)",
+    ),
+    (
+        r#"scale-out = true"#,
+        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers)",
+    ),
+    (
+        r#"real_servers = []"#,
+        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, any, servers)",
+    ),
+    (
+        r#"colour = "red""#,
+        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, any, servers",
+    ),
+];
+
+#[test]
+fn a_wrong_line_in_a_service_is_named() {
+    for (lines, expected) in SERVICE_FAULTS {
+        let text = format!("[[service]]\nlisten = \"tcp 203.0.113.10:80\"\n{lines}\n");
+        assert_refused(&text, expected);
+    }
+}
+
+/// Values of `listen`, and what is said of them.
+const LISTEN_FAULTS: &[(&str, &str)] = &[
+    ("203.0.113.10:80", "`203.0.113.10:80` is not a protocol and an address; write listen = \"tcp 203.0.113.10:80\""),
+    ("tcp", "`tcp` is not a protocol and an address; write listen = \"tcp 203.0.113.10:80\""),
+    ("http 203.0.113.10:80", "unknown protocol `http`; write tcp or udp: listen = \"tcp 203.0.113.10:80\""),
+    ("sctp 203.0.113.10:80", "`sctp` services are not supported yet; write tcp or udp"),
+    ("tcp 203.0.113.10", "`203.0.113.10` has no port; write \"203.0.113.10:80\""),
+    ("tcp 2001:db8::1", "`2001:db8::1` has no port (IPv6 addresses stand in brackets); write \"[2001:db8::1]:80\""),
+    ("tcp [2001:db8::1]", "`[2001:db8::1]` has no port (IPv6 addresses stand in brackets); write \"[2001:db8::1]:80\""),
+    ("tcp 203.0.113.10:http", "`http` is not a port from 1 to 65535; write \"203.0.113.10:80\""),
+    ("tcp 203.0.113.10:0", "port 0 (all ports) needs persistence, which is not supported yet; write one port"),
+    ("tcp 0.0.0.0:80", "0.0.0.0 stands for any address; write the one address that is meant"),
+    (
+        "tcp 127.0.0.1:80",
+        "127.0.0.1 cannot be a virtual address: no packet for it comes by the wire; write the address that clients use",
+    ),
+    ("tcp [fe80::1%2]:80", "fe80::1 is a link-local address; write a global one"),
+    ("tcp [2001:db8::1%2]:80", "2001:db8::1 is given with a zone; write it without `%`"),
+    (
+        "tcp [::ffff:203.0.113.10]:80",
+        "::ffff:203.0.113.10 is an IPv4 address in IPv6 clothes and never on the wire; write the IPv4 address",
+    ),
+];
+
+#[test]
+fn a_wrong_listen_is_named() {
+    for (value, expected) in LISTEN_FAULTS {
+        assert_refused(&format!("[[service]]\nlisten = \"{value}\"\n"), &format!("2:10: {expected}"));
+    }
+}
+
+/// Whole files, and what is said of them.
+const FILE_FAULTS: &[(&str, &str)] = &[
+    (
+        "[[service]]\nlisten = \"tcp 203.0.113.10:80\"\n\n[[service]]\nname = \"again\"\nlisten = \"tcp 203.0.113.10:80\"\n",
+        "6:10: service tcp 203.0.113.10:80 is defined twice; put its servers into one [[service]] (first at line 2)",
+    ),
+    ("\n[[service]]\nname = \"web\"\n", "2:1: a service needs `listen`; write listen = \"tcp 203.0.113.10:80\""),
+    (
+        "[service]\nlisten = \"tcp 203.0.113.10:80\"\n",
+        "1:1: `service` takes a list, not a table; write [[service]], with two brackets on each side",
+    ),
+    ("service = [1]\n", "1:12: `service` takes tables, not a number; write [[service]] and its keys below"),
+    ("[[director]]\n", "1:1: `director` takes a table, not a list; write [director] and its keys below"),
+    (
+        "[[services]]\n",
+        "1:3: unknown key `services` in the file; did you mean `service`? (known: director, service, timeouts)",
+    ),
+    ("[vrrp]\n", "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, service, timeouts)"),
+    (
+        "[director]\ninterface = [\"eth0\"]\n",
+        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, connections)",
+    ),
+    (
+        "[director]\nattach = \"tc\"\n",
+        "2:1: `attach` in [director] is not supported yet; remove it (supported: interfaces, connections)",
+    ),
+    (
+        "[director]\ninterfaces = \"eth0\"\n",
+        "2:14: `interfaces` takes a list, not a string; write interfaces = [\"eth0\", \"eth1\"]",
+    ),
+    ("[director]\ninterfaces = [\"eth0\", \"eth0\"]\n", "2:23: interface `eth0` is named twice; remove one"),
+    (
+        "[director]\ninterfaces = [\"sixteen-letters-\"]\n",
+        "2:15: `sixteen-letters-` cannot be the name of an interface; write one that `ip link` shows, such as \"eth0\"",
+    ),
+    ("[director]\nconnections = 0\n", "2:15: `connections` is 0; write a whole number from 1 to 134217728"),
+    (
+        "[timeouts]\ntcp = 900\n",
+        "2:7: `tcp` takes a length of time, not a number; write tcp = \"90s\", \"15m\" or \"2h\"",
+    ),
+    (
+        "[timeouts]\nudp = \"0s\"\n",
+        "2:7: `0s` is not a length of time from 1 s to 31 days; write udp = \"90s\", \"15m\" or \"2h\"",
+    ),
+    (
+        "[timeouts]\nudp = \"99999999h\"\n",
+        "2:7: `99999999h` is not a length of time from 1 s to 31 days; write udp = \"90s\", \"15m\" or \"2h\"",
+    ),
+    (
+        "[timeouts]\ntcpfin = \"2m\"\n",
+        "2:1: unknown key `tcpfin` in [timeouts]; did you mean `tcp_fin`? (known: tcp, tcp_fin, udp)",
+    ),
+    ("[director\n", "1:10: this is not TOML: unclosed table, expected `]`"),
+    ("[[service]]\nname = \"web\n", "2:12: this is not TOML: invalid basic string, expected `\"`"),
+    (
+        "[[service]]\nlisten = tcp 203.0.113.10:80\n",
+        "2:10: this is not TOML: string values must be quoted, expected literal string",
+    ),
+    ("[director]\nconnections = 1\nconnections = 2\n", "3:1: this key is written twice in one table; remove one"),
+    ("ü = 1 = 2\n", "1:7: this is not TOML: unexpected key or value, expected newline, `#`"),
+];
+
+#[test]
+fn a_wrong_file_is_named() {
+    for (text, expected) in FILE_FAULTS {
+        assert_refused(text, expected);
+    }
+}
+
+#[test]
+fn limits_of_the_maps_are_limits_of_the_file() {
+    let servers = |count: u32| {
+        let list: Vec<_> = (1..=count).map(|n| format!("\"10.0.{}.{}:80\"", n / 250, n % 250 + 1)).collect();
+        format!("[[service]]\nlisten = \"tcp 203.0.113.10:80\"\nservers = [\n{}\n]\n", list.join(",\n"))
+    };
+    assert_eq!(parse(&servers(1024)).services[0].servers.len(), 1024);
+    assert_refused(&servers(1025), "1028:1: a service can have 1024 servers; remove the rest");
+}
+
+#[test]
+fn columns_count_characters() {
+    assert_refused(
+        "[[service]]\nlisten = \"tcp 203.0.113.10:80\"\nservers = [{ address = \"10.0.0.11:80\", \"ü\" = 1, weigth = 3 }]",
+        "3:40: unknown key `ü` in a server; known: address, weight, method",
+    );
+    assert_refused(
+        "[[service]]\nname = \"ü\"  ; x\n",
+        "2:13: this is not TOML: unexpected key or value, expected newline, `#`",
+    );
+}
+
+/// Every file cut off at every place is a value or a message of one line, never a panic.
+#[test]
+fn no_cut_makes_it_panic() {
+    for cut in (0..EXAMPLE.len()).filter(|cut| EXAMPLE.is_char_boundary(*cut)) {
+        if let Err(error) = Config::parse_toml(&EXAMPLE[..cut], "xlvs.toml") {
+            assert!(!error.message.contains('\n'), "{error}");
+        }
+    }
+}
+
+#[track_caller]
+fn assert_refused(text: &str, expected: &str) {
+    match Config::parse_toml(text, "xlvs.toml") {
+        Ok(config) => panic!("accepted:\n{text}\n{config:?}"),
+        Err(error) => assert_eq!(error.to_string(), format!("xlvs.toml:{expected}"), "{text}"),
+    }
+}

@@ -1,0 +1,21 @@
+//! What the operator wants, and the way there: services, real servers, configuration, and the plan.
+//!
+//! Pure: no files, no sockets, no clock. A value of these types is valid by construction; what cannot be
+//! valid is an error that names the place.
+#![warn(missing_docs)]
+
+pub mod change;
+pub mod config;
+pub mod hash;
+pub mod plan;
+pub mod ring;
+pub mod service;
+pub mod state;
+
+pub use config::{Config, ConfigError, DirectorSettings};
+pub use plan::plan;
+pub use service::{
+    Endpoint, ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, Timeouts,
+    VirtualService, Weight,
+};
+pub use state::{Change, Hop, Reach, ServerState, ServiceState, State};

@@ -1,0 +1,243 @@
+//! The nouns of LVS: virtual services and their real servers, as configured.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Transport protocol of a service.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+}
+
+impl Protocol {
+    /// The IP protocol number.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => wire::protocol::TCP,
+            Self::Udp => wire::protocol::UDP,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// An address and a port.
+pub type Endpoint = SocketAddr;
+
+/// What a virtual service is known by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct ServiceKey {
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Virtual address and port.
+    pub endpoint: Endpoint,
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.protocol, self.endpoint)
+    }
+}
+
+/// How a real server is chosen for a new connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Scheduler {
+    /// rr
+    #[serde(rename = "rr")]
+    RoundRobin,
+    /// wrr
+    #[serde(rename = "wrr")]
+    WeightedRoundRobin,
+    /// lc
+    #[serde(rename = "lc")]
+    LeastConnection,
+    /// wlc
+    #[serde(rename = "wlc")]
+    WeightedLeastConnection,
+    /// sh
+    #[serde(rename = "sh")]
+    SourceHash,
+    /// mh
+    #[serde(rename = "mh")]
+    Maglev,
+}
+
+impl Scheduler {
+    /// All of them, in the order the documentation lists them.
+    pub const ALL: [Self; 6] = [
+        Self::RoundRobin,
+        Self::WeightedRoundRobin,
+        Self::LeastConnection,
+        Self::WeightedLeastConnection,
+        Self::SourceHash,
+        Self::Maglev,
+    ];
+
+    /// The name that ipvsadm and keepalived use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "rr",
+            Self::WeightedRoundRobin => "wrr",
+            Self::LeastConnection => "lc",
+            Self::WeightedLeastConnection => "wlc",
+            Self::SourceHash => "sh",
+            Self::Maglev => "mh",
+        }
+    }
+
+    /// The scheduler of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheduler| scheduler.name() == name)
+    }
+}
+
+impl fmt::Display for Scheduler {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Flags of the hash schedulers (`-b`, `--sched-flags`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SchedulerFlags {
+    /// sh-port, mh-port: the client's port takes part in the hash.
+    pub port: bool,
+}
+
+/// How packets reach a real server.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardingMethod {
+    /// `-m`: addresses and ports are rewritten; replies come back through the director.
+    Nat,
+    /// `-g`: only the link-layer address changes; replies go directly to the client.
+    #[serde(rename = "dr")]
+    DirectRouting,
+}
+
+impl fmt::Display for ForwardingMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Nat => "nat",
+            Self::DirectRouting => "dr",
+        })
+    }
+}
+
+/// Share of new connections; 0 means none (quiesced). At most 2147483647, as in IPVS.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Weight(u32);
+
+impl Weight {
+    /// The largest weight.
+    pub const MAX: u32 = i32::MAX as u32;
+
+    /// A weight, if `value` is not over [`MAX`](Self::MAX).
+    pub const fn new(value: u32) -> Option<Self> {
+        if value <= Self::MAX { Some(Self(value)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl From<Weight> for u32 {
+    fn from(weight: Weight) -> Self {
+        weight.0
+    }
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = String;
+    fn try_from(value: u32) -> Result<Self, String> {
+        Self::new(value).ok_or_else(|| format!("weight {value} is over the largest, {}", Self::MAX))
+    }
+}
+
+/// A real server of a service, as configured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RealServer {
+    /// Address and port. With direct routing the port is the service's.
+    pub endpoint: Endpoint,
+    /// How packets reach it.
+    pub method: ForwardingMethod,
+    /// Its share of new connections.
+    pub weight: Weight,
+}
+
+impl RealServer {
+    /// As IPVS makes it a server of `service`: direct routing rewrites no ports, so whatever port was given,
+    /// the server's is the service's.
+    pub const fn in_service(mut self, service: &ServiceKey) -> Self {
+        if matches!(self.method, ForwardingMethod::DirectRouting) {
+            self.endpoint.set_port(service.endpoint.port());
+        }
+        self
+    }
+}
+
+/// What a service is besides its key and its servers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServiceOptions {
+    /// How servers are chosen.
+    pub scheduler: Scheduler,
+    /// Flags of the scheduler.
+    #[serde(default)]
+    pub scheduler_flags: SchedulerFlags,
+    /// Forwarded even where the virtual address is not an address of this node (`any = true`).
+    #[serde(default)]
+    pub any: bool,
+    /// Name given in xlvs.toml, for listings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A virtual service with its servers in the order they were added (the kernel's list is the reverse).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VirtualService {
+    /// What it is known by.
+    pub key: ServiceKey,
+    /// What it does.
+    pub options: ServiceOptions,
+    /// Its servers, oldest first.
+    pub servers: Vec<RealServer>,
+}
+
+/// The three time-outs that `ipvsadm --set` changes, in seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// Established TCP.
+    pub tcp: u32,
+    /// TCP after a FIN.
+    pub tcp_fin: u32,
+    /// UDP.
+    pub udp: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { tcp: 900, tcp_fin: 120, udp: 300 }
+    }
+}

@@ -1,0 +1,75 @@
+//! Why a command line is not carried out, with ipvsadm's exit codes.
+
+use crate::session::Trouble;
+use api::RefusalKind;
+
+/// A line for stderr and what it does to the exit code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Failure {
+    /// The line.
+    pub(crate) message: String,
+    /// The exit code.
+    pub(crate) code: u8,
+    /// Ends `ipvsadm -R`; the other failures let it go on with the next line.
+    pub(crate) ends_restore: bool,
+}
+
+/// What a refused request was about: IPVS words "no such service" in two ways.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Subject {
+    /// -A -E -D -Z and the rest
+    Service,
+    /// -a -e -d
+    Server,
+}
+
+impl Failure {
+    /// The command line is not legal.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2, ends_restore: true }
+    }
+
+    /// There is no command in the command line.
+    pub(crate) fn try_help(program: &str) -> Self {
+        let message = format!("Try `{program} -h' or '{program} --help' for more information.");
+        Self { message, code: 255, ends_restore: true }
+    }
+
+    /// An option that cannot be read, after the command.
+    pub(crate) fn option(message: String) -> Self {
+        Self { message, code: 255, ends_restore: false }
+    }
+
+    /// What the kernel says no to.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 255, ends_restore: false }
+    }
+
+    /// Part of LVS, and not built yet. It ends `-R`, because going on would leave out a rule and exit with 0.
+    pub(crate) fn unsupported(what: &str) -> Self {
+        Self { message: format!("ipvsadm: {what} is not supported yet"), code: 255, ends_restore: true }
+    }
+
+    /// The daemon cannot be asked, as the module that is not there cannot.
+    pub(crate) fn unreachable(trouble: Trouble) -> Self {
+        Self { message: format!("ipvsadm: {trouble}"), code: 2, ends_restore: true }
+    }
+
+    /// A listing of a service that is not there.
+    pub(crate) fn nothing_to_list() -> Self {
+        Self { message: "No such service".to_owned(), code: 1, ends_restore: true }
+    }
+
+    /// No response of the daemon, in IPVS's words where it has some.
+    pub(crate) fn of(trouble: Trouble, subject: Subject) -> Self {
+        let Trouble::Refused(refusal) = trouble else { return Self::unreachable(trouble) };
+        match refusal.kind {
+            RefusalKind::ServiceExists => Self::refused("Service already exists"),
+            RefusalKind::NoSuchService if subject == Subject::Server => Self::refused("Service not defined"),
+            RefusalKind::NoSuchService => Self::refused("No such service"),
+            RefusalKind::ServerExists => Self::refused("Destination already exists"),
+            RefusalKind::NoSuchServer => Self::refused("No such destination"),
+            _ => Self::refused(refusal.message),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `ipvsadm -R` and `ipvsadm-restore`: rules from stdin, line by line or whole.
+
+use super::execute::{Front, Outcome};
+use super::failure::{Failure, Subject};
+use super::intent::Intent;
+use api::Request;
+use std::io::{self, BufRead};
+
+/// `-R`: every line as if it had been typed. A refused line prints its error and the next one follows; a line that
+/// is not legal ends it. The exit code is the last line's.
+pub(crate) fn line_by_line(front: &Front) -> Outcome {
+    lines(front, io::stdin().lock().lines())
+}
+
+/// `-R --atomic`: all lines, or none if one of them cannot be. `first` goes before them.
+pub(crate) fn atomic(front: &Front, first: Vec<Request>) -> Outcome {
+    match batch(front, first).and_then(|requests| front.change_all(requests)) {
+        Ok(()) => Outcome::DONE,
+        Err(failure) => Outcome::failed(failure),
+    }
+}
+
+/// `ipvsadm-restore`: empties the table first, but not before all of the input is there, which may well be made
+/// from that table. Lines that begin with `#` are comments.
+pub(crate) fn replace(front: &Front, whole: bool) -> Outcome {
+    if whole {
+        return atomic(front, vec![Request::Flush]);
+    }
+    let input = match io::read_to_string(io::stdin().lock()) {
+        Ok(input) => input,
+        Err(error) => return Outcome::failed(unreadable(&error)),
+    };
+    match front.change(Request::Flush, Subject::Service) {
+        Ok(()) => lines(front, input.lines().filter(|line| !line.starts_with('#')).map(|line| Ok(line.to_owned()))),
+        Err(failure) => Outcome::failed(failure),
+    }
+}
+
+fn lines(front: &Front, input: impl Iterator<Item = io::Result<String>>) -> Outcome {
+    let mut last = Outcome::DONE;
+    for line in input {
+        let words = match line {
+            Ok(line) => words(&line, &front.program),
+            Err(error) => return Outcome::failed(unreadable(&error)),
+        };
+        if words.is_empty() {
+            continue;
+        }
+        last = front.restored_line(&words);
+        if last.ends_restore {
+            break;
+        }
+    }
+    last
+}
+
+fn batch(front: &Front, first: Vec<Request>) -> Result<Vec<Request>, Failure> {
+    let mut requests = first;
+    for (number, line) in io::stdin().lock().lines().enumerate() {
+        let line = line.map_err(|error| unreadable(&error))?;
+        let words = words(&line, &front.program);
+        if words.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let request = match Intent::parse(&words, &front.program) {
+            Ok(Intent::Change { request, .. }) => front.completed(request)?,
+            Ok(_) => return Err(in_line(number, &Failure::usage("--atomic takes only lines that change the table"))),
+            Err(failure) => return Err(in_line(number, &failure)),
+        };
+        requests.push(request);
+    }
+    Ok(requests)
+}
+
+fn in_line(number: usize, failure: &Failure) -> Failure {
+    let message = format!("line {}: {} (nothing was changed)", number + 1, failure.message.trim_end());
+    Failure { message, ..failure.clone() }
+}
+
+/// The words of a line. The program's own name is not one of them, wherever it stands, as with the real one.
+fn words(line: &str, program: &str) -> Vec<String> {
+    let own_name = |word: &&str| *word != "ipvsadm" && *word != program;
+    line.split_ascii_whitespace().filter(own_name).map(str::to_owned).collect()
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::usage(format!("ipvsadm: cannot read the rules from standard input: {error}"))
+}

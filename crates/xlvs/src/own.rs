@@ -1,0 +1,165 @@
+//! xlvs's own verbs: what was typed, read by clap, and where each verb is carried out.
+
+mod ask;
+mod daemon;
+mod detach;
+mod preflight;
+mod show;
+
+use crate::output;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Where maps and links are pinned unless `--pin-dir` says otherwise.
+const PIN_DIRECTORY: &str = "/sys/fs/bpf/xlvs";
+
+/// A layer-4 load balancer on XDP that is driven by ipvsadm.
+#[derive(Parser, Debug)]
+#[command(name = "xlvs", version, arg_required_else_help = true)]
+#[command(after_help = "The daemon's socket is $XLVS_SOCKET, or /run/xlvs/xlvs.sock.")]
+struct Line {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Run the daemon ($XLVS_LOG sets its log level: error, warn, info, debug, trace)
+    Run(Run),
+    /// Show what the daemon and its data plane are doing
+    Status {
+        /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what would happen to a packet from CLIENT to VIP, and why
+    Explain(Explain),
+    /// Attach the programs to an interface
+    Attach {
+        /// Name of the interface
+        interface: String,
+        /// Take the hook over from another program
+        #[arg(long)]
+        force: bool,
+        /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Detach the programs from an interface, or from all (which works without the daemon)
+    Detach(Detach),
+    /// Stop the daemon: detach the programs and remove the maps
+    Stop {
+        /// Leave programs and maps as they are: traffic goes on without the daemon
+        #[arg(long)]
+        keep_forwarding: bool,
+        /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Speak ipvsadm (also by a link to this program that is named ipvsadm)
+    #[command(disable_help_flag = true)]
+    Ipvsadm {
+        /// What ipvsadm takes; -h lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// `xlvs run`
+#[derive(Args, Debug)]
+struct Run {
+    /// Configuration, in the language of xlvs.toml
+    #[arg(short, long = "config", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Interface to attach to, besides those the file names (may be repeated)
+    #[arg(long = "interface", value_name = "IF")]
+    interfaces: Vec<String>,
+    /// Directory in a bpffs where maps and links are pinned; one is mounted there if there is none
+    #[arg(long, value_name = "DIR", default_value = PIN_DIRECTORY)]
+    pin_dir: PathBuf,
+    /// Take hooks over from other programs, and run beside an active IPVS
+    #[arg(long)]
+    force: bool,
+}
+
+/// `xlvs explain`
+#[derive(Args, Debug)]
+struct Explain {
+    /// Address and port of the client
+    #[arg(value_name = "CLIENT:PORT")]
+    client: std::net::SocketAddr,
+    /// Address and port of the virtual service
+    #[arg(value_name = "VIP:PORT")]
+    service: std::net::SocketAddr,
+    /// A UDP packet instead of the SYN of a TCP connection
+    #[arg(long)]
+    udp: bool,
+    /// Print the API's value as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `xlvs detach`
+#[derive(Args, Debug)]
+struct Detach {
+    /// Name of the interface
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    interface: Option<String>,
+    /// All interfaces; without a daemon the pinned links and maps are removed
+    #[arg(long)]
+    all: bool,
+    /// Where they are pinned
+    #[arg(long, value_name = "DIR", default_value = PIN_DIRECTORY)]
+    pin_dir: PathBuf,
+    /// Print the API's value as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `xlvs ARGUMENTS`
+pub(crate) fn run(program: &OsString, arguments: &[OsString]) -> ExitCode {
+    match Line::try_parse_from(std::iter::once(program).chain(arguments)) {
+        Ok(line) => line.verb.carry_out(),
+        Err(error) => said_by_clap(&error),
+    }
+}
+
+impl Verb {
+    fn carry_out(self) -> ExitCode {
+        match self {
+            Self::Run(run) => daemon::run(run),
+            Self::Status { json } => ask::status(json),
+            Self::Explain(explain) => ask::explain(&explain),
+            Self::Attach { interface, force, json } => ask::attach(interface, force, json),
+            Self::Detach(detach) => detach::run(detach),
+            Self::Stop { keep_forwarding, json } => ask::stop(keep_forwarding, json),
+            Self::Ipvsadm { arguments } => crate::ipvsadm::run("xlvs ipvsadm", &arguments),
+        }
+    }
+}
+
+/// Help and version are data; everything else that clap says is an error in the command line.
+fn said_by_clap(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output::data(&text);
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::talk(text.trim_end());
+            ExitCode::from(2)
+        }
+        _ => output::misused(format!("{} (`xlvs --help` lists what there is)", first_paragraph(&text))),
+    }
+}
+
+/// clap says what is wrong in its first paragraph, over several lines at times, and its usage below.
+fn first_paragraph(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let paragraph = lines.join(" ");
+    paragraph.strip_prefix("error: ").map(str::to_owned).unwrap_or(paragraph)
+}

@@ -1,0 +1,55 @@
+//! Verbs that are one request to the daemon and one answer shown.
+
+use super::{Explain, show};
+use crate::output;
+use crate::session::{Session, Trouble};
+use api::{ExplainRequest, Request, Response};
+use model::{Protocol, ServiceKey};
+use std::process::ExitCode;
+
+pub(super) fn status(json: bool) -> ExitCode {
+    answer(&Request::Status, json)
+}
+
+pub(super) fn explain(typed: &Explain) -> ExitCode {
+    if typed.client.is_ipv4() != typed.service.is_ipv4() {
+        return output::misused("CLIENT and VIP are of different address families; give both as IPv4 or both as IPv6");
+    }
+    let protocol = if typed.udp { Protocol::Udp } else { Protocol::Tcp };
+    let service = ServiceKey { protocol, endpoint: typed.service };
+    answer(&Request::Explain(ExplainRequest { service, client: typed.client }), typed.json)
+}
+
+pub(super) fn attach(interface: String, force: bool, json: bool) -> ExitCode {
+    answer(&Request::Attach { interface, force }, json)
+}
+
+pub(super) fn detach(interface: String, json: bool) -> ExitCode {
+    answer(&Request::Detach { interface: Some(interface) }, json)
+}
+
+pub(super) fn stop(keep_forwarding: bool, json: bool) -> ExitCode {
+    answer(&Request::Stop { keep_forwarding }, json)
+}
+
+fn answer(request: &Request, json: bool) -> ExitCode {
+    let response = Session::open().and_then(|session| session.ask(request));
+    response.and_then(|response| shown(&response, json)).map_or_else(output::failed, |text| {
+        output::data(&text);
+        ExitCode::SUCCESS
+    })
+}
+
+/// The response as people or programs want it.
+pub(super) fn shown(response: &Response, json: bool) -> Result<String, Trouble> {
+    if json {
+        let text = serde_json::to_string_pretty(response);
+        return text.map(|text| text + "\n").map_err(|error| Trouble::Confused(error.to_string()));
+    }
+    Ok(match response {
+        Response::Status(status) => show::status(status),
+        Response::Explanation(explanation) => show::explanation(explanation),
+        // That it is done is what exit code 0 says.
+        Response::Done { .. } | Response::Listing(_) => String::new(),
+    })
+}

@@ -1,0 +1,58 @@
+//! `xlvs run`: everything that can be known to fail is checked, then the director takes over.
+
+use super::{Run, preflight};
+use crate::output;
+use anyhow::{Context, Result, anyhow};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Environment variable that sets what is logged, as tracing filters are written.
+const LOG_VARIABLE: &str = "XLVS_LOG";
+
+pub(super) fn run(typed: Run) -> ExitCode {
+    match start(typed) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Chained by ": " only where a message says something its source does not.
+        Err(error) => output::failed(format!("{error:#}")),
+    }
+}
+
+fn start(typed: Run) -> Result<()> {
+    log()?;
+    let options = options(typed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    runtime.block_on(director::run(options)).map_err(|error| anyhow!("{error}"))
+}
+
+fn options(typed: Run) -> Result<director::Options> {
+    let config = typed.config.as_deref().map(preflight::config).transpose()?;
+    let from_file = config.iter().flat_map(|config| config.director.interfaces.iter().cloned());
+    let named: Vec<String> = typed.interfaces.iter().cloned().chain(from_file).collect();
+    preflight::interfaces(&named)?;
+    preflight::privileges()?;
+    Ok(director::Options {
+        config,
+        config_path: typed.config,
+        interfaces: typed.interfaces,
+        pin_directory: typed.pin_dir,
+        socket: socket(),
+        force: typed.force,
+    })
+}
+
+fn socket() -> PathBuf {
+    api::Client::connect_default().socket().to_owned()
+}
+
+/// Logs go to stderr, from `info` on unless `$XLVS_LOG` says otherwise.
+fn log() -> Result<()> {
+    let filter = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty());
+    let filter = filter.as_deref().unwrap_or("info");
+    let filter = EnvFilter::builder()
+        .parse(filter)
+        .with_context(|| format!("${LOG_VARIABLE}: cannot read `{filter}` (try error, warn, info, debug or trace)"))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    subscriber.try_init().map_err(|error| anyhow!("cannot start logging: {error}"))
+}

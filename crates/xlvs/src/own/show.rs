@@ -1,0 +1,123 @@
+//! Answers of the daemon as text for people. Pure.
+
+use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status};
+
+/// `xlvs status`
+pub(super) fn status(status: &Status) -> String {
+    let mut lines = vec![
+        format!("xlvs {}, process {}, generation {}", status.version, status.pid, status.generation),
+        format!("pinned in    {}", status.pin_directory),
+        format!("configured   {}, {}", count(status.services, "service"), count(status.servers, "server")),
+    ];
+    lines.extend(status.connections.iter().map(table));
+    if status.interfaces.is_empty() {
+        lines.push("interfaces   none attached (`xlvs attach IF`)".to_owned());
+    } else {
+        lines.push("interfaces".to_owned());
+        lines.extend(status.interfaces.iter().map(interface));
+    }
+    let counted: Vec<_> = status.counters.iter().filter(|(_, count)| **count > 0).collect();
+    if !counted.is_empty() {
+        lines.push("packets".to_owned());
+        let width = counted.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        lines.extend(counted.iter().map(|(name, count)| format!("  {name:<width$}  {count}")));
+    }
+    lines.extend(status.notes.iter().map(|note| format!("note: {note}")));
+    lines.join("\n") + "\n"
+}
+
+/// `xlvs explain`
+pub(super) fn explanation(explanation: &Explanation) -> String {
+    let mut text = format!("{} ({})\n{}\n", explanation.verdict, explanation.reason, explanation.because);
+    if let Some(server) = explanation.server {
+        text.push_str(&format!("server  {server}\n"));
+    }
+    if let Some(frame) = &explanation.frame {
+        text.push_str(&format!("frame   {frame}\n"));
+    }
+    text
+}
+
+fn table(table: &ConnectionTableStatus) -> String {
+    let mebibytes = table.size.saturating_mul(table.entry_bytes) >> 20;
+    format!(
+        "connections  IPv{}: {} of {} entries used, {} bytes each, {mebibytes} MiB",
+        table.family, table.used, table.size, table.entry_bytes
+    )
+}
+
+fn interface(interface: &InterfaceStatus) -> String {
+    let InterfaceStatus { name, index, lane, partial_checksums } = interface;
+    let partial = match partial_checksums {
+        0 => String::new(),
+        some => format!(", {some} frames with an unfinished checksum"),
+    };
+    format!("  {name} (index {index}) by {lane}{partial}")
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn example() -> Status {
+        Status {
+            version: "0.1.0".into(),
+            pid: 42,
+            generation: 7,
+            pin_directory: "/sys/fs/bpf/xlvs".into(),
+            interfaces: vec![InterfaceStatus {
+                name: "eth0".into(),
+                index: 2,
+                lane: "xdp".into(),
+                partial_checksums: 0,
+            }],
+            services: 1,
+            servers: 3,
+            connections: vec![ConnectionTableStatus { family: 4, used: 10, size: 1 << 20, entry_bytes: 80 }],
+            counters: BTreeMap::from([("forwarded".into(), 12), ("no-server".into(), 0)]),
+            notes: vec!["eth0 has no address".into()],
+        }
+    }
+
+    #[test]
+    fn a_status() {
+        let expected = "\
+xlvs 0.1.0, process 42, generation 7
+pinned in    /sys/fs/bpf/xlvs
+configured   1 service, 3 servers
+connections  IPv4: 10 of 1048576 entries used, 80 bytes each, 80 MiB
+interfaces
+  eth0 (index 2) by xdp
+packets
+  forwarded  12
+note: eth0 has no address
+";
+        assert_eq!(status(&example()), expected);
+    }
+
+    #[test]
+    fn a_status_with_nothing_attached() {
+        let bare = Status { interfaces: Vec::new(), counters: BTreeMap::new(), notes: Vec::new(), ..example() };
+        assert!(status(&bare).ends_with("interfaces   none attached (`xlvs attach IF`)\n"));
+    }
+
+    #[test]
+    fn an_explanation() {
+        let mut example = Explanation {
+            verdict: "forward".into(),
+            reason: "forwarded".into(),
+            because: "a new connection of tcp 10.0.0.1:80".into(),
+            server: Some("10.0.1.11:80".parse().unwrap()),
+            frame: Some("0200".into()),
+        };
+        let expected = "forward (forwarded)\na new connection of tcp 10.0.0.1:80\nserver  10.0.1.11:80\nframe   0200\n";
+        assert_eq!(explanation(&example), expected);
+        (example.server, example.frame) = (None, None);
+        assert_eq!(explanation(&example).lines().count(), 2);
+    }
+}

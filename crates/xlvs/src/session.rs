@@ -1,0 +1,54 @@
+//! One run of a command against the daemon: the client and the little runtime it needs.
+
+use api::{Client, ClientError, Listing, Refusal, Reply, Request, Response};
+use tokio::runtime::{Builder, Runtime};
+
+/// A client that can be asked from ordinary code.
+pub(crate) struct Session {
+    runtime: Runtime,
+    client: Client,
+}
+
+/// Why there is no response.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The daemon could not be asked.
+    Client(ClientError),
+    /// The daemon says no.
+    Refused(Refusal),
+    /// The daemon answered something else than was asked for, or this process cannot start.
+    Confused(String),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Client(error) => error.fmt(formatter),
+            Self::Refused(refusal) => refusal.fmt(formatter),
+            Self::Confused(what) => formatter.write_str(what),
+        }
+    }
+}
+
+impl Session {
+    /// A session with the daemon that `$XLVS_SOCKET` or the default names.
+    pub(crate) fn open() -> Result<Self, Trouble> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Trouble::Confused(format!("cannot start: {error}")))?;
+        Ok(Self { runtime, client: Client::connect_default() })
+    }
+
+    /// Asks, and gives what the daemon responds.
+    pub(crate) fn ask(&self, request: &Request) -> Result<Response, Trouble> {
+        let reply: Reply = self.runtime.block_on(self.client.send(request)).map_err(Trouble::Client)?;
+        reply.map_err(Trouble::Refused)
+    }
+
+    /// The services as they are now.
+    pub(crate) fn listing(&self) -> Result<Listing, Trouble> {
+        match self.ask(&Request::List)? {
+            Response::Listing(listing) => Ok(listing),
+            _ => Err(Trouble::Confused("the daemon answered something else than a listing".to_owned())),
+        }
+    }
+}

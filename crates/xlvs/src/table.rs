@@ -1,0 +1,114 @@
+//! Listings as ipvsadm prints them, to the byte: pure functions from [`api::Listing`] to text.
+
+mod names;
+mod order;
+mod row;
+pub(crate) mod services;
+
+#[cfg(test)]
+mod tests;
+
+use api::{Listing, ServerView, ServiceView};
+use model::ForwardingMethod;
+pub(crate) use names::Names;
+use std::fmt::Write;
+
+/// The version of IPVS whose listings these are.
+const IPVS_VERSION: &str = "1.2.1";
+
+/// Which columns follow the addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Columns {
+    /// Forwarding method, weight and connections.
+    Connections,
+    /// `--stats`
+    Traffic,
+    /// `--rate`
+    Rates,
+}
+
+/// How a listing is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct View {
+    pub(crate) columns: Columns,
+    /// `-n`: numbers instead of names.
+    pub(crate) numeric: bool,
+    /// `--exact`: all digits.
+    pub(crate) exact: bool,
+    /// Without `--nosort`.
+    pub(crate) sorted: bool,
+}
+
+/// The names for a listing: numbers, or what this host's files and DNS say.
+pub(crate) fn names(numeric: bool) -> Names {
+    if numeric { Names::Numbers } else { Names::system() }
+}
+
+/// `ipvsadm -L`
+pub(crate) fn all(listing: &Listing, view: View, names: Names) -> String {
+    let mut text = format!("IP Virtual Server version {IPVS_VERSION} (size={})\n", listing.connection_table_size);
+    text.push_str(&row::title(view.columns));
+    for service in order::services(&listing.services, view.sorted) {
+        push_service(&mut text, service, view, &names);
+    }
+    text
+}
+
+/// `ipvsadm -L -t SERVICE`
+pub(crate) fn one(service: &ServiceView, view: View, names: Names) -> String {
+    let mut text = row::title(view.columns);
+    push_service(&mut text, service, view, &names);
+    text
+}
+
+/// `ipvsadm -L --timeout`
+pub(crate) fn timeouts(listing: &Listing) -> String {
+    let timeouts = listing.timeouts;
+    format!("Timeout (tcp tcpfin udp): {} {} {}\n", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)
+}
+
+/// `ipvsadm -S`
+pub(crate) fn rules(listing: &Listing, names: Names) -> String {
+    let mut text = String::new();
+    for service in order::services(&listing.services, true) {
+        let rule = service_rule(service, &names);
+        let options = &service.service.options;
+        let flags = row::flag_names(options).map(|flags| format!(" -b {flags}")).unwrap_or_default();
+        push_line(&mut text, format_args!("-A {rule} -s {}{flags}", options.scheduler));
+        for server in order::servers(&service.servers, true) {
+            push_line(&mut text, format_args!("-a {rule} {}", server_rule(service, server, &names)));
+        }
+    }
+    text
+}
+
+fn service_rule(view: &ServiceView, names: &Names) -> String {
+    let key = view.service.key;
+    let option = match key.protocol {
+        model::Protocol::Tcp => "-t",
+        model::Protocol::Udp => "-u",
+    };
+    format!("{option} {}", names.endpoint(key.endpoint, key.protocol))
+}
+
+fn server_rule(service: &ServiceView, view: &ServerView, names: &Names) -> String {
+    let server = view.server;
+    let method = match server.method {
+        ForwardingMethod::Nat => "-m",
+        ForwardingMethod::DirectRouting => "-g",
+    };
+    let endpoint = names.endpoint(server.endpoint, service.service.key.protocol);
+    format!("-r {endpoint} {method} -w {}", server.weight.get())
+}
+
+fn push_service(text: &mut String, service: &ServiceView, view: View, names: &Names) {
+    push_line(text, format_args!("{}", row::service(service, view, names)));
+    for server in order::servers(&service.servers, view.sorted) {
+        push_line(text, format_args!("{}", row::server(service, server, view, names)));
+    }
+}
+
+fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{line}");
+}

@@ -1,0 +1,226 @@
+//! xlvs's own verbs against a daemon that answers from a list: output, errors and exit codes of the real executable.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod support;
+
+use api::{ConnectionTableStatus, ExplainRequest, Explanation, Refusal, RefusalKind, Reply, Request, Response, Status};
+use model::{Protocol, ServiceKey};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use support::{FakeDaemon, Place, Said};
+
+fn status(pin_directory: &str) -> Status {
+    Status {
+        version: "0.1.0".to_owned(),
+        pid: 42,
+        generation: 7,
+        pin_directory: pin_directory.to_owned(),
+        interfaces: Vec::new(),
+        services: 1,
+        servers: 2,
+        connections: vec![ConnectionTableStatus { family: 4, used: 1, size: 1024, entry_bytes: 80 }],
+        counters: BTreeMap::from([("forwarded".to_owned(), 5)]),
+        notes: vec!["mind the gap".to_owned()],
+    }
+}
+
+fn explanation() -> Explanation {
+    Explanation {
+        verdict: "forward".to_owned(),
+        reason: "forwarded".to_owned(),
+        because: "the scheduler chose it".to_owned(),
+        server: Some("10.0.0.2:80".parse().unwrap()),
+        frame: None,
+    }
+}
+
+fn answer(request: &Request) -> Reply {
+    match request {
+        Request::Status => Ok(Response::Status(status("/sys/fs/bpf/xlvs-test"))),
+        Request::Explain(_) => Ok(Response::Explanation(explanation())),
+        Request::Attach { interface, .. } if interface == "busy" => {
+            let message = "interface busy already runs XDP program 9; take it over with --force".to_owned();
+            Err(Refusal { kind: RefusalKind::Conflict, message })
+        }
+        _ => Ok(Response::Done { generation: 8 }),
+    }
+}
+
+fn with_daemon() -> (Place, FakeDaemon) {
+    let place = Place::new();
+    let daemon = FakeDaemon::start(&place.socket(), answer);
+    (place, daemon)
+}
+
+fn said(out: &str, err: &str, code: i32) -> Said {
+    Said { out: out.to_owned(), err: err.to_owned(), code }
+}
+
+#[test]
+fn status_for_people_and_for_programs() {
+    let (place, _daemon) = with_daemon();
+    let text = place.shell("xlvs status");
+    assert!(text.out.starts_with("xlvs 0.1.0, process 42, generation 7\n"), "{text:?}");
+    assert!(text.out.ends_with("note: mind the gap\n"), "{text:?}");
+    assert_eq!((text.err.as_str(), text.code), ("", 0));
+    let json = place.shell("xlvs status --json");
+    let response: Response = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(response, Response::Status(status("/sys/fs/bpf/xlvs-test")));
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(value["counters"]["forwarded"], 5);
+}
+
+#[test]
+fn explain_asks_for_the_packet_that_was_typed() {
+    let (place, daemon) = with_daemon();
+    let text = place.shell("xlvs explain 192.0.2.1:4000 10.0.0.1:53 --udp");
+    assert_eq!(text, said("forward (forwarded)\nthe scheduler chose it\nserver  10.0.0.2:80\n", "", 0));
+    let json = place.shell("xlvs explain --json '[fd00::9]:1' '[fd00::1]:80'");
+    assert_eq!(serde_json::from_str::<Response>(&json.out).unwrap(), Response::Explanation(explanation()));
+    let asked = |protocol, client: &str, service: &str| {
+        let service = ServiceKey { protocol, endpoint: service.parse().unwrap() };
+        Request::Explain(ExplainRequest { service, client: client.parse().unwrap() })
+    };
+    let expected =
+        [asked(Protocol::Udp, "192.0.2.1:4000", "10.0.0.1:53"), asked(Protocol::Tcp, "[fd00::9]:1", "[fd00::1]:80")];
+    assert_eq!(daemon.asked(), expected);
+    let mixed = place.shell("xlvs explain 192.0.2.1:4000 '[fd00::1]:80'");
+    assert!(mixed.err.contains("different address families") && mixed.code == 2, "{mixed:?}");
+}
+
+#[test]
+fn attach_detach_and_stop() {
+    let (place, daemon) = with_daemon();
+    for line in [
+        "xlvs attach eth0",
+        "xlvs attach eth0 --force",
+        "xlvs detach eth0",
+        "xlvs detach --all --pin-dir /sys/fs/bpf/xlvs-test",
+        "xlvs stop",
+        "xlvs stop --keep-forwarding",
+    ] {
+        assert_eq!(place.shell(line), said("", "", 0), "{line}");
+    }
+    let interface = "eth0".to_owned();
+    let expected = [
+        Request::Attach { interface: interface.clone(), force: false },
+        Request::Attach { interface: interface.clone(), force: true },
+        Request::Detach { interface: Some(interface) },
+        Request::Detach { interface: None },
+        Request::Stop { keep_forwarding: false },
+        Request::Stop { keep_forwarding: true },
+    ];
+    assert_eq!(daemon.changes(), expected);
+    let json = place.shell("xlvs attach eth0 --json");
+    assert_eq!(serde_json::from_str::<Response>(&json.out).unwrap(), Response::Done { generation: 8 });
+}
+
+#[test]
+fn a_refusal_is_one_line_and_exit_code_1() {
+    let (place, _daemon) = with_daemon();
+    let expected = "xlvs: interface busy already runs XDP program 9; take it over with --force\n";
+    assert_eq!(place.shell("xlvs attach busy"), said("", expected, 1));
+}
+
+#[test]
+fn detaching_all_of_other_pins_does_not_ask_this_daemon_to_detach() {
+    let (place, daemon) = with_daemon();
+    place.shell("xlvs detach --all --pin-dir /nonexistent/xlvs-cli-none");
+    assert_eq!(daemon.changes(), []);
+}
+
+#[test]
+fn what_is_typed_wrongly_is_exit_code_2() {
+    let (place, daemon) = with_daemon();
+    for line in [
+        "xlvs",
+        "xlvs nonsense",
+        "xlvs status --nonsense",
+        "xlvs explain 10.0.0.1:80",
+        "xlvs explain nonsense 10.0.0.1:80",
+        "xlvs explain 10.0.0.1 10.0.0.1:80",
+        "xlvs attach",
+        "xlvs detach",
+        "xlvs detach eth0 --all",
+        "xlvs run --nonsense",
+    ] {
+        let text = place.shell(line);
+        assert!(!text.err.is_empty() && text.out.is_empty() && text.code == 2, "{line}: {text:?}");
+        assert!(text.err.lines().count() == 1 || line == "xlvs", "{line}: {text:?}");
+    }
+    assert_eq!(daemon.asked(), []);
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let place = Place::new();
+    assert_eq!(place.shell("xlvs --version"), said(concat!("xlvs ", env!("CARGO_PKG_VERSION"), "\n"), "", 0));
+    let help = place.shell("xlvs --help");
+    for verb in ["run", "status", "explain", "attach", "detach", "stop", "ipvsadm"] {
+        assert!(help.out.contains(&format!("\n  {verb} ")), "{verb}: {}", help.out);
+    }
+    assert_eq!((help.err.as_str(), help.code), ("", 0));
+}
+
+#[test]
+fn without_a_daemon_one_line_says_so() {
+    let place = Place::new();
+    let expected = format!(
+        "xlvs: no daemon at {} (start it with `xlvs run`, or name its socket in $XLVS_SOCKET)\n",
+        place.socket().display()
+    );
+    for line in
+        ["xlvs status", "xlvs explain 10.0.0.9:1 10.0.0.1:80", "xlvs attach eth0", "xlvs detach eth0", "xlvs stop"]
+    {
+        assert_eq!(place.shell(line), said("", &expected, 1), "{line}");
+    }
+}
+
+#[test]
+fn a_daemon_of_someone_else_is_permission_denied() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root can become somebody else");
+        return;
+    }
+    let (place, _daemon) = with_daemon();
+    std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    // The build may lie where nobody may read it: a copy can be run.
+    std::fs::copy(env!("CARGO_BIN_EXE_xlvs"), place.path("copy")).unwrap();
+    let output = place.command(place.path("copy").to_str().unwrap()).arg("status").uid(65534).gid(65534).output();
+    let expected = format!(
+        "xlvs: permission denied at {}: only its owner, usually root, may talk to the daemon\n",
+        place.socket().display()
+    );
+    assert_eq!(Said::from(output.unwrap()), said("", &expected, 1));
+    // Nor may nobody run a daemon.
+    let output = place.command(place.path("copy").to_str().unwrap()).arg("run").uid(65534).gid(65534).output();
+    let expected = "xlvs: `xlvs run` must be started by root, or with CAP_BPF and CAP_NET_ADMIN \
+                    (this process lacks CAP_BPF and CAP_NET_ADMIN)\n";
+    assert_eq!(Said::from(output.unwrap()), said("", expected, 1));
+}
+
+#[test]
+fn what_keeps_the_daemon_from_starting() {
+    let place = Place::new();
+    let file = place.path("bad.toml");
+    std::fs::write(&file, "[[service]]\nlisten = 5\n").unwrap();
+    let run = |words: &str| place.shell(&format!("xlvs run {words}"));
+    for (words, expected) in [
+        (
+            "-c /nonexistent/xlvs.toml".to_owned(),
+            "xlvs: cannot read the configuration /nonexistent/xlvs.toml: No such file",
+        ),
+        (format!("-c {}", file.display()), "xlvs: "),
+        ("--interface xlvs-none".to_owned(), "xlvs: there is no interface xlvs-none in this network namespace"),
+    ] {
+        let text = run(&words);
+        assert!(text.err.starts_with(expected) && text.code == 1 && text.out.is_empty(), "{words}: {text:?}");
+    }
+    let malformed = run(&format!("-c {}", file.display())).err;
+    assert!(malformed.contains("bad.toml:2:"), "names the place: {malformed}");
+    let text = place.shell("XLVS_LOG='=!' xlvs run");
+    assert!(text.err.starts_with("xlvs: $XLVS_LOG: cannot read `=!`") && text.code == 1, "{text:?}");
+}
