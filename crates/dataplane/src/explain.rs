@@ -1,9 +1,9 @@
 //! What the loaded programs would do with a frame, without doing it.
 
 use crate::error::Error;
+use crate::inject;
 use crate::load::Generation;
 use crate::maps::Maps;
-use crate::syscall;
 use forward::Counter;
 use std::os::fd::AsFd;
 
@@ -14,14 +14,7 @@ pub(crate) fn explain(
     frame: &[u8],
     interface: u32,
 ) -> Result<(u32, Vec<u8>, Counter), Error> {
-    let run = syscall::test_run(programs.explain.as_fd(), frame, interface).map_err(|error| {
-        let reason = match error.raw_os_error() {
-            Some(libc::ENODEV) => format!("there is no interface with index {interface} in this network namespace"),
-            Some(libc::EINVAL) => format!("a frame of {} bytes cannot be rehearsed on interface {interface}: the interface has no XDP queues, or the frame is too short or too long", frame.len()),
-            _ => format!("a frame cannot be rehearsed: {error}"),
-        };
-        Error::Invalid(reason)
-    })?;
+    let run = inject::run(programs.explain.as_fd(), frame, interface)?;
     let reason = maps.explanation.get(0).map_or(u32::MAX, |cell| cell.get());
     let reason = Counter::ALL.get(reason as usize).copied();
     let reason = reason.ok_or_else(|| Error::Inconsistent("a rehearsed frame has no reason".to_owned()))?;

@@ -12,6 +12,7 @@ mod error;
 mod explain;
 mod filter;
 mod hook;
+mod inject;
 mod interface;
 mod journal;
 mod keeper;
@@ -55,6 +56,7 @@ use pins::Pins;
 use schema::Schema;
 use snapshot::FoundService;
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use sweep::Sweeper;
@@ -200,6 +202,13 @@ impl Dataplane {
     /// frame as it would leave, the reason. Nothing is remembered of it.
     pub fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
         explain::explain(&self.maps, &self.generation, frame, interface)
+    }
+
+    /// Runs `frame` through the loaded programs as if it had arrived by `interface` (an index): connections are made
+    /// and everything is counted, only the frame goes nowhere. Gives the XDP action and the frame as it would leave.
+    pub fn inject(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>), Error> {
+        let run = inject::run(self.generation.entry.as_fd(), frame, interface)?;
+        Ok((run.result, run.frame))
     }
 
     /// The lines kept beside the pins.

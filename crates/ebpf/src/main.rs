@@ -79,10 +79,13 @@ pub fn explain(context: XdpContext) -> u32 {
 }
 
 /// A traversal of a service's list: a loop, verified once, in a function of its own.
+///
+/// # Safety
+/// `service` is null or points to a whole [`Service`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn scan_servers(service: *const Service, from: u32, minimum: u32) -> u64 {
-    // SAFETY: the verifier checks that a global function's pointer argument is null or points to a whole `Service`.
+pub unsafe extern "C" fn scan_servers(service: *const Service, from: u32, minimum: u32) -> u64 {
+    // SAFETY: the caller's promise; the verifier checks it again.
     match unsafe { service.as_ref() } {
         Some(service) => schedule::scan(&MapTables, service, from, minimum).word(),
         None => 0,
@@ -90,9 +93,12 @@ pub extern "C" fn scan_servers(service: *const Service, from: u32, minimum: u32)
 }
 
 /// The choice of lc and wlc: the other loop.
+///
+/// # Safety
+/// `service` is null or points to a whole [`Service`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn least_connection(service: *const Service) -> u32 {
+pub unsafe extern "C" fn least_connection(service: *const Service) -> u32 {
     // SAFETY: as above.
     match unsafe { service.as_ref() } {
         Some(service) => schedule::least_connection(&MapTables, service),

@@ -58,7 +58,7 @@ pub(crate) const JUMP_ESTABLISH6: u32 = 3;
 #[inline(always)]
 pub(crate) fn jump(context: &XdpContext, index: u32) {
     // SAFETY: all members of the array are programs of this object, with the same context.
-    let _ = unsafe { JUMPS.tail_call(context, index) };
+    unsafe { JUMPS.tail_call(context, index) };
 }
 
 /// Leaves the reason of a rehearsed verdict for the daemon.

@@ -86,12 +86,14 @@ impl Shared for MapTables {
 
     #[inline(always)]
     fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan {
-        Scan::from_word(crate::scan_servers(service, from, minimum))
+        // SAFETY: a reference points to a whole service.
+        Scan::from_word(unsafe { crate::scan_servers(service, from, minimum) })
     }
 
     #[inline(always)]
     fn least_connection(&self, service: &Service) -> u32 {
-        crate::least_connection(service)
+        // SAFETY: a reference points to a whole service.
+        unsafe { crate::least_connection(service) }
     }
 
     #[inline(always)]
@@ -182,12 +184,14 @@ impl Shared for Rehearsal {
 
     #[inline(always)]
     fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan {
-        Scan::from_word(crate::scan_servers(service, from, minimum))
+        // SAFETY: a reference points to a whole service.
+        Scan::from_word(unsafe { crate::scan_servers(service, from, minimum) })
     }
 
     #[inline(always)]
     fn least_connection(&self, service: &Service) -> u32 {
-        crate::least_connection(service)
+        // SAFETY: a reference points to a whole service.
+        unsafe { crate::least_connection(service) }
     }
 
     #[inline(always)]

@@ -53,5 +53,8 @@ fn balance(pair: &Pair, master: usize, family: Family) {
         assert_eq!(pair.received_by(backup) + pair.received_by(2), pair.forwarded_by(master));
     }
     assert_eq!(served.values().sum::<u64>(), 1000);
-    assert!(served.len() == 3 && served.values().all(|count| (332..=336).contains(count)), "{served:?}");
+    assert!(
+        served.len() == 3 && served.values().all(|count| (333..=334).contains(count)),
+        "{family}, master {master}: {served:?}"
+    );
 }

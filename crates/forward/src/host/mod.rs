@@ -3,6 +3,7 @@
 pub mod frame;
 pub mod packet;
 pub mod tables;
+pub mod verify;
 pub mod world;
 
 pub use frame::SliceFrame;

@@ -21,6 +21,7 @@ use std::vec::Vec;
 struct FamilyTables<A: KeyTail> {
     connections: UnsafeCell<HashMap<FlowKey<A>, Box<Connection>>>,
     /// Removed entries: borrowed references to them must stay valid, as pointers do in the kernel until the grace period ends.
+    #[expect(clippy::vec_box, reason = "the entries must stay where they are")]
     graveyard: RefCell<Vec<Box<Connection>>>,
     services: HashMap<ServiceKey<A>, Service>,
     capacity: usize,

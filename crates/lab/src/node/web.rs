@@ -61,11 +61,10 @@ fn serve(stream: TcpStream, client: IpAddr, name: &str) -> Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
     let mut connection = Connection::new(stream);
+    // Even after `Connection: close` the client closes first. So its kernel keeps the port in TIME_WAIT and does not
+    // use it again, which the director would rightly take for the same connection: counts would not be exact.
     while let Some(head) = connection.head()? {
         answer(&mut connection, &head, client, name)?;
-        if head.closes() {
-            break;
-        }
     }
     Ok(())
 }

@@ -1,0 +1,150 @@
+//! Is a frame a valid packet? Judged from its bytes alone, by full sums: the referee of tests and fuzzers.
+#![expect(clippy::indexing_slicing, reason = "every length is checked before")]
+
+use wire::{Checksum, protocol};
+
+/// The first thing that is wrong with an IPv4 or IPv6 frame carrying TCP or UDP: lengths and checksums.
+pub fn defect(frame: &[u8]) -> Option<&'static str> {
+    if frame.len() < 14 + 20 {
+        return Some("too short");
+    }
+    match (frame[12], frame[13]) {
+        (0x08, 0x00) => defect4(&frame[14..]),
+        (0x86, 0xdd) => defect6(&frame[14..]),
+        _ => Some("neither IPv4 nor IPv6"),
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> usize {
+    usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]))
+}
+
+fn defect4(ip: &[u8]) -> Option<&'static str> {
+    let header = usize::from(ip[0] & 15) * 4;
+    let total = word(ip, 2);
+    if header < 20 || total < header || total > ip.len() {
+        return Some("IPv4 lengths");
+    }
+    if Checksum::new().add_bytes(&ip[..header]).fold() != 0xffff {
+        return Some("IPv4 header checksum");
+    }
+    if ip[8] == 0 {
+        return Some("time to live");
+    }
+    let pseudo = Checksum::new().add_bytes(&ip[12..20]);
+    transport(ip[9], pseudo, &ip[header..total], true)
+}
+
+fn defect6(ip: &[u8]) -> Option<&'static str> {
+    if ip.len() < 40 || 40 + word(ip, 4) > ip.len() {
+        return Some("IPv6 lengths");
+    }
+    if ip[7] == 0 {
+        return Some("hop limit");
+    }
+    let end = 40 + word(ip, 4);
+    let (mut next, mut at) = (ip[6], 40);
+    while matches!(next, 0 | 43 | 44 | 60) {
+        if at + 8 > end {
+            return Some("extension headers");
+        }
+        let length = if next == 44 { 8 } else { (usize::from(ip[at + 1]) + 1) * 8 };
+        next = ip[at];
+        at += length;
+    }
+    if at > end {
+        return Some("extension headers");
+    }
+    transport(next, Checksum::new().add_bytes(&ip[8..40]), &ip[at..end], false)
+}
+
+fn transport(number: u8, pseudo: Checksum, segment: &[u8], may_be_unsummed: bool) -> Option<&'static str> {
+    let (shortest, field) = match number {
+        protocol::TCP => (20, 16),
+        protocol::UDP => (8, 6),
+        _ => return Some("transport protocol"),
+    };
+    if segment.len() < shortest {
+        return Some("transport length");
+    }
+    if number == protocol::UDP && may_be_unsummed && segment[field..field + 2] == [0, 0] {
+        return None;
+    }
+    let sum = pseudo.add16((segment.len() as u16).to_be()).add16(u16::from(number).to_be()).add_bytes(segment).fold();
+    (sum != 0xffff).then_some("transport checksum")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::{Method, SchedulerKind};
+    use crate::host::{ServerSpec, World, packet};
+    use crate::{Action, Counter};
+    use core::net::{IpAddr, SocketAddr};
+    use proptest::prelude::*;
+    use std::vec::Vec;
+    use wire::TcpFlags;
+
+    fn addresses() -> impl Strategy<Value = [IpAddr; 3]> {
+        prop_oneof![
+            any::<[[u8; 4]; 3]>().prop_map(|all| all.map(IpAddr::from)),
+            any::<[[u16; 8]; 3]>().prop_map(|all| all.map(IpAddr::from)),
+        ]
+        .prop_filter("three addresses", |[a, b, c]| a != b && b != c && a != c)
+    }
+
+    proptest! {
+        /// Any valid packet of any flow, out and back: what leaves is valid, and the reply comes from the service.
+        #[test]
+        fn what_leaves_is_valid(
+            [client, vip, server] in addresses(),
+            [cport, vport, rport] in any::<[u16; 3]>(),
+            payload in proptest::collection::vec(any::<u8>(), 0..200),
+            tcp in any::<bool>(),
+            nat in any::<bool>(),
+            hops in 2_u8..,
+        ) {
+            let number = if tcp { protocol::TCP } else { protocol::UDP };
+            let method = if nat { Method::Nat } else { Method::DirectRouting };
+            let mut world = World::new(10);
+            let spec = ServerSpec { endpoint: SocketAddr::new(server, rport), method, weight: 1, interface: 2 };
+            world.service(number, SocketAddr::new(vip, vport), SchedulerKind::RoundRobin, &[spec], &[]);
+            let make = |from: IpAddr, to: IpAddr, from_port, to_port, flags| {
+                let packet = packet().ip(from, to).hops(hops).payload(&payload);
+                if tcp { packet.tcp(from_port, to_port).flags(flags).build() } else { packet.udp(from_port, to_port).build() }
+            };
+            let mut frame = make(client, vip, cport, vport, TcpFlags::SYN);
+            prop_assert_eq!(defect(&frame.bytes), None);
+            let verdict = world.send(&mut frame);
+            prop_assert_eq!((verdict.action, verdict.counter), (Action::Forward, Counter::ForwardIn));
+            prop_assert_eq!(defect(&frame.bytes), None);
+            if nat {
+                let mut reply = make(server, client, rport, cport, TcpFlags::SYN | TcpFlags::ACK);
+                let verdict = world.send(&mut reply);
+                prop_assert_eq!((verdict.action, verdict.counter), (Action::Forward, Counter::ForwardOut));
+                prop_assert_eq!(defect(&reply.bytes), None);
+                let as_sent = make(vip, client, vport, cport, TcpFlags::SYN | TcpFlags::ACK);
+                prop_assert_eq!(reply.bytes.len(), as_sent.bytes.len());
+                prop_assert_eq!(&reply.bytes[reply.bytes.len() - payload.len()..], &payload[..]);
+            }
+        }
+
+        /// Noise over a valid packet: never a panic, and what is not forwarded is not touched.
+        #[test]
+        fn noise_is_survived(places in proptest::collection::vec((0_usize..80, any::<u8>()), 0..6), six in any::<bool>()) {
+            let address = |last: u8| if six { IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)]) } else { IpAddr::from([10, 0, 0, last]) };
+            let mut world = World::new(10);
+            let spec = ServerSpec { endpoint: SocketAddr::new(address(9), 8080), method: Method::Nat, weight: 1, interface: 2 };
+            world.service(protocol::TCP, SocketAddr::new(address(1), 80), SchedulerKind::WeightedLeastConnection, &[spec], &[]);
+            let mut frame = packet().ip(address(2), address(1)).tcp(4000, 80).syn().payload(b"noise").build();
+            for (place, value) in places {
+                if let Some(byte) = frame.bytes.get_mut(place) { *byte = value; }
+            }
+            let before: Vec<u8> = frame.bytes.clone();
+            let verdict = world.send(&mut frame);
+            if verdict.action != Action::Forward {
+                prop_assert_eq!(frame.bytes, before);
+            }
+        }
+    }
+}
