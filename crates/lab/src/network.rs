@@ -2,7 +2,7 @@
 
 use crate::capture::Tap;
 use crate::evidence;
-use crate::net::{self, Device, Namespace, NextHop, Offload, PassProgram, add_route};
+use crate::net::{Device, Namespace, NextHop, Offload, PassProgram, add_route};
 use crate::topology::Dual;
 use crate::work::{self, Lock, WorkDirectory};
 use anyhow::Result;
@@ -20,7 +20,6 @@ impl Network {
     /// An empty one. Waits for other laboratories and removes what dead ones left.
     pub fn new() -> Result<Self> {
         let lock = Lock::take()?;
-        net::remove_stale();
         work::remove_stale();
         Ok(Self { taps: Vec::new(), programs: Vec::new(), switch: None, work: WorkDirectory::new()?, _lock: lock })
     }

@@ -34,6 +34,7 @@ fn kill_and_restart(topology: Topology, family: Family, entry: Entry) {
     });
     assert_eq!(tally.served_by.len(), 3, "{:?}", tally.served_by);
     director.stop(false).unwrap();
+    assert!(lab.client.get(scenario.service()).is_err(), "stopped, and yet balanced");
     assert!(director.host().processes().is_empty(), "xlvs stop leaves processes: {:?}", director.host().processes());
 }
 
@@ -48,6 +49,18 @@ fn stop_keep_forwarding_and_restart_lose_nothing() {
         director.start().unwrap();
         assert_eq!(director.ipvsadm("-Sn").unwrap(), rules);
     });
+}
+
+#[test]
+fn detach_all_works_without_the_daemon() {
+    lab::root_or_skip!();
+    let (lab, mut director, scenario) = ready(Topology::point_to_point(Mode::Nat), Family::V4, Entry::Direct);
+    director.kill_nine().unwrap();
+    assert!(lab.client.get(scenario.service()).is_ok());
+    let pins = director.pins().to_str().unwrap().to_owned();
+    director.run(&["detach", "--all", "--pin-dir", &pins]).unwrap().success().unwrap();
+    assert!(lab.client.get(scenario.service()).is_err(), "detached, and yet balanced");
+    assert!(std::fs::read_dir(&pins).map_or(true, |mut left| left.next().is_none()), "pins are left in {pins}");
 }
 
 #[test]

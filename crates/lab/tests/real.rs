@@ -9,7 +9,7 @@ fn curl_and_nginx() {
     lab::root_or_skip!();
     for program in ["nginx", "curl"] {
         if !["/usr/sbin", "/usr/bin"].iter().any(|directory| std::path::Path::new(directory).join(program).exists()) {
-            eprintln!("SKIP {}: {program} is not installed (apt-get install {program})", module_path!());
+            lab::skip(module_path!(), &format!("{program} is not installed (apt-get install {program})"));
             return;
         }
     }

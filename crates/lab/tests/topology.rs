@@ -1,4 +1,4 @@
-//! The lab itself, proved without xlvs: by plain routing, and by nftables in the director's place.
+//! The lab itself, proved without xlvs: by plain routing, and by nftables in the director's place (skips without nft).
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use lab::net::{Device, Namespace};
@@ -30,6 +30,9 @@ fn servers_are_reached_by_plain_routing() {
 #[test]
 fn nat_topologies_carry_traffic() {
     lab::root_or_skip!();
+    if !has_nft() {
+        return;
+    }
     for topology in [Topology::point_to_point(Mode::Nat), Topology::bridged(Mode::Nat), Topology::one_armed(Mode::Nat)]
     {
         let lab = Lab::build(topology).unwrap();
@@ -54,6 +57,9 @@ fn nat_topologies_carry_traffic() {
 #[test]
 fn direct_routing_topologies_carry_traffic() {
     lab::root_or_skip!();
+    if !has_nft() {
+        return;
+    }
     for topology in [Topology::point_to_point(Mode::Dr), Topology::bridged(Mode::Dr), Topology::one_armed(Mode::Dr)] {
         let lab = Lab::build(topology).unwrap();
         for family in Family::ALL {
@@ -104,6 +110,14 @@ fn word(family: Family) -> &'static str {
 
 fn mac(host: &Namespace, device: &str) -> String {
     Device::new(host, device).mac().unwrap().0.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn has_nft() -> bool {
+    let found = ["/usr/sbin/nft", "/sbin/nft"].iter().any(|path| std::path::Path::new(path).exists());
+    if !found {
+        lab::skip(module_path!(), "nft is not installed (apt-get install nftables)");
+    }
+    found
 }
 
 fn nft(host: &Namespace, rules: &str) {

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
 /// Runs what was asked for; says whether all went well.
 fn show(options: &Options) -> Result<bool> {
     ensure!(lab::is_root(), "network namespaces need root: run it with sudo");
+    lab::work::remove_when_interrupted()?;
     let begin = Instant::now();
     let (modes, families) = options.choice();
     let mut well = true;

@@ -5,7 +5,7 @@ mod netlink;
 mod offload;
 mod pass;
 
-pub use namespace::{Namespace, remove_stale};
+pub use namespace::{Namespace, remove_of};
 pub use netlink::{Device, NextHop, add_route};
 pub use offload::Offload;
 pub use pass::PassProgram;

@@ -111,15 +111,10 @@ impl Drop for Inner {
     }
 }
 
-/// Removes namespaces of laboratories whose process is gone.
-pub fn remove_stale() {
-    let Ok(entries) = fs::read_dir(DIRECTORY) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next());
-        if let Some(owner) = owner.and_then(|pid| pid.parse::<u32>().ok())
-            && !Path::new(&format!("/proc/{owner}")).exists()
-        {
+/// Removes the namespaces of laboratories whose process `is_over`.
+pub fn remove_of(is_over: impl Fn(u32) -> bool) {
+    for entry in fs::read_dir(DIRECTORY).into_iter().flatten().flatten() {
+        if crate::work::owner(&entry, PREFIX).is_some_and(&is_over) {
             remove(&entry.path());
         }
     }

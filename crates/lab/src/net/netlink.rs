@@ -94,6 +94,24 @@ impl Device {
         .with_context(|| format!("address {address}/{prefix} on {}", self.name))
     }
 
+    /// Takes an address away.
+    pub fn remove_address(&self, address: IpAddr) -> Result<()> {
+        with_netlink(&self.namespace, async |handle| {
+            let index = index_of(&handle, &self.name).await?;
+            let mut all = handle.address().get().set_link_index_filter(index).set_address_filter(address).execute();
+            let found = all.try_next().await?.context("it is not there")?;
+            Ok(handle.address().del(found).execute().await?)
+        })
+        .with_context(|| format!("removing {address} from {}", self.name))
+    }
+
+    /// Sets it down.
+    pub fn down(&self) -> Result<()> {
+        let message = LinkUnspec::new_with_name(&self.name).down().build();
+        with_netlink(&self.namespace, async |handle| Ok(handle.link().set(message).execute().await?))
+            .with_context(|| format!("setting {} down", self.name))
+    }
+
     /// Its link-layer address.
     pub fn mac(&self) -> Result<MacAddress> {
         with_netlink(&self.namespace, async |handle| {
