@@ -8,11 +8,12 @@ use crate::error::{Doing, Error};
 use crate::filter;
 use crate::maps::Maps;
 use crate::mirror::{Gone, Mirror, Server, Service, make_unavailable};
+use crate::retired::Retired;
 use crate::ring;
 use crate::settings;
 use crate::slots::Span;
 use crate::translate::{self, TableKey};
-use forward::abi::{self, MAX_SERVERS_PER_SERVICE, Statistics};
+use forward::abi::{self, MAX_SERVERS_PER_SERVICE};
 use forward::schedule::Cursor;
 use model::ring::last_weight;
 use model::{Change, Endpoint, ServerState, ServiceKey, ServiceOptions, Weight};
@@ -54,7 +55,7 @@ impl Writer<'_> {
         let edit = if old.options.scheduler != options.scheduler {
             Some(Edit::Begun)
         } else {
-            (old.owned != owned).then_some(Edit::Reweighted)
+            (old.owned != owned).then_some(Edit::Edited)
         };
         let mut next = Service { options: options.clone(), owned, ..old.clone() };
         self.prepare(key, &mut next)?;
@@ -70,7 +71,7 @@ impl Writer<'_> {
         let former = self.mirror.former_service_id(key);
         let id = match former {
             Some(id) => id,
-            None => self.new_service_id()?,
+            None => self.new_service_id(key)?,
         };
         if owned {
             filter::show(self.maps, [key.endpoint.ip()]);
@@ -85,12 +86,10 @@ impl Writer<'_> {
         })
     }
 
-    fn new_service_id(&mut self) -> Result<u32, Error> {
+    fn new_service_id(&mut self, key: &ServiceKey) -> Result<u32, Error> {
         let id = self.mirror.service_ids.take("service")?;
-        let cleared = self.maps.retired.set(&id, &Statistics::default());
-        cleared.doing(|| "clear the counters of a service".to_owned()).inspect_err(|_| {
-            self.mirror.service_ids.give_back(id);
-        })?;
+        let entered = self.maps.retired.set(&id, &Retired::of_new(key));
+        entered.doing(|| format!("enter service {key}")).inspect_err(|_| self.mirror.service_ids.give_back(id))?;
         Ok(id)
     }
 
@@ -109,17 +108,15 @@ impl Writer<'_> {
 
     fn edit_server(&mut self, key: &ServiceKey, position: usize, server: &ServerState) -> Result<(), Error> {
         let mut next = self.known(key)?.clone();
-        let weights = next.effective_weights();
         if let Some(old) = next.servers.get_mut(position) {
             let last_weight = last_weight(Some(old.last_weight), server.server.weight.get());
             let replies = old.replies;
             *old = Server::new(old.id, server.clone(), last_weight);
             old.replies |= replies;
         }
-        let edit = (next.effective_weights() != weights).then_some(Edit::Reweighted);
         self.prepare(key, &mut next)?;
         filter::show_server(self.maps, server);
-        self.commit(key, next, edit)
+        self.commit(key, next, Some(Edit::Edited))
     }
 
     fn add_server(&mut self, key: &ServiceKey, server: &ServerState) -> Result<(), Error> {
@@ -143,9 +140,10 @@ impl Writer<'_> {
             return Err(error);
         }
         filter::show_server(self.maps, server);
+        let service = next.id;
         self.commit(key, next, Some(Edit::Added)).inspect_err(|_| {
             make_unavailable(self.maps, id);
-            self.mirror.gone.push(Gone { id, was: None, service: cell_service(self.maps, id), since: Instant::now() });
+            self.mirror.gone.push(Gone { id, service, was: (*key, endpoint), since: Instant::now() });
         })
     }
 
@@ -158,7 +156,7 @@ impl Writer<'_> {
         make_unavailable(self.maps, server.id);
         let service = next.id;
         self.commit(key, next, Some(Edit::Removed(position as u32)))?;
-        self.mirror.gone.push(Gone { id: server.id, service, was: Some((*key, *endpoint)), since: Instant::now() });
+        self.mirror.gone.push(Gone { id: server.id, service, was: (*key, *endpoint), since: Instant::now() });
         Ok(())
     }
 
@@ -172,7 +170,7 @@ impl Writer<'_> {
         let now = Instant::now();
         for server in &service.servers {
             make_unavailable(self.maps, server.id);
-            let was = Some((*key, server.state.server.endpoint));
+            let was = (*key, server.state.server.endpoint);
             self.mirror.gone.push(Gone { id: server.id, service: service.id, was, since: now });
         }
         self.mirror.slots.release(service.list, now);
@@ -285,10 +283,6 @@ fn element(service: &Service, ladder: Ladder) -> abi::Service {
         weight_step: ladder.step,
         weight_top: ladder.top,
     }
-}
-
-fn cell_service(maps: &Maps, id: u32) -> u32 {
-    maps.servers.get(id).map_or(0, |cell| cell.service.get())
 }
 
 fn full_or(error: std::io::Error, key: &ServiceKey) -> Error {

@@ -13,8 +13,8 @@ pub(crate) enum Edit {
     Added,
     /// The server at this position was taken out.
     Removed(u32),
-    /// A weight changed.
-    Reweighted,
+    /// A server was edited, in whatever: its weight, its reach, or nothing at all.
+    Edited,
 }
 
 /// wrr's step and top for the effective weights of the list.
@@ -48,7 +48,7 @@ fn round_robin(edit: Edit, cursor: Cursor) -> Cursor {
         Edit::Begun => 0,
         Edit::Added if cursor.position > 0 => cursor.position + 1,
         Edit::Removed(at) if cursor.position > at => cursor.position - 1,
-        Edit::Added | Edit::Removed(_) | Edit::Reweighted => cursor.position,
+        Edit::Added | Edit::Removed(_) | Edit::Edited => cursor.position,
     };
     Cursor { position, weight: 0 }
 }
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(rr(Edit::Removed(2), 2), 2, "c b: still b");
         assert_eq!(rr(Edit::Removed(1), 2), 1, "c a: back to c, a is next");
         assert_eq!(rr(Edit::Removed(0), 1), 0, "the first one removed: back to the head");
-        assert_eq!(rr(Edit::Reweighted, 2), 2);
+        assert_eq!(rr(Edit::Edited, 2), 2);
         assert_eq!(rr(Edit::Begun, 2), 0);
     }
 
@@ -98,8 +98,8 @@ mod tests {
         assert_eq!(wrr(Edit::Added, 9, &[1, 2, 4]).weight, 4, "over the top");
         assert_eq!(wrr(Edit::Added, 0, &[1, 2, 4]).weight, 4, "not begun");
         // Step 2, top 6 - 1 = 5: the ladder is 5, 3, 1.
-        assert_eq!(wrr(Edit::Reweighted, 4, &[2, 4, 6]).weight, 5);
-        assert_eq!(wrr(Edit::Reweighted, 3, &[2, 4, 6]).weight, 3);
+        assert_eq!(wrr(Edit::Edited, 4, &[2, 4, 6]).weight, 5);
+        assert_eq!(wrr(Edit::Edited, 3, &[2, 4, 6]).weight, 3);
         assert_eq!(wrr(Edit::Begun, 3, &[2, 4, 6]).weight, 5);
         assert_eq!(wrr(Edit::Removed(0), 3, &[]).weight, 0);
     }

@@ -25,14 +25,11 @@ pub(crate) fn show_server(maps: &Maps, server: &ServerState) {
     }
 }
 
-/// Clears every bit that nobody needs. While something of unknown address is left over from an earlier daemon, bits
-/// are only added: too many cost a lookup, too few lose packets.
+/// Clears every bit that nobody needs, and sets those that are.
 pub(crate) fn restrict(maps: &Maps, mirror: &Mirror) {
     let needed = needed(mirror);
     let Some(words) = maps.filter.get(0) else { return };
-    let unknown = mirror.gone.iter().any(|gone| gone.was.is_none());
     for (cell, word) in words.iter().zip(needed.words) {
-        let word = if unknown { cell.get() | word } else { word };
         if cell.get() != word {
             cell.set(word);
         }
@@ -50,7 +47,7 @@ fn needed(mirror: &Mirror) -> Filter {
         let replying = service.servers.iter().filter(|server| server.replies);
         replying.for_each(|server| insert(server.state.server.endpoint.ip()));
     }
-    for (key, endpoint) in mirror.gone.iter().filter_map(|gone| gone.was) {
+    for (key, endpoint) in mirror.gone.iter().map(|gone| gone.was) {
         insert(key.endpoint.ip());
         insert(endpoint.ip());
     }

@@ -24,6 +24,7 @@ mod mirror;
 mod pins;
 mod plain;
 mod privilege;
+mod retired;
 mod ring;
 mod schema;
 mod settings;
@@ -60,6 +61,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use sweep::Sweeper;
+
+/// The BPF object, for measurements and tests that load it on their own.
+pub static OBJECT: &[u8] = load::OBJECT;
 
 /// Where the data plane lives and how large it is.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::mapped::Mapped;
+use crate::retired::Retired;
 use crate::schema::{RETIRED, Schema};
 use crate::syscall;
 use crate::table::{PerCpu, Table};
@@ -35,8 +36,8 @@ pub(crate) struct Maps {
     pub(crate) counters: PerCpu<u64>,
     /// Why the last rehearsed packet met its fate.
     pub(crate) explanation: Mapped<Cell32>,
-    /// Sums of removed servers, by service id.
-    pub(crate) retired: Table<u32, Statistics>,
+    /// What outlives a service, by its id.
+    pub(crate) retired: Table<u32, Retired>,
 }
 
 impl Maps {

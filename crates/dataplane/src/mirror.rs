@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::maps::Maps;
+use crate::retired;
 use crate::slots::{Slots, Span};
 use crate::snapshot::{self, FoundService};
 use crate::translate;
@@ -81,8 +82,8 @@ pub(crate) struct Gone {
     pub(crate) id: u32,
     /// Id of its service, which is not given to another one as long as this lasts.
     pub(crate) service: u32,
-    /// What it was; unknown when its service was removed before this daemon started.
-    pub(crate) was: Option<(ServiceKey, Endpoint)>,
+    /// What it was.
+    pub(crate) was: (ServiceKey, Endpoint),
     pub(crate) since: Instant,
 }
 
@@ -108,7 +109,7 @@ impl Mirror {
         for found in snapshot::services(maps)? {
             mirror.enter(found)?;
         }
-        mirror.find_gone(maps, now);
+        mirror.find_gone(maps, now)?;
         Ok(mirror)
     }
 
@@ -138,8 +139,7 @@ impl Mirror {
     }
 
     /// Servers that are taken but in no list: removed ones, or additions that were cut short.
-    fn find_gone(&mut self, maps: &Maps, now: Instant) {
-        let keys: BTreeMap<u32, ServiceKey> = self.services.iter().map(|(key, service)| (service.id, *key)).collect();
+    fn find_gone(&mut self, maps: &Maps, now: Instant) -> Result<(), Error> {
         for id in 1..maps.servers.len() {
             let Some(cell) = maps.servers.get(id) else { continue };
             if cell.flags.get() & abi::RealServer::TAKEN == 0 || !self.server_ids.reserve(id) {
@@ -147,20 +147,22 @@ impl Mirror {
             }
             let service = cell.service.get();
             self.service_ids.reserve(service);
-            let was = keys.get(&service).map(|key| (*key, translate::endpoint(cell, key.endpoint.is_ipv4())));
+            let key = retired::service_key(maps, service)?;
             make_unavailable(maps, id);
+            let was = (key, translate::endpoint(cell, key.endpoint.is_ipv4()));
             self.gone.push(Gone { id, service, was, since: now });
         }
+        Ok(())
     }
 
     /// The id that this service had, if removed servers of it are still named by connections.
     pub(crate) fn former_service_id(&self, key: &ServiceKey) -> Option<u32> {
-        self.gone.iter().find(|gone| gone.was.is_some_and(|(was, _)| was == *key)).map(|gone| gone.service)
+        self.gone.iter().find(|gone| gone.was.0 == *key).map(|gone| gone.service)
     }
 
     /// Takes a removed server back out of the books.
     pub(crate) fn revive(&mut self, service: u32, endpoint: &Endpoint) -> Option<Gone> {
-        let same = |gone: &Gone| gone.service == service && gone.was.is_some_and(|(_, was)| was == *endpoint);
+        let same = |gone: &Gone| gone.service == service && gone.was.1 == *endpoint;
         let place = self.gone.iter().position(same)?;
         Some(self.gone.swap_remove(place))
     }

@@ -212,10 +212,8 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs root"]
     fn a_place_is_made_found_again_and_removed() {
-        if !geteuid_is_root("pins") {
-            return;
-        }
         let directory = std::env::temp_dir().join(format!("xlvs-pins-{}", std::process::id()));
         let pins = Pins::open(&directory).unwrap();
         assert!(is_bpffs(&pins.root));
@@ -225,13 +223,5 @@ mod tests {
         again.remove().unwrap();
         assert!(!is_bpffs(&directory));
         fs::remove_dir(&directory).unwrap();
-    }
-
-    fn geteuid_is_root(what: &str) -> bool {
-        let root = nix::unistd::geteuid().is_root();
-        if !root {
-            eprintln!("SKIPPED: {what}: needs root");
-        }
-        root
     }
 }

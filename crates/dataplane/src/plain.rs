@@ -1,6 +1,7 @@
 //! Values that may be copied to and from a map byte for byte.
 #![expect(unsafe_code, reason = "values as bytes")]
 
+use crate::retired::Retired;
 use forward::abi::{Address4, Address6, Connection, FlowKey, Interface, Service, ServiceKey, Statistics};
 use std::mem::MaybeUninit;
 
@@ -29,8 +30,8 @@ pub(crate) unsafe trait Plain: Sized {
 macro_rules! plain {
     ($($name:ty),+ $(,)?) => {
         $(
-            // SAFETY: repr(C) layouts of `forward::abi` (sizes asserted there, reserved fields in place of padding)
-            // or numbers.
+            // SAFETY: repr(C) layouts of `forward::abi` (sizes asserted there, reserved fields in place of padding),
+            // `Retired` (likewise), or numbers.
             unsafe impl Plain for $name {}
         )+
     };
@@ -47,4 +48,5 @@ plain!(
     Connection,
     Statistics,
     Interface,
+    Retired,
 );

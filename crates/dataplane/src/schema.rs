@@ -1,6 +1,7 @@
 //! What the maps must look like: read from the BPF object, named by a hash in the pin path, compared before use.
 
 use crate::error::Error;
+use crate::retired::Retired;
 use crate::syscall::{self, MapShape};
 use aya_obj::Object;
 use forward::abi::SCHEMA;
@@ -12,7 +13,7 @@ use std::path::Path;
 pub(crate) const SIZED_BY_OPTIONS: [&str; 2] = ["CONNECTIONS4", "CONNECTIONS6"];
 /// The map that belongs to a generation of programs instead of the schema.
 pub(crate) const JUMPS: &str = "JUMPS";
-/// Our own map beside those of the object: sums of removed servers, by service id.
+/// Our own map beside those of the object: what outlives a service, by its id.
 pub(crate) const RETIRED: &str = "RETIRED";
 
 /// The shapes of all pinned maps, by name.
@@ -89,7 +90,7 @@ const fn retired_shape(services: u32) -> MapShape {
     MapShape {
         map_type: syscall::MAP_TYPE_ARRAY,
         key_size: size_of::<u32>() as u32,
-        value_size: size_of::<forward::abi::Statistics>() as u32,
+        value_size: size_of::<Retired>() as u32,
         max_entries: services,
         flags: 0,
     }

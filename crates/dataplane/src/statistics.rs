@@ -28,7 +28,7 @@ pub(crate) fn of_server(maps: &Maps, id: u32) -> io::Result<Statistics> {
 pub(crate) fn of_service(maps: &Maps, mirror: &Mirror, service: &Service) -> io::Result<Statistics> {
     let configured = service.servers.iter().map(|server| server.id);
     let gone = mirror.gone.iter().filter(|gone| gone.service == service.id).map(|gone| gone.id);
-    let mut sum = maps.retired.get(&service.id)?.unwrap_or_default();
+    let mut sum = maps.retired.get(&service.id)?.map(|kept| kept.sums).unwrap_or_default();
     for id in configured.chain(gone) {
         sum = plus(sum, of_server(maps, id)?);
     }
@@ -60,8 +60,10 @@ fn is_named(maps: &Maps, id: u32) -> bool {
 
 /// Moves the sums of a server to its service and frees its cell.
 fn retire(maps: &Maps, gone: &Gone) -> io::Result<()> {
-    let sum = plus(maps.retired.get(&gone.service)?.unwrap_or_default(), of_server(maps, gone.id)?);
-    maps.retired.set(&gone.service, &sum)?;
+    if let Some(mut kept) = maps.retired.get(&gone.service)? {
+        kept.sums = plus(kept.sums, of_server(maps, gone.id)?);
+        maps.retired.set(&gone.service, &kept)?;
+    }
     maps.statistics.clear(gone.id)?;
     if let Some(cell) = maps.servers.get(gone.id) {
         cell.flags.set(0);

@@ -112,6 +112,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn now() -> Time {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC_COARSE).unwrap();
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC_COARSE).expect("the clock is there");
     Time(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
 }

@@ -1,5 +1,6 @@
 //! The BPF object loaded for a test, with maps filled from host tables: nothing pinned, nothing attached.
 #![expect(unsafe_code, reason = "lays map values over bytes")]
+#![expect(clippy::unwrap_used, reason = "part of a test")]
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
