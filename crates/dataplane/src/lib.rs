@@ -59,7 +59,7 @@ use snapshot::FoundService;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use sweep::Sweeper;
 
 /// The BPF object, for measurements and tests that load it on their own.
@@ -85,8 +85,13 @@ pub struct Dataplane {
     generation: Generation,
     sweeper: Sweeper,
     book: Option<journal::Book>,
+    /// When ids and slots of removed servers were last looked through.
+    settled: Instant,
     _lock: Lock,
 }
+
+/// Changes come by the thousand: what they left behind is looked through at most this often.
+const SETTLE_EVERY: Duration = Duration::from_millis(100);
 
 impl Dataplane {
     /// Opens the pins of an earlier director, or loads and pins everything anew. Attaches nothing. A second director
@@ -106,8 +111,8 @@ impl Dataplane {
             settings::begin(settings);
         }
         let mirror = Mirror::of(&maps, Instant::now())?;
-        let (sweeper, book, _lock) = (Sweeper::new(), None, lock);
-        let plane = Self { pins, schema_directory, maps, mirror, generation, sweeper, book, _lock };
+        let (sweeper, book, settled, _lock) = (Sweeper::new(), None, Instant::now(), lock);
+        let plane = Self { pins, schema_directory, maps, mirror, generation, sweeper, book, settled, _lock };
         plane.attacher().refresh_inherited()?;
         Ok(plane)
     }
@@ -138,7 +143,11 @@ impl Dataplane {
 
     /// Carries out one change, whole or not at all.
     pub fn apply(&mut self, change: &Change) -> Result<(), Error> {
-        statistics::settle(&self.maps, &mut self.mirror, Instant::now())?;
+        let now = Instant::now();
+        if now.saturating_duration_since(self.settled) >= SETTLE_EVERY {
+            self.settled = now;
+            statistics::settle(&self.maps, &mut self.mirror, now)?;
+        }
         Writer { maps: &self.maps, mirror: &mut self.mirror }.apply(change)
     }
 

@@ -169,7 +169,12 @@ impl Mirror {
 
     /// True when a service or a removed server still has this service id.
     pub(crate) fn uses_service_id(&self, id: u32) -> bool {
-        self.services.values().any(|service| service.id == id) || self.gone.iter().any(|gone| gone.service == id)
+        self.used_service_ids().any(|used| used == id)
+    }
+
+    /// The ids of services, and of those whose removed servers are still named by connections.
+    pub(crate) fn used_service_ids(&self) -> impl Iterator<Item = u32> {
+        self.services.values().map(|service| service.id).chain(self.gone.iter().map(|gone| gone.service))
     }
 }
 

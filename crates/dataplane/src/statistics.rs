@@ -6,6 +6,7 @@ use crate::maps::Maps;
 use crate::mirror::{Gone, Mirror, Service};
 use crate::slots::REST;
 use forward::abi::Statistics;
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
@@ -43,13 +44,15 @@ pub(crate) fn settle(maps: &Maps, mirror: &mut Mirror, now: Instant) -> Result<(
     if over.is_empty() {
         return Ok(());
     }
+    let mut ended: BTreeSet<u32> = over.iter().map(|gone| gone.service).collect();
     for gone in over {
         retire(maps, &gone).doing(|| "keep the counters of a removed server".to_owned())?;
         mirror.server_ids.give_back(gone.id);
-        if !mirror.uses_service_id(gone.service) {
-            mirror.service_ids.give_back(gone.service);
-        }
     }
+    mirror.used_service_ids().for_each(|id| {
+        ended.remove(&id);
+    });
+    ended.into_iter().for_each(|id| mirror.service_ids.give_back(id));
     filter::restrict(maps, mirror);
     Ok(())
 }

@@ -94,14 +94,14 @@ fn sizes(net: Net) -> Case {
     Case { name: format!("{} sizes", net.name()), world: Box::new(move || net.world(1)), steps }
 }
 
-/// The client's router changes: replies follow its frames once a tick has gone by.
+/// The client's router changes: replies follow its frames within about a second.
 fn way_back_is_learnt(net: Net) -> Case {
     let other = wire::MacAddress([2, 0, 0, 0, 9, 9]);
     let ours = crate::host::packet::DIRECTOR_MAC;
     let steps = std::vec![
         forward(&first(net, net.request(4000)), ForwardIn, SERVER_SIDE, &first(net, net.at_server(3, 4000))),
         forward(&net.reply(3, 4000), ForwardOut, 1, &net.at_client(4000)),
-        Step::Wait(1),
+        Step::Wait(2),
         forward(&net.request(4000).ethernet(other, ours), ForwardIn, SERVER_SIDE, &net.at_server(3, 4000)),
         forward(&net.reply(3, 4000), ForwardOut, 1, &net.at_client(4000).ethernet(ours, other)),
     ];

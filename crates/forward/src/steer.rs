@@ -9,6 +9,9 @@ use crate::tcp_state::{self, Direction};
 use crate::{Counter, Forward, Frame, Packet, Stop, Tables, Time, Translation, Verdict};
 use wire::{TcpFlags, protocol};
 
+/// Ticks between two looks at the reply entry from the client's side, a power of two.
+const REFRESH_TICKS: u32 = 16;
+
 /// The verdict for a packet of a known flow, rewritten; `None` when there is no connection that may serve it.
 #[inline(always)]
 pub fn steer<A: Parse, F: Frame, T: Tables<A>>(
@@ -79,9 +82,10 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
     if packet.flow.protocol == protocol::TCP {
         connection::step(tables, connection, Direction::Input, packet.flags);
     }
-    if connection.last_seen.get() != now.tick() {
+    let last_seen = connection.last_seen.get();
+    if last_seen != now.tick() {
         tables.store32(&connection.last_seen, now.tick());
-        if is_nat(server) {
+        if is_nat(server) && (last_seen ^ now.tick()) >= REFRESH_TICKS {
             refresh_reply(packet, server, frame, tables, now);
         }
     }
@@ -164,7 +168,8 @@ pub fn reply_key<A: Copy>(flow: &FlowKey<A>, server: A, port: Port) -> FlowKey<A
     }
 }
 
-/// Once a tick: the reply entry stays alive with its primary and learns where the client's frames come from now.
+/// About once a second: the reply entry learns where the client's frames come from now. (Its life hangs on its
+/// primary's, so nothing is lost in between; a look at it costs cache misses.)
 #[inline(always)]
 fn refresh_reply<A: Parse, F: Frame, T: Tables<A>>(
     packet: &Packet<A>,
