@@ -124,12 +124,20 @@ pub enum Response {
 
 /// Why a request was not carried out. Nothing was changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
+#[error("{}{message}", place(*request))]
 pub struct Refusal {
     /// The kind, for programs.
     pub kind: RefusalKind,
     /// One line for people: the place and the remedy.
     pub message: String,
+    /// Which request of a batch it was, from 0. The others were not carried out either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<usize>,
+}
+
+/// The place in a batch, as a beginning of the line for people.
+fn place(request: Option<usize>) -> String {
+    request.map(|index| format!("request {} of the batch: ", index + 1)).unwrap_or_default()
 }
 
 /// Kinds of refusal; the first five are IPVS's own.

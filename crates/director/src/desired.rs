@@ -3,7 +3,9 @@
 use crate::observe::sight::{Sight, Why};
 use crate::observe::{Network, Observer};
 use crate::store::Store;
-use model::{ForwardingMethod, Reach, RealServer, ServerState, ServiceKey, ServiceState, State, VirtualService};
+use model::{
+    Endpoint, ForwardingMethod, Reach, RealServer, ServerState, ServiceKey, ServiceState, State, VirtualService,
+};
 use std::collections::BTreeSet;
 
 /// The services of `scope` (all without it) as they shall be.
@@ -18,6 +20,16 @@ pub(crate) fn desired<N: Network>(
         Some(keys) => keys.iter().filter_map(|key| store.services().get(key)).map(state).collect(),
     };
     State { services, timeouts: store.timeouts() }
+}
+
+/// The endpoint that the maps have for a server of `service`: port 0 is the service's port. `None`: the same address is
+/// there with that port, too, and the maps have the two once.
+pub(crate) fn endpoint_in_maps(service: &VirtualService, endpoint: Endpoint) -> Option<Endpoint> {
+    if endpoint.port() != 0 {
+        return Some(endpoint);
+    }
+    let endpoint = Endpoint::new(endpoint.ip(), service.key.endpoint.port());
+    service.servers.iter().all(|server| server.endpoint != endpoint).then_some(endpoint)
 }
 
 /// True when this node forwards the service.
@@ -57,13 +69,14 @@ fn remedy(why: Why) -> String {
 }
 
 fn service_state<N: Network>(service: &VirtualService, observer: &Observer<N>) -> ServiceState {
-    let server_state = |server: &RealServer| ServerState {
-        server: *server,
-        reach: reach(server, observer.sight(server.endpoint.ip())),
+    let server_state = |server: &RealServer| {
+        let endpoint = endpoint_in_maps(service, server.endpoint)?;
+        let reach = reach(server, observer.sight(endpoint.ip()));
+        Some(ServerState { server: RealServer { endpoint, ..*server }, reach })
     };
     ServiceState {
         options: service.options.clone(),
         owned: is_owned(service, observer),
-        servers: service.servers.iter().map(server_state).collect(),
+        servers: service.servers.iter().filter_map(server_state).collect(),
     }
 }

@@ -2,20 +2,23 @@
 //!
 //! Everything here is synchronous and runs on one task; [`crate::daemon`] feeds it with requests, news and time.
 
+mod addresses;
+mod counting;
+mod watching;
+
 use crate::desired::desired;
 use crate::interfaces::Interfaces;
 use crate::journal::Journal;
-use crate::observe::events::News;
-use crate::observe::{Differences, Network, Observer};
+use crate::observe::{Network, Observer};
 use crate::plane::Plane;
 use crate::rates::Rates;
 use crate::reconciler::Reconciler;
 use crate::store::{Receipt, Record, Store, refuse};
 use crate::sweeper::Sweeper;
-use crate::zero::{Subject, ZeroPoints, counters};
+use crate::zero::{Subject, ZeroPoints};
 use api::{Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::{Config, Reach, ServiceKey, VirtualService};
+use model::{Config, Reach, ServiceKey};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -77,13 +80,16 @@ impl<P: Plane, N: Network> Director<P, N> {
         Ok(true)
     }
 
-    /// Takes over a configuration file that may have changed while running.
+    /// Takes over a configuration file that may have changed while running. Interfaces that it no longer names stay
+    /// attached: that is for `xlvs detach` to say.
     pub(crate) fn reload(&mut self, config: &Config, now: Instant) -> Result<bool, Refusal> {
         let before = self.all_subjects().into_iter().collect();
-        if !self.adopt(config)? {
+        let adopted = self.adopt(config)?;
+        self.look(now);
+        self.interfaces.attach_new(&mut self.plane, self.observer.links(), &config.director.interfaces);
+        if !adopted {
             return Ok(false);
         }
-        self.look(now);
         self.reconcile(None).map_err(|error| refusal(&error))?;
         self.welcome(&config.services.iter().map(|service| service.key).collect(), &before);
         Ok(true)
@@ -108,6 +114,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// Carries out a request that changes the configuration: kept and in the maps when this returns.
     pub(crate) fn change(&mut self, request: &Request, now: Instant) -> Result<Done, Refusal> {
+        self.check_addresses(request)?;
         let before: BTreeSet<Subject> = self.subjects_of(request);
         let receipt = self.store.change(request)?;
         let record = Record::Change(request.clone());
@@ -129,54 +136,6 @@ impl<P: Plane, N: Network> Director<P, N> {
         Ok(Done { response, pending })
     }
 
-    /// New zero points for one service, or for all.
-    pub(crate) fn zero(&mut self, service: Option<ServiceKey>) -> Result<Response, Refusal> {
-        let keys: Vec<_> = match service {
-            None => self.store.services().keys().copied().collect(),
-            Some(key) if self.store.services().contains_key(&key) => vec![key],
-            Some(key) => return Err(refuse(RefusalKind::NoSuchService, format!("there is no service {key}"))),
-        };
-        let subjects: Vec<_> = keys.iter().flat_map(|key| self.subjects(key)).collect();
-        self.set_zero(&subjects).map_err(|error| refusal(&error))?;
-        Ok(Response::Done { generation: self.store.generation() })
-    }
-
-    /// The network has changed.
-    pub(crate) fn hear(&mut self, news: &News, now: Instant) {
-        let differences = self.observer.look_at_neighbours(&news.neighbours, now);
-        self.follow(&differences);
-    }
-
-    /// Asks again for next hops that do not answer.
-    pub(crate) fn ask_again(&mut self, now: Instant) {
-        let differences = self.observer.ask_again(now);
-        self.follow(&differences);
-    }
-
-    /// A full look at the network.
-    pub(crate) fn look(&mut self, now: Instant) {
-        match self.observer.look(&self.servers(), now) {
-            Ok(differences) => {
-                self.interfaces.heal(&mut self.plane, self.observer.links());
-                self.follow(&differences);
-            }
-            Err(error) => tracing::warn!(%error, "cannot look at the network; what was seen last stays"),
-        }
-    }
-
-    /// A full comparison with the maps.
-    pub(crate) fn heal(&mut self) {
-        self.reconciler.refresh(&self.plane);
-        match self.reconcile(None) {
-            Ok(0) => self.trouble = None,
-            Ok(changes) => {
-                self.trouble = None;
-                tracing::warn!(changes, "the maps differed from the configuration; healed");
-            }
-            Err(_) => {}
-        }
-    }
-
     /// One slice of the connection tables.
     pub(crate) fn sweep(&mut self) {
         let report = self.plane.sweep();
@@ -190,28 +149,6 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
 
-    /// One estimate of all rates.
-    pub(crate) fn estimate(&mut self) {
-        for subject in self.all_subjects() {
-            let current = self.current(&subject);
-            self.rates.update(subject, current);
-        }
-        let alive = &self.store;
-        let is_alive = |(key, server): &Subject| {
-            let service = alive.services().get(key);
-            service.is_some_and(|service| {
-                server.is_none_or(|server| service.servers.iter().any(|known| known.endpoint == server))
-            })
-        };
-        self.rates.retain(is_alive);
-        self.zero.retain(is_alive);
-    }
-
-    /// The counters of a service or server, as the data plane has them.
-    pub(crate) fn current(&self, (key, server): &Subject) -> api::TrafficCounters {
-        counters(self.plane.statistics(key, server.as_ref()))
-    }
-
     /// The addresses of all servers.
     pub(crate) fn servers(&self) -> BTreeSet<IpAddr> {
         let servers = self.store.services().values().flat_map(|service| &service.servers);
@@ -221,20 +158,6 @@ impl<P: Plane, N: Network> Director<P, N> {
     fn servers_of(&self, keys: &BTreeSet<ServiceKey>) -> BTreeSet<IpAddr> {
         let services = keys.iter().filter_map(|key| self.store.services().get(key));
         services.flat_map(|service| &service.servers).map(|server| server.endpoint.ip()).collect()
-    }
-
-    /// Brings the services that `differences` touch in line.
-    fn follow(&mut self, differences: &Differences) {
-        if differences.is_empty() {
-            return;
-        }
-        let concerned = |service: &&VirtualService| {
-            differences.owned.contains(&service.key.endpoint.ip())
-                || service.servers.iter().any(|server| differences.servers.contains(&server.endpoint.ip()))
-        };
-        let keys = self.store.services().values().filter(concerned).map(|service| service.key).collect();
-        // A failure is logged there and tried again by the next full comparison.
-        let _ = self.reconcile(Some(&keys));
     }
 
     fn reconcile(&mut self, scope: Option<&BTreeSet<ServiceKey>>) -> Result<usize, Error> {
@@ -255,51 +178,6 @@ impl<P: Plane, N: Network> Director<P, N> {
         if self.reconcile(Some(&touched)).is_ok() {
             self.trouble = None;
         }
-    }
-
-    /// Counters and rates of services and servers that a change brought begin at zero.
-    fn welcome(&mut self, touched: &BTreeSet<ServiceKey>, before: &BTreeSet<Subject>) {
-        let new: Vec<_> =
-            touched.iter().flat_map(|key| self.subjects(key)).filter(|subject| !before.contains(subject)).collect();
-        let counted: Vec<_> =
-            new.into_iter().filter(|subject| self.current(subject) != api::TrafficCounters::default()).collect();
-        if let Err(error) = self.set_zero(&counted) {
-            tracing::warn!(%error, "cannot keep new zero points");
-        }
-    }
-
-    fn set_zero(&mut self, subjects: &[Subject]) -> Result<(), Error> {
-        let mut points = ZeroPoints::default();
-        for subject in subjects {
-            let current = self.current(subject);
-            points.set(*subject, current);
-            self.rates.restart(*subject, current);
-        }
-        self.zero.merge(points.clone());
-        if points.is_empty() {
-            return Ok(());
-        }
-        self.journal.keep(&mut self.plane, &Record::Zero(points), &self.store, &self.zero)
-    }
-
-    fn subjects(&self, key: &ServiceKey) -> Vec<Subject> {
-        let Some(service) = self.store.services().get(key) else { return Vec::new() };
-        let servers = service.servers.iter().map(|server| (*key, Some(server.endpoint)));
-        std::iter::once((*key, None)).chain(servers).collect()
-    }
-
-    fn all_subjects(&self) -> Vec<Subject> {
-        self.store.services().keys().flat_map(|key| self.subjects(key)).collect()
-    }
-
-    /// The subjects there are in the services that `request` names.
-    fn subjects_of(&self, request: &Request) -> BTreeSet<Subject> {
-        let key = match request {
-            Request::AddServer { service, .. } | Request::EditServer { service, .. } => service,
-            Request::Batch { .. } => return self.all_subjects().into_iter().collect(),
-            _ => return BTreeSet::new(),
-        };
-        self.subjects(key).into_iter().collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //! nothing of it; what came out is put in words.
 
 use crate::datagram::first_frame;
-use crate::desired::{is_owned, obstacle, reach};
+use crate::desired::{endpoint_in_maps, is_owned, obstacle, reach};
 use crate::director::{Director, refusal};
 use crate::observe::Network;
 use crate::observe::sight::{Neighbour, Route};
@@ -89,7 +89,10 @@ impl<P: Plane, N: Network> Director<P, N> {
             let reach = reach(server, self.observer.sight(server.endpoint.ip()));
             match (after, reach) {
                 (Some(frame), Reach::Via(hop)) => match server.method {
-                    ForwardingMethod::Nat => destination(frame) == Some(server.endpoint),
+                    ForwardingMethod::Nat => {
+                        let endpoint = endpoint_in_maps(service, server.endpoint);
+                        endpoint.is_some() && destination(frame) == endpoint
+                    }
                     ForwardingMethod::DirectRouting => frame.starts_with(&hop.destination.0),
                 },
                 (None, Reach::Local) => counter == Counter::PassLocalServer,

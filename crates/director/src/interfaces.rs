@@ -40,6 +40,18 @@ impl Interfaces {
         Ok(())
     }
 
+    /// Attaches to those of `names` that are not wanted yet. One that cannot be attached to is reported, not insisted on.
+    pub(crate) fn attach_new<P: Plane>(&mut self, plane: &mut P, links: &Links, names: &[String]) {
+        for name in names {
+            if self.wanted.contains(name) {
+                continue;
+            }
+            if let Err(error) = self.attach(plane, links, name, false) {
+                tracing::error!("{error}");
+            }
+        }
+    }
+
     /// Detaches from `name`, for good.
     pub(crate) fn detach<P: Plane>(&mut self, plane: &mut P, name: &str) -> Result<(), Error> {
         plane.detach(name)?;

@@ -1,11 +1,11 @@
 //! The answer to `-L`: services and servers as configured, with what is known of them.
 
-use crate::desired::{is_owned, reach};
+use crate::desired::{endpoint_in_maps, is_owned, reach};
 use crate::director::Director;
 use crate::observe::Network;
 use crate::plane::Plane;
 use api::{Listing, ReachView, ServerView, ServiceView};
-use model::{Reach, RealServer, ServiceKey, VirtualService};
+use model::{Reach, RealServer, VirtualService};
 
 impl<P: Plane, N: Network> Director<P, N> {
     /// Everything, sorted by key.
@@ -21,16 +21,18 @@ impl<P: Plane, N: Network> Director<P, N> {
         let subject = (service.key, None);
         ServiceView {
             service: VirtualService { servers: Vec::new(), ..service.clone() },
-            servers: service.servers.iter().map(|server| self.server_view(service.key, server)).collect(),
+            servers: service.servers.iter().map(|server| self.server_view(service, server)).collect(),
             owned: is_owned(service, &self.observer),
             counters: self.zero.since(&subject, self.current(&subject)),
             rates: self.rates.read(&subject),
         }
     }
 
-    fn server_view(&self, service: ServiceKey, server: &RealServer) -> ServerView {
-        let subject = (service, Some(server.endpoint));
-        let (active, inactive) = self.plane.load(&service, &server.endpoint).unwrap_or_default();
+    fn server_view(&self, service: &VirtualService, server: &RealServer) -> ServerView {
+        let subject = (service.key, Some(server.endpoint));
+        let in_maps = endpoint_in_maps(service, server.endpoint);
+        let load = in_maps.and_then(|endpoint| self.plane.load(&service.key, &endpoint));
+        let (active, inactive) = load.unwrap_or_default();
         ServerView {
             server: *server,
             reach: self.reach_view(server),

@@ -3,65 +3,28 @@
 //! Questions go through [`Network`] (netlink in production). What was seen is remembered, so that a change is known
 //! as a change, and an entry that the kernel is asking for again does not take a server out at once.
 
+mod answers;
 pub(crate) mod events;
+pub(crate) mod features;
 pub(crate) mod links;
 pub(crate) mod netlink;
+mod network;
+pub(crate) mod outlet;
 pub(crate) mod sight;
+mod target;
 #[cfg(test)]
 mod tests;
 
-use links::{Links, LocalAddress};
+pub(crate) use network::Network;
+
+use links::Links;
 use model::Hop;
-use netlink::Netlink;
-use sight::{Neighbour, NeighbourState, Route, Sight, Why, decide};
+use sight::{Neighbour, NeighbourState, Route, Sight, decide};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
-
-/// How long a server whose next hop the kernel is asking for again is still sent to: as long as the kernel asks.
-const PATIENCE: Duration = Duration::from_secs(4);
-
-/// Questions to the network of this host.
-pub(crate) trait Network {
-    fn links(&mut self) -> io::Result<Links>;
-    fn addresses(&mut self) -> io::Result<Vec<LocalAddress>>;
-    fn route(&mut self, destination: IpAddr) -> Route;
-    fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour>;
-    fn resolve(&mut self, interface: u32, address: IpAddr) -> io::Result<()>;
-    fn release(&mut self, interface: u32, address: IpAddr) -> io::Result<()>;
-}
-
-impl Network for Netlink {
-    fn links(&mut self) -> io::Result<Links> {
-        Self::links(self)
-    }
-    fn addresses(&mut self) -> io::Result<Vec<LocalAddress>> {
-        Self::addresses(self)
-    }
-    fn route(&mut self, destination: IpAddr) -> Route {
-        Self::route(self, destination)
-    }
-    fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour> {
-        Self::neighbour(self, interface, address)
-    }
-    fn resolve(&mut self, interface: u32, address: IpAddr) -> io::Result<()> {
-        Self::resolve(self, interface, address)
-    }
-    fn release(&mut self, interface: u32, address: IpAddr) -> io::Result<()> {
-        Self::release(self, interface, address)
-    }
-}
-
-/// A real-server address that is watched.
-#[derive(Clone, Copy, Debug)]
-struct Target {
-    route: Route,
-    sight: Sight,
-    /// The next hop that answered last, while it may still be used, and since when it is asked for again.
-    last: Option<Hop>,
-    asked_since: Option<Instant>,
-}
+use std::time::Instant;
+use target::Target;
 
 /// Addresses whose part in the network is other than before.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -128,8 +91,7 @@ impl<N: Network> Observer<N> {
 
     /// Remembers how a server was reached before this process began, until the network says otherwise.
     pub(crate) fn remember(&mut self, address: IpAddr, hop: Hop, now: Instant) {
-        let target = Target { route: Route::None, sight: Sight::Pending, last: Some(hop), asked_since: Some(now) };
-        self.targets.entry(address).or_insert(target);
+        self.targets.entry(address).or_insert_with(|| Target::remembered(hop, now));
     }
 
     /// Where packets to `destination` go, asked now.
@@ -236,37 +198,6 @@ impl<N: Network> Observer<N> {
             self.managed.remove(&(interface, address));
             // Its link may be gone, and the entry with it.
             let _ = self.network.release(interface, address);
-        }
-    }
-}
-
-impl Target {
-    /// What `sight` means after what was known before.
-    fn following(before: Option<Self>, route: Route, sight: Sight, now: Instant) -> Self {
-        let (last, asked_since) = before.map_or((None, None), |before| (before.last, before.asked_since));
-        let lost = Sight::Lost(Why::NoAnswer);
-        // Asking again is not an answer: who did not answer stays lost until then.
-        let still_lost = sight == Sight::Pending && before.is_some_and(|it| it.sight == lost && it.route == route);
-        let sight = if still_lost { lost } else { sight };
-        let (last, asked_since) = match sight {
-            Sight::Via(hop) => (Some(hop), None),
-            Sight::Pending => {
-                let since = asked_since.unwrap_or(now);
-                let patient = now.saturating_duration_since(since) < PATIENCE;
-                // Asked on another link than before: what was known is worth nothing.
-                let same = |hop: &Hop| matches!(route, Route::Via { interface, .. } if interface == hop.interface);
-                (last.filter(|hop| patient && same(hop)), Some(since))
-            }
-            Sight::Local | Sight::Lost(_) => (None, None),
-        };
-        Self { route, sight, last, asked_since }
-    }
-
-    /// How the server is reached: as seen, or as it was until the kernel has finished asking.
-    fn effective(&self) -> Sight {
-        match (self.sight, self.last) {
-            (Sight::Pending, Some(hop)) => Sight::Via(hop),
-            (sight, _) => sight,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The answer to `xlvs status`.
 
-use crate::desired::{is_owned, obstacle};
+use crate::desired::{endpoint_in_maps, is_owned, obstacle};
 use crate::director::{Director, refusal};
 use crate::observe::Network;
+use crate::observe::outlet::Outlet;
+use crate::observe::sight::Sight;
 use crate::plane::Plane;
 use api::{InterfaceStatus, Refusal, Status};
-use model::VirtualService;
+use model::{ForwardingMethod, VirtualService};
+use std::collections::BTreeSet;
 
 /// Most notes of one kind; the rest is a number.
 const MOST_NOTES: usize = 20;
@@ -47,9 +50,28 @@ impl<P: Plane, N: Network> Director<P, N> {
                 interface.name
             ));
         }
+        notes.extend(self.lossy(interfaces));
         notes.extend(shortened(self.store.services().values().filter_map(|service| self.unowned(service))));
         notes.extend(shortened(self.store.services().values().flat_map(|service| self.unreachable(service))));
         notes
+    }
+
+    /// Ways out that lose frames: towards servers, and back to clients where replies come through this host.
+    fn lossy(&self, attached: &[InterfaceStatus]) -> Vec<String> {
+        let servers = || self.store.services().values().flat_map(|service| &service.servers);
+        let towards = servers().filter_map(|server| match self.observer.sight(server.endpoint.ip()) {
+            Sight::Via(hop) => Some(hop.interface),
+            _ => None,
+        });
+        let mut ways: BTreeSet<u32> = towards.collect();
+        if servers().any(|server| server.method == ForwardingMethod::Nat) {
+            ways.extend(attached.iter().map(|interface| interface.index));
+        }
+        let note = |index: u32| {
+            let link = self.observer.links().get(&index)?;
+            Outlet::of(link).note(&link.name, attached.iter().any(|other| other.index != index))
+        };
+        ways.into_iter().filter_map(note).collect()
     }
 
     fn unowned(&self, service: &VirtualService) -> Option<String> {
@@ -64,6 +86,13 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     fn unreachable(&self, service: &VirtualService) -> Vec<String> {
         let servers = service.servers.iter().filter_map(|server| {
+            if endpoint_in_maps(service, server.endpoint).is_none() {
+                let (server, port) = (server.endpoint, service.key.endpoint.port());
+                return Some(format!(
+                    "server {server} of {} gets nothing beside its port {port}: remove one",
+                    service.key
+                ));
+            }
             let what = obstacle(server, self.observer.sight(server.endpoint.ip()))?;
             Some(format!("server {} of {} is not in the rotation: {what}", server.endpoint, service.key))
         });

@@ -20,6 +20,16 @@ pub(crate) enum Trouble {
     Confused(String),
 }
 
+impl Trouble {
+    /// Which request of a batch was refused, from 0.
+    pub(crate) fn request(&self) -> Option<usize> {
+        match self {
+            Self::Refused(refusal) => refusal.request,
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Trouble {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -42,7 +42,7 @@ fn answer(request: &Request) -> Reply {
         Request::Explain(_) => Ok(Response::Explanation(explanation())),
         Request::Attach { interface, .. } if interface == "busy" => {
             let message = "interface busy already runs XDP program 9; take it over with --force".to_owned();
-            Err(Refusal { kind: RefusalKind::Conflict, message })
+            Err(Refusal { kind: RefusalKind::Conflict, message, request: None })
         }
         _ => Ok(Response::Done { generation: 8 }),
     }
@@ -179,11 +179,8 @@ fn without_a_daemon_one_line_says_so() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_daemon_of_someone_else_is_permission_denied() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root can become somebody else");
-        return;
-    }
     let (place, _daemon) = with_daemon();
     std::fs::set_permissions(place.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -51,6 +51,7 @@ pub(super) const NEEDS: &[Need] = &[
     Need::program("arping", &["arping"], LAB),
     Need::program("iperf3", &["iperf3"], LAB),
     Need::program("python3", &["python3-minimal"], LAB),
+    Need { name: "/etc/services", packages: &["netbase"], purpose: LAB, probe: Probe::Custom(has_services) },
     Need::program("curl", &["curl"], INTEROP),
     Need::program("nginx", &["nginx-light"], INTEROP),
     Need::program("ipvsadm", &["ipvsadm"], INTEROP),
@@ -72,6 +73,11 @@ fn has_bpf_rust() -> bool {
 fn sysroot(rustc: &mut Command) -> Option<PathBuf> {
     let output = rustc.args(["--print", "sysroot"]).output().ok()?;
     output.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+/// Names of ports, which listings print.
+fn has_services() -> bool {
+    Path::new("/etc/services").is_file()
 }
 
 /// A guest starts from a file system with nothing but busybox in it, so a dynamic one is no use.

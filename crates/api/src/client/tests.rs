@@ -64,7 +64,10 @@ fn a_refusal_is_a_reply_whatever_the_status() {
     let body = r#"{"Err":{"kind":"service-exists","message":"tcp 10.0.0.1:80 exists"}}"#;
     let (replies, _) = ask(http("409 Conflict", body), 1);
     let refusal = replies.into_iter().next().unwrap().unwrap().unwrap_err();
-    assert_eq!(refusal, Refusal { kind: RefusalKind::ServiceExists, message: "tcp 10.0.0.1:80 exists".into() });
+    assert_eq!(
+        refusal,
+        Refusal { kind: RefusalKind::ServiceExists, message: "tcp 10.0.0.1:80 exists".into(), request: None }
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Links and addresses of this network namespace, and what they decide: which virtual addresses are this node's.
 
+use super::features::Features;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use wire::MacAddress;
@@ -15,6 +16,20 @@ pub(crate) struct Link {
     /// Has a carrier, too.
     pub(crate) running: bool,
     pub(crate) loopback: bool,
+    pub(crate) kind: Kind,
+    /// What XDP can do there, where the kernel tells it.
+    pub(crate) features: Option<Features>,
+}
+
+/// The kinds of interface that make a difference here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Kind {
+    /// One end of a link between two namespaces.
+    Veth,
+    /// Made of other interfaces, or of nothing: bridges, VLANs and the like, which XDP cannot send to.
+    Virtual,
+    #[default]
+    Other,
 }
 
 /// One address of one interface.
@@ -44,7 +59,8 @@ mod tests {
     use super::*;
 
     fn link(name: &str, up: bool) -> Link {
-        Link { name: name.into(), mac: None, up, running: up, loopback: name == "lo" }
+        let loopback = name == "lo";
+        Link { name: name.into(), mac: None, up, running: up, loopback, kind: Kind::Other, features: None }
     }
 
     #[test]

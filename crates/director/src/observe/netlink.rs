@@ -2,23 +2,24 @@
 //!
 //! The kernel answers within `sendmsg`, so that a socket that never blocks is enough and nothing can hang here.
 
+use super::answers::{read_address, read_link, read_neighbour, read_route};
+use super::features;
 use super::links::{Link, Links, LocalAddress};
 use super::sight::{Neighbour, NeighbourState, Route};
 use rtnetlink::packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::address::AddressMessage;
+use rtnetlink::packet_route::link::LinkMessage;
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage,
     NeighbourState as KernelState,
 };
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia};
+use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 use std::net::IpAddr;
-use wire::MacAddress;
 
 /// Room for one datagram of a dump: the kernel never makes a larger one.
 const DATAGRAM: usize = 64 * 1024;
@@ -41,8 +42,13 @@ impl Netlink {
     /// Every interface.
     pub(crate) fn links(&mut self) -> io::Result<Links> {
         let answers = self.ask(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP)?;
+        // Older kernels do not tell: then nothing is known.
+        let features = features::ask().unwrap_or_default();
         let links = answers.into_iter().filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewLink(message) => Some((message.header.index, read_link(message))),
+            RouteNetlinkMessage::NewLink(message) => {
+                let index = message.header.index;
+                Some((index, Link { features: features.get(&index).copied(), ..read_link(message) }))
+            }
             _ => None,
         });
         Ok(links.collect())
@@ -165,83 +171,10 @@ fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
-fn mac(bytes: &[u8]) -> Option<MacAddress> {
-    bytes.try_into().ok().map(MacAddress)
-}
-
-fn read_link(message: LinkMessage) -> Link {
-    let flags = message.header.flags;
-    let mut link = Link {
-        name: String::new(),
-        mac: None,
-        up: flags.contains(LinkFlags::Up),
-        running: flags.contains(LinkFlags::Running),
-        loopback: flags.contains(LinkFlags::Loopback),
-    };
-    for attribute in message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => link.name = name,
-            LinkAttribute::Address(bytes) => link.mac = mac(&bytes),
-            _ => {}
-        }
-    }
-    link
-}
-
-fn read_address(message: &AddressMessage) -> Option<LocalAddress> {
-    let mut found = None;
-    let mut duplicate = false;
-    for attribute in &message.attributes {
-        match attribute {
-            // On a point-to-point link ADDRESS is the peer's; LOCAL, where there is one, is always ours.
-            AddressAttribute::Local(address) => found = Some(*address),
-            AddressAttribute::Address(address) => found = found.or(Some(*address)),
-            AddressAttribute::Flags(flags) => duplicate = flags.contains(AddressFlags::Dadfailed),
-            _ => {}
-        }
-    }
-    found.map(|address| LocalAddress { address, interface: message.header.index, duplicate })
-}
-
-fn read_route(destination: IpAddr, message: &RouteMessage) -> Route {
-    match message.header.kind {
-        RouteType::Local => return Route::Local,
-        RouteType::Unicast => {}
-        _ => return Route::None,
-    }
-    let mut interface = None;
-    let mut next_hop = destination;
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Oif(index) => interface = Some(*index),
-            RouteAttribute::Gateway(RouteAddress::Inet(address)) => next_hop = (*address).into(),
-            RouteAttribute::Gateway(RouteAddress::Inet6(address)) => next_hop = (*address).into(),
-            RouteAttribute::Via(RouteVia::Inet(address)) => next_hop = (*address).into(),
-            RouteAttribute::Via(RouteVia::Inet6(address)) => next_hop = (*address).into(),
-            _ => {}
-        }
-    }
-    interface.map_or(Route::None, |interface| Route::Via { interface, next_hop })
-}
-
 fn neighbour_message(interface: u32, address: IpAddr) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = family(address);
     message.header.ifindex = interface;
     message.attributes.push(NeighbourAttribute::Destination(NeighbourAddress::from(address)));
     message
-}
-
-fn read_neighbour(message: &NeighbourMessage) -> Neighbour {
-    let state = match message.header.state {
-        KernelState::Reachable | KernelState::Stale | KernelState::Delay | KernelState::Probe => NeighbourState::Usable,
-        KernelState::Permanent | KernelState::Noarp => NeighbourState::Fixed,
-        KernelState::Failed => NeighbourState::Failed,
-        _ => NeighbourState::Unknown,
-    };
-    let mac = message.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::LinkLayerAddress(bytes) => mac(bytes),
-        _ => None,
-    });
-    Neighbour { state, mac }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Route {
     Local,
     /// Out of this interface, to this address on its link.
     Via { interface: u32, next_hop: IpAddr },
+    /// To everybody on a link.
+    Broadcast,
     /// None, or one that forbids it.
     None,
 }
@@ -73,7 +75,7 @@ impl std::fmt::Display for Why {
 pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) -> Sight {
     let interface = match route {
         Route::Local => return Sight::Local,
-        Route::None => return Sight::Lost(Why::NoRoute),
+        Route::None | Route::Broadcast => return Sight::Lost(Why::NoRoute),
         Route::Via { interface, .. } => interface,
     };
     let Some(link) = links.get(&interface).filter(|link| link.up && link.running) else {
@@ -97,13 +99,14 @@ pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::links::Link;
+    use crate::observe::links::{Kind, Link};
 
     const OURS: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
     const THEIRS: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
 
     fn links(up: bool, running: bool, mac: Option<MacAddress>) -> Links {
-        Links::from([(7, Link { name: "eth0".into(), mac, up, running, loopback: false })])
+        let link = Link { name: "eth0".into(), mac, up, running, loopback: false, kind: Kind::Other, features: None };
+        Links::from([(7, link)])
     }
 
     fn see(route: Route, state: NeighbourState, mac: Option<MacAddress>) -> Sight {

@@ -2,7 +2,9 @@
 
 use super::Observer;
 use super::events::Events;
+use super::features;
 use super::netlink::Netlink;
+use super::outlet::Outlet;
 use super::sight::{Neighbour, NeighbourState, Route, Sight, Why};
 use nix::sched::{CloneFlags, unshare};
 use std::collections::BTreeSet;
@@ -51,10 +53,6 @@ impl Drop for Peer {
 /// Runs `test` on a thread in a network namespace of its own, with link `near` (10.9.0.1, 2001:db8:9::1) to `far` in
 /// the peer (… .2, ::2).
 fn on_a_link(test: impl FnOnce(&Peer) + Send + 'static) {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root for network namespaces");
-        return;
-    }
     let thread = std::thread::spawn(move || {
         let peer = Peer::new();
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
@@ -83,6 +81,7 @@ fn wait_for(mut condition: impl FnMut() -> bool) {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn servers_on_a_link_are_resolved_kept_and_given_back() {
     on_a_link(|peer| {
         let mut observer = Observer::new(Netlink::open().unwrap());
@@ -99,6 +98,7 @@ fn servers_on_a_link_are_resolved_kept_and_given_back() {
             assert!(far.contains(&hop.destination.to_string()), "{address}: {hop:?}");
         }
         assert_eq!(observer.sight("10.9.0.1".parse().unwrap()), Sight::Local);
+        assert_eq!(observer.route("10.9.0.255".parse().unwrap()), Route::Broadcast);
         assert_eq!(observer.sight("198.51.100.1".parse().unwrap()), Sight::Lost(Why::NoRoute));
         assert!(observer.owns("10.9.0.1".parse().unwrap()) && observer.owns("2001:db8:9::1".parse().unwrap()));
         assert!(!observer.owns("127.0.0.1".parse().unwrap()));
@@ -115,6 +115,7 @@ fn servers_on_a_link_are_resolved_kept_and_given_back() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_fixed_neighbour_stays_fixed_and_a_lost_link_is_seen() {
     on_a_link(|_| {
         ip("neigh add 10.9.0.5 lladdr 02:00:00:00:00:55 dev near nud permanent");
@@ -135,6 +136,27 @@ fn a_fixed_neighbour_stays_fixed_and_a_lost_link_is_seen() {
 }
 
 #[test]
+#[ignore = "needs root"]
+fn a_veth_link_is_a_way_out_while_its_peer_is_ready() {
+    on_a_link(|peer| {
+        ip("link add br0 type bridge");
+        let outlet = |name: &str| {
+            let links = Netlink::open().unwrap().links().unwrap();
+            Outlet::of(links.values().find(|link| link.name == name).unwrap())
+        };
+        if features::ask().is_err() {
+            assert_eq!((outlet("near"), outlet("br0")), (Outlet::Open, Outlet::Closed));
+            return;
+        }
+        assert_eq!((outlet("near"), outlet("br0")), (Outlet::PeerNotReady, Outlet::Closed));
+        let peer = ["netns", "exec", &peer.0, "ethtool", "-K", "far", "gro", "on"];
+        assert!(Command::new("ip").args(peer).status().unwrap().success());
+        assert_eq!(outlet("near"), Outlet::Open);
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
 fn the_kernel_tells_of_neighbours_and_addresses() {
     on_a_link(|_| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

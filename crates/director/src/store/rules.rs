@@ -3,19 +3,19 @@
 use super::refuse;
 use api::{Refusal, RefusalKind};
 use forward::abi::MAX_SERVERS_PER_SERVICE;
-use model::{ForwardingMethod, RealServer, ServiceKey, VirtualService};
+use model::{RealServer, ServiceKey, VirtualService};
 use std::net::IpAddr;
 
-/// Most seconds of a time-out: what the kernel accepts with a tick of a millisecond.
-const MAX_TIMEOUT: u32 = i32::MAX as u32 / 1000;
+/// The longest time-out, 31 days: what ipvsadm takes. The ticks of the data plane hold eight years.
+const MAX_TIMEOUT: u32 = 31 * 86_400;
 
-/// A virtual address and a port that can be balanced.
+/// A service on one port. Every address will do: one that is never this node's is never forwarded.
 pub(crate) fn check_service(key: &ServiceKey) -> Result<(), Refusal> {
     if key.endpoint.port() == 0 {
         let message = format!("service {key}: port 0 (all ports) is not supported yet; name a port");
         return Err(refuse(RefusalKind::Unsupported, message));
     }
-    check_address(key.endpoint.ip()).map_err(|what| refuse(RefusalKind::Invalid, format!("service {key}: {what}")))
+    Ok(())
 }
 
 /// A server that packets of the service can be sent to.
@@ -29,19 +29,16 @@ pub(crate) fn check_server(key: &ServiceKey, server: &RealServer) -> Result<(), 
 }
 
 fn check_address(address: IpAddr) -> Result<(), &'static str> {
-    if address.is_unspecified() {
-        return Err("the unspecified address cannot be balanced; name an address");
-    }
-    if address.is_multicast() || matches!(address, IpAddr::V4(address) if address.is_broadcast()) {
-        return Err("a multicast or broadcast address cannot be balanced; name a unicast address");
-    }
-    Ok(())
-}
-
-/// Direct routing cannot change the port: it is the service's. Port 0 means the service's, too.
-pub(crate) fn settle_port(key: &ServiceKey, server: &mut RealServer) {
-    if server.method == ForwardingMethod::DirectRouting || server.endpoint.port() == 0 {
-        server.endpoint.set_port(key.endpoint.port());
+    match address {
+        _ if address.is_unspecified() => Err("the unspecified address is no server; name an address"),
+        IpAddr::V4(address) if address.is_broadcast() => {
+            Err("a broadcast address is no server; name a unicast address")
+        }
+        _ if address.is_multicast() => Err("a multicast address is no server; name a unicast address"),
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
+            Err("an IPv4 address written as IPv6 is never on the wire; name the server's IPv6 address")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::zero::ZeroPoints;
-use model::{ForwardingMethod, Protocol, Scheduler, SchedulerFlags, Weight};
+use model::{Config, ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceOptions, Weight};
+use std::collections::BTreeSet;
 
 fn key(endpoint: &str) -> ServiceKey {
     ServiceKey { protocol: Protocol::Tcp, endpoint: endpoint.parse().unwrap() }
@@ -45,8 +46,6 @@ fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
     let rows = [
         (add_service(vip), RefusalKind::ServiceExists),
         (add_service("192.0.2.1:0"), RefusalKind::Unsupported),
-        (add_service("0.0.0.0:80"), RefusalKind::Invalid),
-        (add_service("[ff02::1]:80"), RefusalKind::Invalid),
         (
             Request::EditService { key: key("192.0.2.9:80"), options: options(Scheduler::Maglev) },
             RefusalKind::NoSuchService,
@@ -56,10 +55,14 @@ fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
         (add_server(vip, nat("10.0.0.1:8080")), RefusalKind::ServerExists),
         (add_server(vip, nat("[2001:db8::1]:80")), RefusalKind::Invalid),
         (add_server(vip, nat("224.0.0.1:80")), RefusalKind::Invalid),
+        (add_server(vip, nat("0.0.0.0:80")), RefusalKind::Invalid),
+        (add_server(vip, nat("255.255.255.255:80")), RefusalKind::Invalid),
         (Request::EditServer { service: key(vip), server: nat("10.0.0.2:8080") }, RefusalKind::NoSuchServer),
         // The port of -g is the service's, and no server has that one.
         (Request::EditServer { service: key(vip), server: dr("10.0.0.1:8080") }, RefusalKind::NoSuchServer),
         (delete("10.0.0.1:80"), RefusalKind::NoSuchServer),
+        (delete("10.0.0.1:0"), RefusalKind::NoSuchServer),
+        (timeouts(2_678_401), RefusalKind::Invalid),
         (timeouts(u32::MAX), RefusalKind::Invalid),
         (Request::List, RefusalKind::Invalid),
     ];
@@ -70,6 +73,40 @@ fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
         assert!(!refusal.message.is_empty() && !refusal.message.contains('\n'), "{refusal:?}");
         assert_eq!(changed, store(), "{request:?}");
     }
+}
+
+/// What a real IPVS 6.12 takes and refuses. (`ipvsadm -A`, `-a -m`; the rest of the rules needs a routing table.)
+#[test]
+fn addresses_are_taken_as_ipvs_takes_them() {
+    for vip in ["0.0.0.0:80", "224.0.0.1:80", "255.255.255.255:80", "[::]:80", "[ff02::1]:80", "[fe80::1]:80"] {
+        assert!(Store::default().change(&add_service(vip)).is_ok(), "{vip}");
+    }
+    let mut store = store();
+    store.change(&add_service("[2001:db8::1]:80")).unwrap();
+    let mut takes = |vip, server| store.change(&add_server(vip, nat(server))).is_ok();
+    for (server, taken) in [("240.0.0.1:80", true), ("0.1.2.3:80", true), ("127.0.0.1:80", true)] {
+        assert_eq!(takes("192.0.2.1:80", server), taken, "{server}");
+    }
+    for (server, taken) in [
+        ("[::1]:80", true),
+        ("[fec0::1]:80", true),
+        ("[::10.0.1.11]:80", true),
+        ("[::ffff:10.0.1.11]:80", false),
+        ("[::]:80", false),
+        ("[ff02::1]:80", false),
+    ] {
+        assert_eq!(takes("[2001:db8::1]:80", server), taken, "{server}");
+    }
+}
+
+#[test]
+fn the_longest_timeout_is_31_days_and_fits_into_ticks() {
+    let longest = 2_678_400;
+    let mut store = store();
+    store.change(&Request::SetTimeouts { tcp: Some(longest), tcp_fin: Some(longest), udp: Some(longest) }).unwrap();
+    assert_eq!(store.timeouts(), Timeouts { tcp: longest, tcp_fin: longest, udp: longest });
+    // Ages are differences that wrap at half the range.
+    assert_eq!(forward::Time::ticks(longest), 39_911_271);
 }
 
 #[test]
@@ -95,11 +132,13 @@ fn direct_routing_takes_the_port_of_the_service_and_order_is_kept() {
     let mut store = store();
     let vip = "192.0.2.1:80";
     store.change(&add_server(vip, server("10.0.0.2:8080", ForwardingMethod::DirectRouting, 5))).unwrap();
-    // A server may be the virtual address itself, and port 0 is the service's.
+    // A server may be the virtual address itself. Port 0 is kept, and another server than the service's port.
     store.change(&add_server(vip, nat("192.0.2.1:0"))).unwrap();
+    store.change(&add_server(vip, nat("192.0.2.1:80"))).unwrap();
+    store.change(&Request::DeleteServer { service: key(vip), endpoint: "192.0.2.1:80".parse().unwrap() }).unwrap();
     let endpoints: Vec<_> =
         store.services()[&key(vip)].servers.iter().map(|server| server.endpoint.to_string()).collect();
-    assert_eq!(endpoints, ["10.0.0.1:8080", "10.0.0.2:80", "192.0.2.1:80"]);
+    assert_eq!(endpoints, ["10.0.0.1:8080", "10.0.0.2:80", "192.0.2.1:0"]);
 }
 
 #[test]
@@ -136,7 +175,8 @@ fn a_batch_is_whole_or_nothing() {
         let mut changed = store();
         let requests = [good.clone(), vec![bad]].concat();
         let refusal = changed.change(&Request::Batch { requests }).unwrap_err();
-        assert!(refusal.message.contains("nothing was changed") || refusal.message.contains("batch"), "{refusal:?}");
+        assert_eq!(refusal.request, Some(4), "{refusal:?}");
+        assert!(refusal.to_string().starts_with("request 5 of the batch: "), "{refusal}");
         assert_eq!(changed, store());
     }
     let mut changed = store();

@@ -133,6 +133,59 @@ fn what_the_maps_do_not_take_is_undone_everywhere() {
 }
 
 #[test]
+fn port_0_is_the_port_of_the_service_in_the_maps_and_kept_as_it_is() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    director.answer(&add_service()).unwrap();
+    director.answer(&add_server("10.0.0.1:0")).unwrap();
+    let in_maps = |plane: &FakePlane| -> Vec<_> {
+        plane.kernel().state.services[&key()].servers.iter().map(|it| it.server.endpoint.to_string()).collect()
+    };
+    let listed = |director: &Director<FakePlane, FakeNetwork>| -> Vec<_> {
+        let listing = director.listing();
+        listing.services[0].servers.iter().map(|it| (it.server.endpoint.to_string(), it.active)).collect()
+    };
+    assert_eq!(in_maps(&plane), ["10.0.0.1:80"]);
+    assert!(matches!(reach(&plane, 0), Reach::Via(_)));
+    assert_eq!(listed(&director), [("10.0.0.1:0".to_owned(), 2)]);
+    // Two servers, one place in the maps.
+    director.answer(&add_server("10.0.0.1:80")).unwrap();
+    assert_eq!(in_maps(&plane), ["10.0.0.1:80"]);
+    assert_eq!(listed(&director), [("10.0.0.1:0".to_owned(), 0), ("10.0.0.1:80".to_owned(), 2)]);
+    assert!(
+        director.status().unwrap().notes.iter().any(|note| note.contains("10.0.0.1:0") && note.contains("port 80"))
+    );
+    assert_eq!(start(&plane, &network).store, director.store);
+    let delete = |endpoint: &str| Request::DeleteServer { service: key(), endpoint: endpoint.parse().unwrap() };
+    director.answer(&delete("10.0.0.1:80")).unwrap();
+    assert_eq!(in_maps(&plane), ["10.0.0.1:80"]);
+    director.answer(&delete("10.0.0.1:0")).unwrap();
+    assert_eq!(in_maps(&plane), [""; 0]);
+}
+
+#[test]
+fn what_only_the_routes_know_is_refused_with_its_place() {
+    let (plane, network) = (FakePlane::default(), network());
+    network.wire().addresses.push("fe80::1".parse().unwrap());
+    let mut director = start(&plane, &network);
+    director.answer(&add_service()).unwrap();
+    let before = director.store.clone();
+    let refusal = director.answer(&add_server("10.0.0.255:80")).err().unwrap();
+    assert_eq!(refusal.kind, RefusalKind::Invalid);
+    let batch = Request::Batch { requests: vec![add_server("10.0.0.1:80"), add_server("10.0.0.255:80")] };
+    let refusal = director.answer(&batch).err().unwrap();
+    assert_eq!((refusal.kind, refusal.request), (RefusalKind::Invalid, Some(1)));
+    assert_eq!(director.store, before);
+    let service = ServiceKey { protocol: Protocol::Tcp, endpoint: "[2001:db8::1]:80".parse().unwrap() };
+    let Request::AddService { options, .. } = add_service() else { panic!() };
+    director.answer(&Request::AddService { key: service, options }).unwrap();
+    for (endpoint, taken) in [("[fe80::1]:80", true), ("[fe80::2]:80", false)] {
+        let request = Request::AddServer { service, server: server(endpoint, ForwardingMethod::Nat) };
+        assert_eq!(director.answer(&request).is_ok(), taken, "{endpoint}");
+    }
+}
+
+#[test]
 fn what_cannot_be_kept_is_refused() {
     let (plane, network) = (FakePlane::default(), network());
     let mut director = start(&plane, &network);

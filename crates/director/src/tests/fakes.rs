@@ -1,7 +1,8 @@
 //! A plane and a network of memory. Clones share what they are made of, as daemons share a kernel.
 
 use crate::observe::Network;
-use crate::observe::links::{Link, Links, LocalAddress};
+use crate::observe::features::Features;
+use crate::observe::links::{Kind, Link, Links, LocalAddress};
 use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
 use dataplane::{Attachment, Error, SweepReport, TableUse};
@@ -114,7 +115,6 @@ impl Plane for FakePlane {
 }
 
 /// One link, eth0, with 192.0.2.0/24 and everything else behind it.
-#[derive(Default)]
 pub(crate) struct Wire {
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) neighbours: BTreeMap<IpAddr, Neighbour>,
@@ -123,6 +123,22 @@ pub(crate) struct Wire {
     pub(crate) asked: Vec<IpAddr>,
     pub(crate) released: Vec<IpAddr>,
     pub(crate) down: bool,
+    /// What XDP can do on eth0.
+    pub(crate) features: Features,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            neighbours: BTreeMap::new(),
+            answering: BTreeMap::new(),
+            asked: Vec::new(),
+            released: Vec::new(),
+            down: false,
+            features: Features(Features::BASIC | Features::TARGET),
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -139,8 +155,17 @@ pub(crate) const OURS: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 impl Network for FakeNetwork {
     fn links(&mut self) -> io::Result<Links> {
         let up = !self.wire().down;
-        let loopback = Link { name: "lo".into(), mac: None, up: true, running: true, loopback: true };
-        let link = Link { name: "eth0".into(), mac: Some(OURS), up, running: up, loopback: false };
+        let features = self.wire().features;
+        let link = Link {
+            name: "eth0".into(),
+            mac: Some(OURS),
+            up,
+            running: up,
+            loopback: false,
+            kind: Kind::Veth,
+            features: Some(features),
+        };
+        let loopback = Link { name: "lo".into(), mac: None, up: true, running: true, loopback: true, ..link.clone() };
         Ok(Links::from([(1, loopback), (7, link)]))
     }
     fn addresses(&mut self) -> io::Result<Vec<LocalAddress>> {
@@ -150,6 +175,9 @@ impl Network for FakeNetwork {
     fn route(&mut self, destination: IpAddr) -> Route {
         if self.wire().addresses.contains(&destination) {
             return Route::Local;
+        }
+        if matches!(destination, IpAddr::V4(address) if address.octets()[3] == 255) {
+            return Route::Broadcast;
         }
         Route::Via { interface: 7, next_hop: destination }
     }

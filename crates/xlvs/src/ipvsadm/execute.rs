@@ -47,7 +47,7 @@ impl Front {
     /// Carries out the line typed by the user.
     pub(crate) fn line(&self, words: &[String]) -> Outcome {
         match Intent::parse(words, &self.program) {
-            Ok(Intent::Restore { atomic: true }) => restore::atomic(self, Vec::new()),
+            Ok(Intent::Restore { atomic: true }) => restore::atomic(self, None),
             Ok(Intent::Restore { atomic: false }) => restore::line_by_line(self),
             intent => self.finish(intent),
         }
@@ -87,16 +87,12 @@ impl Front {
         self.session.ask(&request).map(|_| ()).map_err(|trouble| Failure::of(trouble, subject))
     }
 
-    /// Asks for changes, whole or not at all. Here the daemon's own words are kept: they say which one it is.
-    pub(crate) fn change_all(&self, requests: Vec<Request>) -> Result<(), Failure> {
+    /// Asks for changes, whole or not at all.
+    pub(crate) fn change_all(&self, requests: Vec<Request>) -> Result<(), Trouble> {
         if requests.is_empty() {
             return Ok(());
         }
-        match self.session.ask(&Request::Batch { requests }) {
-            Ok(_) => Ok(()),
-            Err(Trouble::Refused(refusal)) => Err(Failure::refused(refusal.message)),
-            Err(trouble) => Err(Failure::unreachable(trouble)),
-        }
+        self.session.ask(&Request::Batch { requests }).map(drop)
     }
 
     /// `-E` names the scheduler and its flags; what the service has besides, from a file, stays as it is.

@@ -12,9 +12,17 @@ pub(crate) fn line_by_line(front: &Front) -> Outcome {
     lines(front, io::stdin().lock().lines())
 }
 
+/// A change, and the line that asks for it.
+struct Rule {
+    /// Line of the input, from 0; none for what goes before the input.
+    line: Option<usize>,
+    request: Request,
+    subject: Subject,
+}
+
 /// `-R --atomic`: all lines, or none if one of them cannot be. `first` goes before them.
-pub(crate) fn atomic(front: &Front, first: Vec<Request>) -> Outcome {
-    match batch(front, first).and_then(|requests| front.change_all(requests)) {
+pub(crate) fn atomic(front: &Front, first: Option<Request>) -> Outcome {
+    match rules(front, first).and_then(|rules| carry_out(front, &rules)) {
         Ok(()) => Outcome::DONE,
         Err(failure) => Outcome::failed(failure),
     }
@@ -24,7 +32,7 @@ pub(crate) fn atomic(front: &Front, first: Vec<Request>) -> Outcome {
 /// from that table. Lines that begin with `#` are comments.
 pub(crate) fn replace(front: &Front, whole: bool) -> Outcome {
     if whole {
-        return atomic(front, vec![Request::Flush]);
+        return atomic(front, Some(Request::Flush));
     }
     let input = match io::read_to_string(io::stdin().lock()) {
         Ok(input) => input,
@@ -54,26 +62,41 @@ fn lines(front: &Front, input: impl Iterator<Item = io::Result<String>>) -> Outc
     last
 }
 
-fn batch(front: &Front, first: Vec<Request>) -> Result<Vec<Request>, Failure> {
-    let mut requests = first;
-    for (number, line) in io::stdin().lock().lines().enumerate() {
-        let line = line.map_err(|error| unreadable(&error))?;
-        let words = words(&line, &front.program);
-        if words.is_empty() || line.starts_with('#') {
+/// Reads every line before anything is asked: the line of an error is the input's, comments and blank lines counted.
+fn rules(front: &Front, first: Option<Request>) -> Result<Vec<Rule>, Failure> {
+    let mut rules: Vec<_> =
+        first.map(|request| Rule { line: None, request, subject: Subject::Service }).into_iter().collect();
+    for (line, text) in io::stdin().lock().lines().enumerate() {
+        let text = text.map_err(|error| unreadable(&error))?;
+        let words = words(&text, &front.program);
+        if words.is_empty() || text.starts_with('#') {
             continue;
         }
-        let request = match Intent::parse(&words, &front.program) {
-            Ok(Intent::Change { request, .. }) => front.completed(request)?,
-            Ok(_) => return Err(in_line(number, &Failure::usage("--atomic takes only lines that change the table"))),
-            Err(failure) => return Err(in_line(number, &failure)),
+        let (request, subject) = match Intent::parse(&words, &front.program) {
+            Ok(Intent::Change { request, subject }) => (front.completed(request)?, subject),
+            Ok(_) => return Err(in_line(line, &Failure::usage("--atomic takes only lines that change the table"))),
+            Err(failure) => return Err(in_line(line, &failure)),
         };
-        requests.push(request);
+        rules.push(Rule { line: Some(line), request, subject });
     }
-    Ok(requests)
+    Ok(rules)
 }
 
-fn in_line(number: usize, failure: &Failure) -> Failure {
-    let message = format!("line {}: {} (nothing was changed)", number + 1, failure.message.trim_end());
+/// Asks for all of them at once. A refusal that is about one of them is told as of its line.
+fn carry_out(front: &Front, rules: &[Rule]) -> Result<(), Failure> {
+    let requests = rules.iter().map(|rule| rule.request.clone()).collect();
+    front.change_all(requests).map_err(|trouble| {
+        let rule = trouble.request().and_then(|index| rules.get(index));
+        let failure = Failure::of(trouble, rule.map_or(Subject::Service, |rule| rule.subject));
+        match rule.and_then(|rule| rule.line) {
+            Some(line) => in_line(line, &failure),
+            None => failure,
+        }
+    })
+}
+
+fn in_line(line: usize, failure: &Failure) -> Failure {
+    let message = format!("line {}: {} (nothing was changed)", line + 1, failure.message.trim_end());
     Failure { message, ..failure.clone() }
 }
 

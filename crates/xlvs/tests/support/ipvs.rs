@@ -20,8 +20,8 @@ impl Table {
             Request::List => Ok(Response::Listing(self.listing())),
             Request::Batch { requests } => {
                 let mut whole = self.clone();
-                for request in requests {
-                    whole.change(request)?;
+                for (index, request) in requests.iter().enumerate() {
+                    whole.change(request).map_err(|refusal| Refusal { request: Some(index), ..refusal })?;
                 }
                 *self = whole;
                 self.done()
@@ -111,5 +111,5 @@ fn view(server: &RealServer) -> ServerView {
 
 /// A refusal whose words are not IPVS's: those come from the program.
 fn refusal(kind: RefusalKind) -> Refusal {
-    Refusal { kind, message: format!("the table says {kind:?}") }
+    Refusal { kind, message: format!("the table says {kind:?}"), request: None }
 }

@@ -1,14 +1,17 @@
 //! What the tests of the binary share: a daemon that is not one, and a place with the program's names in it.
 #![allow(dead_code, reason = "every test file uses a part of this")]
 
+pub(crate) mod host;
 pub(crate) mod ipvs;
+pub(crate) mod node;
+pub(crate) mod recording;
 
 use api::{Reply, Request};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -91,6 +94,11 @@ impl Place {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.path("socket")
+    }
+
+    /// Lets others than root find what is here.
+    pub(crate) fn open_to_everybody(&self) {
+        std::fs::set_permissions(self.directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// A command that finds the program by all its names, and the socket here.

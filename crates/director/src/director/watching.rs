@@ -1,0 +1,60 @@
+//! What follows from the network: which services this node forwards, and which servers are reached.
+
+use super::Director;
+use crate::observe::events::News;
+use crate::observe::{Differences, Network};
+use crate::plane::Plane;
+use model::VirtualService;
+use std::time::Instant;
+
+impl<P: Plane, N: Network> Director<P, N> {
+    /// The network has changed.
+    pub(crate) fn hear(&mut self, news: &News, now: Instant) {
+        let differences = self.observer.look_at_neighbours(&news.neighbours, now);
+        self.follow(&differences);
+    }
+
+    /// Asks again for next hops that do not answer.
+    pub(crate) fn ask_again(&mut self, now: Instant) {
+        let differences = self.observer.ask_again(now);
+        self.follow(&differences);
+    }
+
+    /// A full look at the network.
+    pub(crate) fn look(&mut self, now: Instant) {
+        match self.observer.look(&self.servers(), now) {
+            Ok(differences) => {
+                self.interfaces.heal(&mut self.plane, self.observer.links());
+                self.follow(&differences);
+            }
+            Err(error) => tracing::warn!(%error, "cannot look at the network; what was seen last stays"),
+        }
+    }
+
+    /// A full comparison with the maps.
+    pub(crate) fn heal(&mut self) {
+        self.reconciler.refresh(&self.plane);
+        match self.reconcile(None) {
+            Ok(0) => self.trouble = None,
+            Ok(changes) => {
+                self.trouble = None;
+                tracing::warn!(changes, "the maps differed from the configuration; healed");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Brings the services that `differences` touch in line.
+    fn follow(&mut self, differences: &Differences) {
+        if differences.is_empty() {
+            return;
+        }
+        let concerned = |service: &&VirtualService| {
+            differences.owned.contains(&service.key.endpoint.ip())
+                || service.servers.iter().any(|server| differences.servers.contains(&server.endpoint.ip()))
+        };
+        let keys = self.store.services().values().filter(concerned).map(|service| service.key).collect();
+        // A failure is logged there and tried again by the next full comparison.
+        let _ = self.reconcile(Some(&keys));
+    }
+}

@@ -1,0 +1,57 @@
+//! The configuration file as a source: the truth for what it names, each time it says something new.
+
+use super::{Receipt, Store, rules};
+use api::Refusal;
+use model::{Config, ServiceKey, Timeouts};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What was last taken over from a configuration file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct FileMark {
+    /// Hash of the services as parsed: comments and layout do not count.
+    pub(crate) hash: u64,
+    /// The services it named.
+    pub(crate) named: BTreeSet<ServiceKey>,
+    /// It set time-outs.
+    pub(crate) timeouts: bool,
+}
+
+impl Store {
+    /// Takes a configuration file over: it is the truth for what it names, now or at the last time. `None`: it says
+    /// what it said before, so that what was edited since then stays.
+    pub(crate) fn adopt(&mut self, config: &Config) -> Result<Option<Receipt>, Refusal> {
+        let services = &config.services;
+        let named = services.iter().map(|service| service.key).collect();
+        let mark = FileMark { hash: hash(config), named, timeouts: config.timeouts != Timeouts::default() };
+        if self.file.as_ref().is_some_and(|file| file.hash == mark.hash) {
+            return Ok(None);
+        }
+        for service in services {
+            rules::check_service(&service.key)?;
+            service.servers.iter().try_for_each(|server| rules::check_server(&service.key, server))?;
+        }
+        let mut receipt = self.receipt();
+        let forgotten = self.file.take();
+        if mark.timeouts || forgotten.as_ref().is_some_and(|file| file.timeouts) {
+            self.timeouts = config.timeouts;
+        }
+        for key in forgotten.iter().flat_map(|file| &file.named).filter(|key| !mark.named.contains(key)) {
+            self.put(*key, None, &mut receipt);
+        }
+        for service in services {
+            let mut service = service.clone();
+            service.servers.iter_mut().for_each(|server| *server = server.in_service(&service.key));
+            self.put(service.key, Some(service), &mut receipt);
+        }
+        self.file = Some(mark);
+        self.generation += 1;
+        Ok(Some(receipt))
+    }
+}
+
+/// FNV-1a over the canonical JSON of what is taken over: the same on every machine and in every build.
+fn hash(config: &Config) -> u64 {
+    let text = serde_json::to_vec(&(&config.services, config.timeouts)).unwrap_or_default();
+    text.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,21 @@
+//! What takes a change of the [`Store`](super::Store) back.
+
+use super::FileMark;
+use model::{ServiceKey, Timeouts, VirtualService};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a change touched, as it was before.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    pub(super) services: BTreeMap<ServiceKey, Option<VirtualService>>,
+    pub(super) timeouts: Timeouts,
+    pub(super) generation: u64,
+    pub(super) file: Option<FileMark>,
+}
+
+impl Receipt {
+    /// The services that are other than before.
+    pub(crate) fn touched(&self) -> BTreeSet<ServiceKey> {
+        self.services.keys().copied().collect()
+    }
+}

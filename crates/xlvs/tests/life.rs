@@ -1,0 +1,147 @@
+//! The life of the real daemon: what it leaves, what it keeps, and who may be beside it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod support;
+
+use nix::sys::signal::Signal;
+use support::Said;
+use support::node::{Node, finish};
+
+const SERVICE: &str = "[[service]]\nlisten = \"tcp 198.51.100.10:80\"\nscheduler = \"rr\"\nmethod = \"nat\"\n";
+
+/// A node with a daemon on `e0` and a service with two servers.
+fn running() -> Node {
+    let mut node = Node::new();
+    node.start(&["--interface", "e0"]);
+    for line in ["-A -t 198.51.100.10:80 -s wrr", "-a -t 198.51.100.10:80 -r 198.51.100.2:0 -m -w 3"] {
+        node.ipvsadm(line);
+    }
+    node.ipvsadm("-a -t 198.51.100.10:80 -r 198.51.100.3 -m");
+    assert!(node.is_attached());
+    node
+}
+
+fn saved(node: &Node) -> String {
+    node.ipvsadm("-Sn")
+}
+
+fn lines(log: &str, word: &str) -> usize {
+    log.lines().filter(|line| line.contains(word)).count()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn stop_and_sigterm_leave_nothing() {
+    for by_signal in [true, false] {
+        let mut node = running();
+        if by_signal {
+            node.signal(Signal::SIGTERM);
+        } else {
+            assert_eq!(node.say("stop"), Said { out: String::new(), err: String::new(), code: 0 });
+        }
+        assert_eq!(node.ended(), Some(0), "{}", node.log());
+        assert!(node.is_clean(), "{}", node.log());
+        node.start(&[]);
+        assert_eq!(saved(&node), "");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn kill_nine_and_keep_forwarding_keep_everything() {
+    let mut node = running();
+    let rules = saved(&node);
+    let generation = node.status()["generation"].clone();
+    for by_signal in [true, false] {
+        if by_signal {
+            node.signal(Signal::SIGKILL);
+            assert_eq!(node.ended(), None);
+        } else {
+            assert_eq!(node.say("stop --keep-forwarding").code, 0);
+            assert_eq!(node.ended(), Some(0));
+        }
+        assert!(node.is_attached());
+        let said = node.say("status");
+        assert!(said.err.starts_with("xlvs: no daemon at ") && said.code == 1, "{said:?}");
+        // Attached to what it was attached to, without being told again.
+        node.start(&[]);
+        assert_eq!(saved(&node), rules);
+        assert_eq!(node.status()["generation"], generation);
+        assert_eq!(node.status()["interfaces"][0]["name"], "e0");
+    }
+    assert_eq!(lines(&node.log(), "generation=3 changes=0"), 2, "{}", node.log());
+    node.signal(Signal::SIGKILL);
+    node.ended();
+    // Without a daemon. Indices of interfaces have names only in their own namespace.
+    let mut detach = node.host.command(env!("CARGO_BIN_EXE_xlvs"));
+    detach.args(["detach", "--all", "--pin-dir"]).arg(node.pins()).env("XLVS_SOCKET", node.place.socket());
+    assert_eq!(finish(detach), Said { out: "detached e0\n".to_owned(), err: String::new(), code: 0 });
+    assert!(!node.is_attached());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn hang_up_reads_the_file_again() {
+    let mut node = Node::new();
+    let file = node.write("xlvs.toml", SERVICE);
+    node.start(&["-c", &file, "--interface", "e0"]);
+    node.ipvsadm("-A -t 198.51.100.10:81 -s rr");
+    let reload = |node: &mut Node, text: &str, word: &str| {
+        let before = lines(&node.log(), word);
+        node.write("xlvs.toml", text);
+        node.signal(Signal::SIGHUP);
+        node.wait_for(word, |node| lines(&node.log(), word) > before);
+        saved(node)
+    };
+    let server = format!("{SERVICE}servers = [{{ address = \"198.51.100.2:8080\", weight = 7 }}]\n");
+    let expected = "-A -t 198.51.100.10:80 -s rr\n\
+        -a -t 198.51.100.10:80 -r 198.51.100.2:8080 -m -w 7\n\
+        -A -t 198.51.100.10:81 -s rr\n";
+    assert_eq!(reload(&mut node, &server, "configuration file taken over"), expected);
+    assert_eq!(reload(&mut node, &format!("# why\n{server}"), "says what it said before"), expected);
+    // What cannot be read changes nothing, and the place is named.
+    let malformed = format!("{server}\n[[service]]\nlisten = 5\n");
+    assert_eq!(reload(&mut node, &malformed, "xlvs.toml:8:10: "), expected);
+    std::fs::remove_file(&file).unwrap();
+    node.signal(Signal::SIGHUP);
+    node.wait_for("the missing file", |node| node.log().contains("xlvs.toml: No such file"));
+    assert_eq!(saved(&node), expected);
+    // What the file no longer names goes; what it never named stays.
+    assert_eq!(reload(&mut node, "", "configuration file taken over"), "-A -t 198.51.100.10:81 -s rr\n");
+    assert!(node.is_attached());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn hang_up_attaches_to_interfaces_that_the_file_names_now() {
+    let mut node = Node::new();
+    let file = node.write("xlvs.toml", "");
+    node.start(&["-c", &file]);
+    assert!(!node.is_attached());
+    node.write("xlvs.toml", "[director]\ninterfaces = [\"xlvs-none\", \"e0\"]\n");
+    node.signal(Signal::SIGHUP);
+    node.wait_for("the interface", |node| node.is_attached());
+    assert!(node.log().contains("there is no interface xlvs-none"), "{}", node.log());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_second_daemon_is_refused_and_harms_nobody() {
+    let node = running();
+    let (rules, pid) = (saved(&node), node.status()["pid"].clone());
+    let refused = |finished: Said, word: &str| {
+        assert_eq!((finished.code, finished.out.as_str()), (1, ""), "{finished:?}");
+        assert!(finished.err.lines().count() == 1 && finished.err.contains(word), "{finished:?}");
+    };
+    // The same socket, then the same pins behind another one.
+    let socket = node.place.socket();
+    refused(node.run_to_its_end(&[]), socket.to_str().unwrap());
+    let mut command = node.run_command(&["--interface", "e0"]);
+    let other = node.place.path("other");
+    command.env("XLVS_SOCKET", &other);
+    refused(finish(command), node.pins().to_str().unwrap());
+    assert!(!other.exists() && !node.place.path("other.lock").exists());
+    assert_eq!((saved(&node), node.status()["pid"].clone()), (rules, pid));
+    assert!(node.is_attached());
+}

@@ -1,0 +1,228 @@
+//! Datagrams and connections through the real daemon, from one segment to another: by NAT, by direct routing, and to
+//! the director itself. Answers come from threads of this test.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+use support::host::{Host, add_address};
+use support::node::Node;
+
+const PORT: u16 = 7;
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(5));
+
+/// The addresses of one family.
+struct Family {
+    client: &'static str,
+    client_network: &'static str,
+    client_back: &'static str,
+    virtual_address: &'static str,
+    director: &'static str,
+    servers: [&'static str; 2],
+    prefix: &'static str,
+}
+
+const FAMILIES: [Family; 2] = [
+    Family {
+        client: "198.51.100.2",
+        client_network: "198.51.100.0/24",
+        client_back: "10.0.1.2",
+        virtual_address: "198.51.100.10",
+        director: "10.0.1.1",
+        servers: ["10.0.1.11", "10.0.1.12"],
+        prefix: "24",
+    },
+    Family {
+        client: "2001:db8:1::2",
+        client_network: "2001:db8:1::/64",
+        client_back: "fd00:1::2",
+        virtual_address: "2001:db8:1::10",
+        director: "fd00:1::1",
+        servers: ["fd00:1::11", "fd00:1::12"],
+        prefix: "64",
+    },
+];
+
+impl Family {
+    fn service(&self) -> SocketAddr {
+        endpoint(self.virtual_address)
+    }
+}
+
+fn endpoint(address: &str) -> SocketAddr {
+    SocketAddr::new(address.parse::<IpAddr>().unwrap(), PORT)
+}
+
+/// A director that runs, a client, and two servers that answer with their names.
+struct Lab {
+    node: Node,
+    client: Host,
+    _servers: [Host; 2],
+}
+
+impl Lab {
+    /// `direct`: servers hold the virtual addresses and answer clients past the director.
+    fn new(direct: bool) -> Self {
+        let mut node = Node::new();
+        let client = Host::new("client");
+        node.switch.plug(&client, "e0", "br0", &["198.51.100.2/24", "2001:db8:1::2/64"]);
+        // Its leg on the servers' segment, where direct answers come in.
+        node.switch.plug(&client, "e1", "br1", &["10.0.1.2/24", "fd00:1::2/64"]);
+        let servers = [("one", 0), ("two", 1)].map(|(name, number)| {
+            let server = Host::new(name);
+            node.switch.plug(&server, "e0", "br1", &[]);
+            for family in &FAMILIES {
+                connect(&server, family, number, direct);
+            }
+            serve(&server, name);
+            server
+        });
+        node.start(&["--interface", "e0", "--interface", "e1"]);
+        Self { node, client, _servers: servers }
+    }
+
+    /// Adds a service of `kind` (`-t`, `-u`) with `servers`, and waits until all are reached.
+    fn balance(&mut self, kind: &str, family: &Family, servers: &[SocketAddr], method: &str) {
+        let service = family.service();
+        self.node.ipvsadm(&format!("-A {kind} {service} -s rr"));
+        for server in servers {
+            self.node.ipvsadm(&format!("-a {kind} {service} -r {server} {method}"));
+        }
+        self.node.wait_for("the servers", |node| !node.status()["notes"].to_string().contains("not in the rotation"));
+    }
+
+    /// Who answers `count` new flows.
+    fn answers(&self, kind: &str, family: &Family, count: usize) -> BTreeMap<String, usize> {
+        let mut answers = BTreeMap::new();
+        for _ in 0..count {
+            let text = self.client.run(|| if kind == "-u" { datagram(family) } else { connection(family) });
+            let text = text.unwrap_or_else(|error| panic!("{kind} {}: {error}\n{}", family.client, self.node.status()));
+            let (name, seen) = text.split_once(' ').unwrap();
+            assert_eq!(seen, family.client, "the server sees another client");
+            *answers.entry(name.to_owned()).or_default() += 1;
+        }
+        answers
+    }
+
+    /// The columns after the endpoint in a line of a listing.
+    fn row(&self, line: &str, endpoint: SocketAddr) -> Vec<String> {
+        let listing = self.node.ipvsadm(line);
+        let row = listing.lines().find(|line| line.contains(&format!(" {endpoint} ")));
+        let row = row.unwrap_or_else(|| panic!("no {endpoint}: {listing}")).split_whitespace();
+        row.skip_while(|word| *word != endpoint.to_string()).skip(1).map(str::to_owned).collect()
+    }
+}
+
+fn connect(server: &Host, family: &Family, number: usize, direct: bool) {
+    add_address(server, &format!("{}/{}", family.servers[number], family.prefix), "e0");
+    if !direct {
+        server.ip(&format!("route add default via {}", family.director));
+        return;
+    }
+    server.sysctl("ipv4.conf.all.arp_ignore=1");
+    server.sysctl("ipv4.conf.all.arp_announce=2");
+    add_address(server, family.virtual_address, "lo");
+    server.ip(&format!("route add {} via {}", family.client_network, family.client_back));
+}
+
+/// Answers on every address: by name, and with the client it sees.
+fn serve(host: &Host, name: &'static str) {
+    let listener = host.run(|| TcpListener::bind(("::", PORT)).unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let client = stream.peer_addr().unwrap().ip().to_canonical();
+            let _ = (&stream).write_all(format!("{name} {client}").as_bytes());
+        }
+    });
+    for family in &FAMILIES {
+        for address in [family.servers[0], family.servers[1], family.virtual_address] {
+            // A socket for each address, so that answers leave from the one that was asked.
+            let Ok(socket) = host.run(|| UdpSocket::bind(endpoint(address))) else { continue };
+            std::thread::spawn(move || {
+                let mut buffer = [0; 64];
+                while let Ok((_, client)) = socket.recv_from(&mut buffer) {
+                    let _ = socket.send_to(format!("{name} {}", client.ip()).as_bytes(), client);
+                }
+            });
+        }
+    }
+}
+
+fn datagram(family: &Family) -> io::Result<String> {
+    let socket = UdpSocket::bind((family.client, 0))?;
+    socket.set_read_timeout(PATIENCE)?;
+    socket.connect(family.service())?;
+    socket.send(b"who")?;
+    let mut buffer = [0; 64];
+    let size = socket.recv(&mut buffer)?;
+    Ok(String::from_utf8_lossy(&buffer[..size]).into_owned())
+}
+
+fn connection(family: &Family) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&family.service(), Duration::from_secs(5))?;
+    stream.set_read_timeout(PATIENCE)?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn each(names: [&str; 2], count: usize) -> BTreeMap<String, usize> {
+    names.map(|name| (name.to_owned(), count)).into()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn datagrams_and_connections_are_balanced() {
+    for (direct, method) in [(false, "-m"), (true, "-g")] {
+        let mut lab = Lab::new(direct);
+        for family in &FAMILIES {
+            for kind in ["-u", "-t"] {
+                lab.balance(kind, family, &family.servers.map(endpoint), method);
+                assert_eq!(lab.answers(kind, family, 12), each(["one", "two"], 6), "{method} {kind} {}", family.client);
+            }
+            let service = family.service();
+            for server in family.servers.map(endpoint) {
+                // Six datagrams, six flows, none of them active; NAT sees the answers.
+                let forward = if direct { "Route" } else { "Masq" };
+                assert_eq!(lab.row(&format!("-Ln -u {service}"), server), [forward, "1", "0", "6"]);
+                let replies = if direct { "0" } else { "6" };
+                assert_eq!(lab.row(&format!("-Ln --stats -u {service}"), server)[..3], ["6", "6", replies]);
+            }
+        }
+        assert_eq!(lab.node.status()["notes"].to_string(), "[]");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn port_0_of_a_server_is_the_port_of_the_service() {
+    let mut lab = Lab::new(false);
+    for family in &FAMILIES {
+        let mut servers = family.servers.map(endpoint);
+        servers[1].set_port(0);
+        lab.balance("-t", family, &servers, "-m");
+        assert_eq!(lab.answers("-t", family, 10), each(["one", "two"], 5));
+        let line = format!("-Ln --stats -t {}", family.service());
+        assert_eq!(lab.row(&line, servers[1])[0], "5");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_director_that_is_a_server_too_serves_by_direct_routing() {
+    let mut lab = Lab::new(true);
+    serve(&lab.node.host, "director");
+    for family in &FAMILIES {
+        for kind in ["-u", "-t"] {
+            lab.balance(kind, family, &[endpoint(family.director), endpoint(family.servers[0])], "-g");
+            let expected = each(["director", "one"], 10);
+            assert_eq!(lab.answers(kind, family, 20), expected, "{kind} {}", family.client);
+        }
+    }
+    let counters = &lab.node.status()["counters"];
+    assert!(counters["pass_local_server"].as_u64().unwrap() >= 2 * (10 + 10 * 4), "{counters}");
+}
