@@ -118,14 +118,11 @@ impl Dataplane {
     }
 
     /// What the maps say.
-    pub fn actual(&self) -> State {
-        let services = snapshot::services(&self.maps).unwrap_or_else(|error| {
-            tracing::error!("{error}");
-            Vec::new()
-        });
+    pub fn actual(&self) -> Result<State, Error> {
+        let services = snapshot::services(&self.maps)?;
         let services = services.into_iter().map(|found| (found.key, self.state_of(found)));
         let timeouts = self.maps.settings.get(0).map(settings::timeouts).unwrap_or_default();
-        State { services: services.collect(), timeouts }
+        Ok(State { services: services.collect(), timeouts })
     }
 
     /// Names and `any` are not in the maps: they are as last applied here.

@@ -54,7 +54,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             Some(lines) => crate::store::restore(&lines).map_err(crate::Error::Kept)?,
             None => Default::default(),
         };
-        let reconciler = Reconciler::new(plane.actual());
+        let reconciler = Reconciler::new(plane.actual()?);
         Ok(Self {
             plane,
             observer: Observer::new(network),

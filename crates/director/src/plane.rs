@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// The only writer of maps.
 pub(crate) trait Plane {
-    fn actual(&self) -> State;
+    fn actual(&self) -> Result<State, Error>;
     fn apply(&mut self, change: &Change) -> Result<(), Error>;
     fn attach(&mut self, interface: &str, force: bool) -> Result<Attachment, Error>;
     fn detach(&mut self, interface: &str) -> Result<(), Error>;
@@ -25,7 +25,7 @@ pub(crate) trait Plane {
 }
 
 impl Plane for Dataplane {
-    fn actual(&self) -> State {
+    fn actual(&self) -> Result<State, Error> {
         Self::actual(self)
     }
     fn apply(&mut self, change: &Change) -> Result<(), Error> {

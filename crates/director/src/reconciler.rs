@@ -24,9 +24,13 @@ impl Reconciler {
         &self.actual
     }
 
-    /// Compares with the maps themselves from now on: drift becomes part of the next plan.
+    /// Compares with the maps themselves from now on: drift becomes part of the next plan. Maps that cannot be read
+    /// now are believed to be as they were.
     pub(crate) fn refresh<P: Plane>(&mut self, plane: &P) {
-        self.actual = plane.actual();
+        match plane.actual() {
+            Ok(actual) => self.actual = actual,
+            Err(error) => tracing::error!("{error}"),
+        }
     }
 
     /// Brings the services of `scope` (all without it) to `desired`. Gives the number of changes.

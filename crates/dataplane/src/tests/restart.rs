@@ -20,7 +20,7 @@ fn fill(plane: &mut Dataplane) -> State {
         }
     }
     plane.apply(&Change::SetTimeouts(Timeouts { tcp: 100, tcp_fin: 20, udp: 30 })).unwrap();
-    plane.actual()
+    plane.actual().unwrap()
 }
 
 #[test]
@@ -38,12 +38,12 @@ fn what_was_applied_is_there_again_after_a_new_start() {
         assert!(matches!(refusal, Error::Busy { pid: Some(pid), .. } if pid == std::process::id()), "{refusal}");
         drop(plane);
         let again = Dataplane::open(&options(directory)).unwrap();
-        assert_eq!(again.actual(), before);
+        assert_eq!(again.actual().unwrap(), before);
         assert_eq!(again.attachments().unwrap(), [attachment]);
         drop(again);
         assert_eq!(detach_all(directory).unwrap(), ["xlvs-a"]);
         let empty = Dataplane::open(&options(directory)).unwrap();
-        assert_eq!(empty.actual(), State::default());
+        assert_eq!(empty.actual().unwrap(), State::default());
         assert_eq!(empty.attachments().unwrap(), []);
     });
 }

@@ -50,8 +50,8 @@ fn attachment(name: &str) -> Attachment {
 }
 
 impl Plane for FakePlane {
-    fn actual(&self) -> State {
-        self.kernel().state.clone()
+    fn actual(&self) -> Result<State, Error> {
+        Ok(self.kernel().state.clone())
     }
     fn apply(&mut self, change: &Change) -> Result<(), Error> {
         let mut kernel = self.kernel();
