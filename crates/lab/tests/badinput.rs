@@ -38,8 +38,8 @@ const LINES: [(&str, &str); 26] = [
 ];
 
 #[test]
+#[ignore = "needs root"]
 fn malformed_command_lines_change_nothing() {
-    lab::root_or_skip!();
     let (lab, director) = ready();
     let before = picture(&director);
     for (line, word) in LINES {
@@ -51,8 +51,8 @@ fn malformed_command_lines_change_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn malformed_files_start_nothing() {
-    lab::root_or_skip!();
     let (lab, director) = ready();
     let service = "[[service]]\nlisten = \"tcp 198.51.100.10:90\"\nscheduler = \"rr\"\nmethod = \"nat\"\n";
     let files = [
@@ -79,8 +79,8 @@ fn malformed_files_start_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_daemon_that_cannot_work_says_why_and_leaves_nothing() {
-    lab::root_or_skip!();
     let lab = Lab::build(Topology::point_to_point(Mode::Nat)).unwrap();
     let without = |what: &str| format!("setpriv --bounding-set {what} --inh-caps {what}");
     let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
@@ -103,8 +103,8 @@ fn a_daemon_that_cannot_work_says_why_and_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_second_director_is_refused() {
-    lab::root_or_skip!();
     let (lab, director) = ready();
     let before = picture(&director);
     // Other socket, same pins.

@@ -9,14 +9,14 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 #[test]
+#[ignore = "needs root"]
 fn kill_nine_and_restart_lose_nothing() {
-    lab::root_or_skip!();
     kill_and_restart(Topology::point_to_point(Mode::Nat), Family::V4, Entry::Direct);
 }
 
 #[test]
+#[ignore = "needs root"]
 fn kill_nine_and_restart_in_ip_netns_exec_lose_nothing() {
-    lab::root_or_skip!();
     kill_and_restart(Topology::bridged(Mode::Dr), Family::V6, Entry::IpNetnsExec);
 }
 
@@ -39,8 +39,8 @@ fn kill_and_restart(topology: Topology, family: Family, entry: Entry) {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn stop_keep_forwarding_and_restart_lose_nothing() {
-    lab::root_or_skip!();
     let (lab, mut director, scenario) = ready(Topology::point_to_point(Mode::Nat), Family::V6, Entry::Direct);
     let rules = director.ipvsadm("-Sn").unwrap();
     under_load(&lab, &scenario, || {
@@ -52,8 +52,8 @@ fn stop_keep_forwarding_and_restart_lose_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn detach_all_works_without_the_daemon() {
-    lab::root_or_skip!();
     let (lab, mut director, scenario) = ready(Topology::point_to_point(Mode::Nat), Family::V4, Entry::Direct);
     director.kill_nine().unwrap();
     assert!(lab.client.get(scenario.service()).is_ok());
@@ -64,8 +64,8 @@ fn detach_all_works_without_the_daemon() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn quiescing_loses_nothing_and_sends_nothing_new() {
-    lab::root_or_skip!();
     for (topology, family) in
         [(Topology::point_to_point(Mode::Nat), Family::V4), (Topology::bridged(Mode::Dr), Family::V6)]
     {
@@ -81,8 +81,8 @@ fn quiescing_loses_nothing_and_sends_nothing_new() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn deleting_drops_only_that_servers_flows_and_readding_revives_them() {
-    lab::root_or_skip!();
     for (topology, family) in
         [(Topology::point_to_point(Mode::Nat), Family::V4), (Topology::bridged(Mode::Dr), Family::V6)]
     {

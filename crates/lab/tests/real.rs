@@ -5,13 +5,11 @@ use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::collections::BTreeMap;
 
 #[test]
+#[ignore = "needs root"]
 fn curl_and_nginx() {
-    lab::root_or_skip!();
     for program in ["nginx", "curl"] {
-        if !["/usr/sbin", "/usr/bin"].iter().any(|directory| std::path::Path::new(directory).join(program).exists()) {
-            lab::skip(module_path!(), &format!("{program} is not installed (apt-get install {program})"));
-            return;
-        }
+        let is_there = |directory: &&str| std::path::Path::new(directory).join(program).exists();
+        assert!(["/usr/sbin", "/usr/bin"].iter().any(is_there), "{program} is not installed: cargo xtask setup");
     }
     for topology in [Topology::one_armed(Mode::Nat), Topology::bridged(Mode::Dr)] {
         let lab = Lab::build_with(topology, ServerKind::Nginx).unwrap();

@@ -8,8 +8,8 @@ use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::time::{Duration, Instant};
 
 #[test]
+#[ignore = "needs root"]
 fn a_server_that_is_not_there_gets_nothing() {
-    lab::root_or_skip!();
     let (lab, director, scenario) = ready(Topology::bridged(Mode::Dr));
     let ghost = format!("-t {} -r 10.0.0.99:80", scenario.service());
     director.ipvsadm(&format!("-a {ghost} -g -w 5")).unwrap();
@@ -18,8 +18,8 @@ fn a_server_that_is_not_there_gets_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_server_that_goes_away_leaves_the_rotation() {
-    lab::root_or_skip!();
     let (lab, _director, scenario) = ready(Topology::point_to_point(Mode::Nat));
     Device::new(&lab.servers[2].host, "e0").down().unwrap();
     let begin = Instant::now();
@@ -30,8 +30,8 @@ fn a_server_that_goes_away_leaves_the_rotation() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_virtual_address_is_forwarded_only_while_it_is_ours() {
-    lab::root_or_skip!();
     let (lab, director, scenario) = ready(Topology::point_to_point(Mode::Nat));
     let counted = |name: &str| director.status().unwrap()["counters"][name].as_u64().unwrap();
     let (outside, inside) = (Device::new(&lab.director, "d0"), Device::new(&lab.director, "lo"));
@@ -54,8 +54,8 @@ fn a_virtual_address_is_forwarded_only_while_it_is_ours() {
 
 /// Also the proof that the lab would see wrong checksums.
 #[test]
+#[ignore = "needs root"]
 fn partial_checksums_are_recognised() {
-    lab::root_or_skip!();
     let (lab, director, scenario) = ready(Topology::point_to_point(Mode::Nat));
     assert_eq!(sixty(&lab, &scenario).ok, 60);
     let partial = || director.status().unwrap()["interfaces"][0]["partial_checksums"].as_u64().unwrap();
@@ -68,8 +68,8 @@ fn partial_checksums_are_recognised() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn schedulers_share_as_they_should() {
-    lab::root_or_skip!();
     let (lab, director, scenario) = ready(Topology::one_armed(Mode::Nat));
     let service = scenario.service();
     let weigh = |number: usize, weight: u32| {

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 #[test]
+#[ignore = "needs root"]
 fn servers_are_reached_by_plain_routing() {
-    lab::root_or_skip!();
     for topology in [Topology::point_to_point(Mode::Nat), Topology::bridged(Mode::Nat)] {
         let lab = Lab::build(topology).unwrap();
         for (family, server) in
@@ -28,11 +28,8 @@ fn servers_are_reached_by_plain_routing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn nat_topologies_carry_traffic() {
-    lab::root_or_skip!();
-    if !has_nft() {
-        return;
-    }
     for topology in [Topology::point_to_point(Mode::Nat), Topology::bridged(Mode::Nat), Topology::one_armed(Mode::Nat)]
     {
         let lab = Lab::build(topology).unwrap();
@@ -55,11 +52,8 @@ fn nat_topologies_carry_traffic() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn direct_routing_topologies_carry_traffic() {
-    lab::root_or_skip!();
-    if !has_nft() {
-        return;
-    }
     for topology in [Topology::point_to_point(Mode::Dr), Topology::bridged(Mode::Dr), Topology::one_armed(Mode::Dr)] {
         let lab = Lab::build(topology).unwrap();
         for family in Family::ALL {
@@ -110,14 +104,6 @@ fn word(family: Family) -> &'static str {
 
 fn mac(host: &Namespace, device: &str) -> String {
     Device::new(host, device).mac().unwrap().0.map(|byte| format!("{byte:02x}")).join(":")
-}
-
-fn has_nft() -> bool {
-    let found = ["/usr/sbin/nft", "/sbin/nft"].iter().any(|path| std::path::Path::new(path).exists());
-    if !found {
-        lab::skip(module_path!(), "nft is not installed (apt-get install nftables)");
-    }
-    found
 }
 
 fn nft(host: &Namespace, rules: &str) {
