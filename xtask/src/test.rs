@@ -19,12 +19,12 @@ pub(crate) fn run(filters: &[String]) -> Result<()> {
         eprintln!("NOTE: not root: tests that need network namespaces or bpf(2) are SKIPPED");
     }
     if workspace::find_program("cargo-nextest").is_some() {
-        summary.step("tests (nextest)", || nextest(filters))?;
         if filters.is_empty() {
             summary.step("documentation examples", || {
-                step::execute(&mut workspace::cargo(["test", "--workspace", "--all-features", "--doc"]))
+                step::execute(&mut workspace::cargo(["test", "--quiet", "--workspace", "--all-features", "--doc"]))
             })?;
         }
+        summary.step("tests (nextest)", || nextest(filters))?;
     } else {
         summary.step("tests", || pure_tests(filters))?;
         summary.step("tests in the lab, one at a time", || serial_tests(filters))?;

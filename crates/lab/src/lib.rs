@@ -19,7 +19,6 @@ pub mod topology;
 pub mod view;
 pub mod work;
 
-
 pub use lab::{BULK, Lab};
 pub use scenario::{Bulk, Outcome, Scenario};
 pub use topology::{Arms, Fabric, Family, Mode, Topology};
