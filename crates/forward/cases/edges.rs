@@ -145,6 +145,11 @@ fn malformed4() -> Case {
         bytes[offset] = value;
         steps.push(raw(&bytes, DropMalformed));
     }
+    // A flipped bit in the header, with and without options.
+    for (mut bytes, offset) in [(whole.clone(), 18), (NAT4.request(4000).syn().options(&[1; 12]).build().bytes, 41)] {
+        bytes[offset] ^= 4;
+        steps.push(raw(&bytes, DropMalformed));
+    }
     for length in [34, 40, 53, whole.len() - 1] {
         steps.push(raw(&whole[..length], DropMalformed));
     }

@@ -2,7 +2,7 @@
 
 use crate::abi::{Address4, Address6, FlowKey, Port};
 use crate::{Address, Counter, Frame};
-use wire::{Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
+use wire::{Be32, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
 
 /// What the forwarding path needs to know of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +58,8 @@ pub trait Parse: Address {
     fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter>;
 }
 
+/// Words of IPv4 options, at most.
+const MAX_OPTION_WORDS: usize = 10;
 /// Extension headers that are looked behind, at most.
 const MAX_EXTENSIONS: usize = 6;
 /// A transport header further into the frame than this is not looked for.
@@ -71,7 +73,7 @@ impl Parse for Address4 {
     #[inline(always)]
     fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
         let ip = frame.read::<Ipv4>(network).ok_or(MALFORMED)?;
-        if !ip.is_valid() {
+        if !ip.is_valid() || !is_intact(frame, network, &ip) {
             return Err(MALFORMED);
         }
         if ip.is_later_fragment() {
@@ -108,6 +110,22 @@ impl Parse for Address6 {
         }
         transport(frame, packet)
     }
+}
+
+/// The header checksum holds. A router has to look (RFC 1812 §5.2.2), or it would send on an address nobody wrote.
+#[inline(always)]
+fn is_intact<F: Frame>(frame: &F, network: usize, ip: &Ipv4) -> bool {
+    let mut sum = ip.sum();
+    let mut offset = Ipv4::LENGTH;
+    for _ in 0..MAX_OPTION_WORDS {
+        if offset >= ip.header_length() {
+            break;
+        }
+        let Some(word) = frame.read::<Be32>(network + offset) else { return false };
+        sum = sum.add32(word.bits());
+        offset += size_of::<Be32>();
+    }
+    sum.fold() == 0xffff
 }
 
 /// Walks to the transport header behind extension headers (RFC 8200 §4.1).

@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791).
-#![expect(unsafe_code, reason = "implements Header")]
+#![expect(unsafe_code, reason = "implements Header; reads the header as words")]
 
-use crate::{Be16, Be32, Header};
+use crate::{Be16, Be32, Checksum, Header};
 
 /// The fixed 20 bytes of an IPv4 header; options follow when [`header_length`](Self::header_length) is more.
 #[repr(C)]
@@ -48,6 +48,15 @@ impl Ipv4 {
         (self.version_and_length as usize & 0x0f) * 4
     }
 
+    /// Sum of the fixed part, checksum included: folds to 0xffff when there are no options and no bit has flipped.
+    #[inline(always)]
+    pub const fn sum(&self) -> Checksum {
+        // SAFETY: both are 20 bytes without padding and without an invalid pattern.
+        let words: Words = unsafe { core::mem::transmute(*self) };
+        let sum = Checksum::new().add64(u64::from_ne_bytes(words.0)).add64(u64::from_ne_bytes(words.1));
+        sum.add32(u32::from_ne_bytes(words.2))
+    }
+
     /// True for a piece of a larger datagram: more fragments follow, or this one does not start at zero.
     #[inline(always)]
     pub const fn is_fragment(&self) -> bool {
@@ -61,4 +70,8 @@ impl Ipv4 {
     }
 }
 
-const _: () = assert!(Ipv4::LENGTH == 20);
+/// The fixed part by words that are one load each.
+#[repr(C)]
+struct Words([u8; 8], [u8; 8], [u8; 4]);
+
+const _: () = assert!(Ipv4::LENGTH == 20 && size_of::<Words>() == 20);

@@ -144,6 +144,10 @@ mod tests {
             let verdict = world.send(&mut frame);
             if verdict.action != Action::Forward {
                 prop_assert_eq!(frame.bytes, before);
+            } else if let Some(defect) = defect(&frame.bytes) {
+                // The network header was checked; the transport checksum is the receiver's to judge, and is kept wrong.
+                prop_assert_eq!(defect, "transport checksum");
+                prop_assert_eq!(super::defect(&before), Some("transport checksum"));
             }
         }
     }
