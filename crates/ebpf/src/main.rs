@@ -19,15 +19,15 @@ use forward::classify::{self, NETWORK};
 use forward::{Counter, Family, Time, Verdict, decide, establish, expire, schedule, steer};
 use frame::XdpFrame;
 use maps::{JUMP_ESTABLISH4, JUMP_ESTABLISH6, JUMP_STEER4, JUMP_STEER6};
-use tables::{MapTables, Rehearsal};
+use tables::{LIVE, REHEARSAL};
 
 /// Every frame of an attached interface begins here.
 #[xdp(frags)]
 pub fn entry(context: XdpContext) -> u32 {
-    match classify::classify(&XdpFrame(context.ctx), &MapTables) {
+    match classify::classify(&XdpFrame(context.ctx), &LIVE) {
         Ok(Family::Ipv4) => jump(&context, JUMP_STEER4),
         Ok(Family::Ipv6) => jump(&context, JUMP_STEER6),
-        Err(counter) => frame::action(context.ctx, decide::conclude(Verdict::because(counter), &MapTables)),
+        Err(counter) => frame::action(context.ctx, decide::conclude(Verdict::because(counter), &LIVE)),
     }
 }
 
@@ -37,8 +37,8 @@ macro_rules! family {
         #[xdp(frags)]
         pub fn $steer(context: XdpContext) -> u32 {
             let mut frame = XdpFrame(context.ctx);
-            match steer::steer::<$address, _, _>(&mut frame, NETWORK, &MapTables, now()) {
-                Some(verdict) => frame::action(context.ctx, decide::conclude(verdict, &MapTables)),
+            match steer::steer::<$address, _, _>(&mut frame, NETWORK, &LIVE, now()) {
+                Some(verdict) => frame::action(context.ctx, decide::conclude(verdict, &LIVE)),
                 None => jump(&context, $next),
             }
         }
@@ -47,8 +47,8 @@ macro_rules! family {
         #[xdp(frags)]
         pub fn $establish(context: XdpContext) -> u32 {
             let mut frame = XdpFrame(context.ctx);
-            let verdict = establish::establish::<$address, _, _>(&mut frame, NETWORK, &MapTables, now());
-            frame::action(context.ctx, decide::conclude(verdict, &MapTables))
+            let verdict = establish::establish::<$address, _, _>(&mut frame, NETWORK, &LIVE, now());
+            frame::action(context.ctx, decide::conclude(verdict, &LIVE))
         }
 
         /// Retires and removes entries; the frame holds keys behind an Ethernet header's length. Returns how many were removed.
@@ -59,7 +59,7 @@ macro_rules! family {
             let mut offset = NETWORK;
             for _ in 0..64 {
                 let Some(key) = frame.key::<FlowKey<$address>>(offset) else { break };
-                removed += (expire::expire(&key, &MapTables, now()) == expire::Outcome::Removed) as u32;
+                removed += (expire::expire(&key, &LIVE, now()) == expire::Outcome::Removed) as u32;
                 offset += size_of::<FlowKey<$address>>();
             }
             removed
@@ -73,7 +73,7 @@ family!(Address6, steer6, establish6, expire6, JUMP_ESTABLISH6);
 /// What would become of a frame: the same steps over tables that remember nothing. The reason goes to `EXPLANATION`.
 #[xdp(frags)]
 pub fn explain(context: XdpContext) -> u32 {
-    let verdict = decide::process(&mut XdpFrame(context.ctx), &Rehearsal, now());
+    let verdict = decide::process(&mut XdpFrame(context.ctx), &REHEARSAL, now());
     maps::explain(verdict.counter);
     frame::action(context.ctx, verdict)
 }
@@ -87,7 +87,7 @@ pub fn explain(context: XdpContext) -> u32 {
 pub unsafe extern "C" fn scan_servers(service: *const Service, from: u32, minimum: u32) -> u64 {
     // SAFETY: the caller's promise; the verifier checks it again.
     match unsafe { service.as_ref() } {
-        Some(service) => schedule::scan(&MapTables, service, from, minimum).word(),
+        Some(service) => schedule::scan(&LIVE, service, from, minimum).word(),
         None => 0,
     }
 }
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn scan_servers(service: *const Service, from: u32, minimu
 pub unsafe extern "C" fn least_connection(service: *const Service) -> u32 {
     // SAFETY: as above.
     match unsafe { service.as_ref() } {
-        Some(service) => schedule::least_connection(&MapTables, service),
+        Some(service) => schedule::least_connection(&LIVE, service),
         None => forward::abi::NO_SERVER,
     }
 }
@@ -117,7 +117,7 @@ fn now() -> Time {
 fn jump(context: &XdpContext, index: u32) -> u32 {
     maps::jump(context, index);
     let verdict = Verdict::because(Counter::DropInconsistent);
-    frame::action(context.ctx, decide::conclude(verdict, &MapTables))
+    frame::action(context.ctx, decide::conclude(verdict, &LIVE))
 }
 
 /// Keeps the context type in one place for the modules below.

@@ -1,4 +1,4 @@
-//! The maps as `forward::Tables`, and a rehearsal of them that remembers nothing.
+//! The maps as `forward::Tables`.
 
 use crate::{atomic, maps};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
@@ -11,8 +11,13 @@ use forward::schedule::Scan;
 use forward::tcp_state::Direction;
 use forward::{Cell32, Cell64, Counter, InsertError, Shared, Tables};
 
-/// The maps.
-pub(crate) struct MapTables;
+/// The maps, written to or (`REMEMBERS` is false) only read: every change is then left out or pretended.
+pub(crate) struct MapTables<const REMEMBERS: bool>;
+
+/// The maps as packets find them.
+pub(crate) const LIVE: MapTables<true> = MapTables;
+/// The maps for a question: what would be?
+pub(crate) const REHEARSAL: MapTables<false> = MapTables;
 
 /// BPF_NOEXIST (linux/bpf.h).
 const NO_EXIST: u64 = 1;
@@ -52,7 +57,7 @@ fn bump(array: &'static PerCpuArray<u64>, index: u32) {
     }
 }
 
-impl Shared for MapTables {
+impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     #[inline(always)]
     fn filter(&self) -> Option<&Filter> {
         element(&maps::FILTER, 0)
@@ -102,27 +107,33 @@ impl Shared for MapTables {
 
     #[inline(always)]
     fn exchange(&self, cell: &Cell64, expected: u64, new: u64) -> bool {
-        atomic::exchange(cell, expected, new)
+        !REMEMBERS || atomic::exchange(cell, expected, new)
     }
 
     #[inline(always)]
     fn store32(&self, cell: &Cell32, value: u32) {
-        cell.set(value);
+        if REMEMBERS {
+            cell.set(value);
+        }
     }
 
     #[inline(always)]
     fn store64(&self, cell: &Cell64, value: u64) {
-        cell.set(value);
+        if REMEMBERS {
+            cell.set(value);
+        }
     }
 
     #[inline(always)]
     fn add(&self, cell: &Cell32, delta: u32) {
-        atomic::add(cell, delta);
+        if REMEMBERS {
+            atomic::add(cell, delta);
+        }
     }
 
     #[inline(always)]
     fn account(&self, server: u32, direction: Direction, bytes: u32) {
-        if let Some(place) = maps::STATISTICS.get_ptr_mut(server) {
+        if REMEMBERS && let Some(place) = maps::STATISTICS.get_ptr_mut(server) {
             // SAFETY: this CPU's own element.
             unsafe { &mut *place }.add_packet(direction, bytes);
         }
@@ -130,7 +141,7 @@ impl Shared for MapTables {
 
     #[inline(always)]
     fn account_connection(&self, server: u32) {
-        if let Some(place) = maps::STATISTICS.get_ptr_mut(server) {
+        if REMEMBERS && let Some(place) = maps::STATISTICS.get_ptr_mut(server) {
             // SAFETY: this CPU's own element.
             unsafe { (*place).connections += 1 };
         }
@@ -138,96 +149,22 @@ impl Shared for MapTables {
 
     #[inline(always)]
     fn count(&self, counter: Counter) {
-        bump(&maps::COUNTERS, counter as u32);
+        if REMEMBERS {
+            bump(&maps::COUNTERS, counter as u32);
+        }
     }
 
     #[inline(always)]
     fn count_partial_checksum(&self, interface: u32) {
-        bump(&maps::INTERFACE_COUNTERS, interface % INTERFACE_SLOTS);
+        if REMEMBERS {
+            bump(&maps::INTERFACE_COUNTERS, interface % INTERFACE_SLOTS);
+        }
     }
-}
-
-/// The maps, read only: every change is refused or pretended.
-pub(crate) struct Rehearsal;
-
-impl Shared for Rehearsal {
-    #[inline(always)]
-    fn filter(&self) -> Option<&Filter> {
-        element(&maps::FILTER, 0)
-    }
-
-    #[inline(always)]
-    fn interface(&self, index: u32) -> Option<&Interface> {
-        element(&maps::INTERFACES, index % INTERFACE_SLOTS)
-    }
-
-    #[inline(always)]
-    fn settings(&self) -> Option<&Settings> {
-        element(&maps::SETTINGS, 0)
-    }
-
-    #[inline(always)]
-    fn server(&self, id: u32) -> Option<&RealServer> {
-        element(&maps::SERVERS, id)
-    }
-
-    #[inline(always)]
-    fn load(&self, id: u32) -> Option<&Load> {
-        element(&maps::LOADS, id)
-    }
-
-    #[inline(always)]
-    fn slot(&self, slot: u32) -> Option<u32> {
-        element(&maps::SCHEDULE, slot).copied()
-    }
-
-    #[inline(always)]
-    fn cursor(&self, service: u32) -> Option<&Cell64> {
-        element(&maps::CURSORS, service)
-    }
-
-    #[inline(always)]
-    fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan {
-        // SAFETY: a reference points to a whole service.
-        Scan::from_word(unsafe { crate::scan_servers(service, from, minimum) })
-    }
-
-    #[inline(always)]
-    fn least_connection(&self, service: &Service) -> u32 {
-        // SAFETY: a reference points to a whole service.
-        unsafe { crate::least_connection(service) }
-    }
-
-    #[inline(always)]
-    fn exchange(&self, _: &Cell64, _: u64, _: u64) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    fn store32(&self, _: &Cell32, _: u32) {}
-
-    #[inline(always)]
-    fn store64(&self, _: &Cell64, _: u64) {}
-
-    #[inline(always)]
-    fn add(&self, _: &Cell32, _: u32) {}
-
-    #[inline(always)]
-    fn account(&self, _: u32, _: Direction, _: u32) {}
-
-    #[inline(always)]
-    fn account_connection(&self, _: u32) {}
-
-    #[inline(always)]
-    fn count(&self, _: Counter) {}
-
-    #[inline(always)]
-    fn count_partial_checksum(&self, _: u32) {}
 }
 
 macro_rules! family {
     ($address:ty, $connections:ident, $services:ident) => {
-        impl Tables<$address> for MapTables {
+        impl<const REMEMBERS: bool> Tables<$address> for MapTables<REMEMBERS> {
             #[inline(always)]
             fn connection(&self, key: &FlowKey<$address>) -> Option<&Connection> {
                 entry(&maps::$connections, key)
@@ -235,33 +172,15 @@ macro_rules! family {
 
             #[inline(always)]
             fn insert(&self, key: &FlowKey<$address>, connection: &Connection) -> Result<(), InsertError> {
-                insert(&maps::$connections, key, connection)
+                if REMEMBERS { insert(&maps::$connections, key, connection) } else { Ok(()) }
             }
 
             #[inline(always)]
             fn remove(&self, key: &FlowKey<$address>) {
-                let _ = maps::$connections.remove(key);
+                if REMEMBERS {
+                    let _ = maps::$connections.remove(key);
+                }
             }
-
-            #[inline(always)]
-            fn service(&self, key: &ServiceKey<$address>) -> Option<&Service> {
-                entry(&maps::$services, key)
-            }
-        }
-
-        impl Tables<$address> for Rehearsal {
-            #[inline(always)]
-            fn connection(&self, key: &FlowKey<$address>) -> Option<&Connection> {
-                entry(&maps::$connections, key)
-            }
-
-            #[inline(always)]
-            fn insert(&self, _: &FlowKey<$address>, _: &Connection) -> Result<(), InsertError> {
-                Ok(())
-            }
-
-            #[inline(always)]
-            fn remove(&self, _: &FlowKey<$address>) {}
 
             #[inline(always)]
             fn service(&self, key: &ServiceKey<$address>) -> Option<&Service> {

@@ -47,3 +47,24 @@ fn assert_walk(outcome: &Outcome, scenario: &Scenario, lab: &Lab) {
     assert_eq!((&arrived.dst, &answered.src), (&at_server, &at_server));
     assert_ne!(sent.eth_dst, arrived.eth_dst);
 }
+
+/// A test for each family over each topology, in the given mode.
+macro_rules! every_shape {
+    ($mode:expr) => {
+        $crate::common::every_shape! { $mode,
+            point_to_point_ipv4 = point_to_point V4, point_to_point_ipv6 = point_to_point V6,
+            bridged_ipv4 = bridged V4, bridged_ipv6 = bridged V6,
+            one_armed_ipv4 = one_armed V4, one_armed_ipv6 = one_armed V6,
+        }
+    };
+    ($mode:expr, $($name:ident = $shape:ident $family:ident,)+) => {
+        $(
+            #[test]
+            #[ignore = "needs root"]
+            fn $name() {
+                common::prove(lab::Topology::$shape($mode), lab::Family::$family);
+            }
+        )+
+    };
+}
+pub(crate) use every_shape;

@@ -1,0 +1,31 @@
+//! An entry of the connection tables.
+
+use super::NextHopCell;
+use crate::{Cell32, Cell64};
+
+/// A connection, or the reply direction of one. 64 bytes: one cache line.
+///
+/// NAT keeps two: the *primary* under the client's flow and the *reply* under the server's. The reply
+/// carries its whole rewrite, so that a steady reply needs one lookup.
+#[repr(C, align(8))]
+#[derive(Debug, Default, Clone)]
+pub struct Connection {
+    /// [`crate::connection::StateWord`].
+    pub state: Cell64,
+    /// Tick of the last packet ([`crate::Time::tick`]).
+    pub last_seen: Cell32,
+    /// Real server: index into the table of [`RealServer`]s.
+    pub server: Cell32,
+    /// [`Service::id`].
+    pub service: Cell32,
+    /// Zero; the control link of persistence will stand here.
+    pub reserved: Cell32,
+    /// Reply: towards the client, learnt from the client's own frame. Primary: unused, the server knows its own.
+    pub hop: NextHopCell,
+    /// Reply: the virtual address to show as source (IPv4 in the first word).
+    pub address: [Cell64; 2],
+    /// Reply: the virtual port.
+    pub port: Cell32,
+    /// Zero.
+    pub reserved_tail: Cell32,
+}

@@ -1,0 +1,73 @@
+//! What belongs to the node: traffic sums, interfaces, settings.
+
+use crate::Cell32;
+use wire::MacAddress;
+
+/// Packets and bytes of one server, per CPU, by server id. 40 bytes. Bytes count from the IP header on, as IPVS counts.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Connections created.
+    pub connections: u64,
+    /// Packets towards the server.
+    pub in_packets: u64,
+    /// Bytes towards the server.
+    pub in_bytes: u64,
+    /// Packets from the server (NAT).
+    pub out_packets: u64,
+    /// Bytes from the server (NAT).
+    pub out_bytes: u64,
+}
+
+impl Statistics {
+    /// Counts one packet.
+    #[inline(always)]
+    pub fn add_packet(&mut self, direction: crate::tcp_state::Direction, bytes: u32) {
+        if direction == crate::tcp_state::Direction::Output {
+            self.out_packets += 1;
+            self.out_bytes += bytes as u64;
+        } else {
+            self.in_packets += 1;
+            self.in_bytes += bytes as u64;
+        }
+    }
+}
+
+/// An interface the programs are attached to, at `ifindex % INTERFACE_SLOTS`. 16 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Interface {
+    /// The whole index, to tell it from others that share the slot. 0: the slot is free.
+    pub index: u32,
+    /// Its link-layer address; frames to other unicast addresses are not ours.
+    pub address: MacAddress,
+    /// Zero.
+    pub reserved: u16,
+    /// Zero.
+    pub reserved_tail: u32,
+}
+
+/// Settings of the forwarding path, replaced field by field. Time-outs are in ticks.
+#[repr(C)]
+#[derive(Debug, Default, Clone)]
+pub struct Settings {
+    /// By [`crate::TcpState`].
+    pub tcp_timeouts: [Cell32; 16],
+    /// UDP.
+    pub udp_timeout: Cell32,
+    /// [`Settings::EXPIRE_NODEST`] and others.
+    pub flags: Cell32,
+    /// Zero.
+    pub reserved: [Cell32; 2],
+}
+
+impl Settings {
+    /// sysctl expire_nodest_conn.
+    pub const EXPIRE_NODEST: u32 = 1;
+    /// sysctl conn_reuse_mode, bit 1 (default on).
+    pub const REUSE_CLOSED: u32 = 2;
+    /// sysctl conn_reuse_mode, bit 2.
+    pub const REUSE_FIN_WAIT: u32 = 4;
+    /// sysctl sloppy_tcp.
+    pub const SLOPPY_TCP: u32 = 8;
+}
