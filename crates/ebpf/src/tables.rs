@@ -35,14 +35,14 @@ fn entry<K: Copy, V>(map: &'static HashMap<K, V>, key: &K) -> Option<&'static V>
     // A key of its own on the stack: the packet it is part of then stays in registers.
     let key = *key;
     // SAFETY: preallocated elements stay mapped; forward's two-phase removal keeps an old pointer harmless.
-    map.get_ptr(&key).map(|pointer| unsafe { &*pointer })
+    map.get_ptr(key).map(|pointer| unsafe { &*pointer })
 }
 
 #[inline(always)]
 fn insert<K: Copy, V>(map: &'static HashMap<K, V>, key: &K, value: &V) -> Result<(), InsertError> {
     // As in `entry`.
     let key = *key;
-    match map.insert(&key, value, NO_EXIST) {
+    match map.insert(key, value, NO_EXIST) {
         Ok(()) => Ok(()),
         Err(error) if error as i64 == EXISTS => Err(InsertError::Exists),
         Err(_) => Err(InsertError::Full),
