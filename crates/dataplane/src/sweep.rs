@@ -10,8 +10,8 @@ use crate::plain::Plain;
 use crate::syscall;
 use crate::table::{SliceBuffer, Table};
 use forward::Time;
-use forward::abi::{Address4, Address6, Connection, FlowKey, Settings};
-use forward::connection::{StateWord, timeout};
+use forward::abi::{Address4, Address6, Connection, FlowKey};
+use forward::connection::StateWord;
 use forward::expire::GRACE;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -58,7 +58,7 @@ impl Sweeper {
 
     /// Sweeps one slice.
     pub(crate) fn step(&mut self, maps: &Maps, programs: &Generation) -> Result<SweepReport, Error> {
-        let clock = Clock { now: now()?, settings: maps.settings.get(0) };
+        let clock = Clock { now: now()? };
         let step = if self.on_family6 {
             self.walk6.step(&maps.connections6, programs.expire6.as_fd(), &clock)?
         } else {
@@ -83,14 +83,13 @@ fn now() -> Result<Time, Error> {
     Ok(Time(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64))
 }
 
-struct Clock<'a> {
+struct Clock {
     now: Time,
-    settings: Option<&'a Settings>,
 }
 
-impl Clock<'_> {
+impl Clock {
     /// True when the entry may be at its end. Replies live as long as their primaries, which only the program looks up.
-    fn is_candidate(&self, protocol: u8, connection: &Connection) -> bool {
+    fn is_candidate(&self, connection: &Connection) -> bool {
         let word = StateWord(connection.state.get());
         let age = self.now.age(connection.last_seen.get());
         if word.is_busy() {
@@ -98,7 +97,7 @@ impl Clock<'_> {
         } else if !word.is_live() || word.has(StateWord::REPLY) {
             age >= GRACE
         } else {
-            self.settings.is_some_and(|settings| age > timeout(settings, protocol, word.state()))
+            age > connection.timeout.get()
         }
     }
 }
@@ -128,10 +127,10 @@ where
         &mut self,
         table: &Table<FlowKey<A>, Connection>,
         program: BorrowedFd<'_>,
-        clock: &Clock<'_>,
+        clock: &Clock,
     ) -> Result<Step, Error> {
         let slice = self.buffer.read(table, self.position, SLICE).doing(|| "sweep connections".to_owned())?;
-        let candidates = self.buffer.entries().filter(|(key, entry)| clock.is_candidate(key.protocol, entry));
+        let candidates = self.buffer.entries().filter(|(_, entry)| clock.is_candidate(entry));
         let keys: Vec<&[u8]> = candidates.map(|(key, _)| key.bytes()).collect();
         let mut expired = 0;
         for keys in keys.chunks(KEYS) {
@@ -161,35 +160,28 @@ fn expire(program: BorrowedFd<'_>, keys: &[&[u8]]) -> Result<u64, Error> {
 mod tests {
     use super::*;
     use forward::TcpState;
-    use wire::protocol::{TCP, UDP};
 
     fn connection(state: u64, last_seen: u32) -> Connection {
         let connection = Connection::default();
         connection.state.set(state);
         connection.last_seen.set(last_seen);
+        connection.timeout.set(Time::ticks(60));
         connection
     }
 
     #[test]
-    fn candidates_are_silent_for_longer_than_their_state_allows() {
-        let settings = Settings::default();
-        crate::settings::begin(&settings);
+    fn candidates_are_silent_for_longer_than_they_may() {
         let tick = 1_000_000;
-        let clock = Clock { now: Time(tick << Time::TICK_SHIFT), settings: Some(&settings) };
+        let clock = Clock { now: Time(tick << Time::TICK_SHIFT) };
         let seen = |seconds| tick as u32 - Time::ticks(seconds);
-        let live = |state: TcpState| StateWord::live(state as u8, 0).0;
-        let established = live(TcpState::Established);
-        assert!(!clock.is_candidate(TCP, &connection(established, seen(900))));
-        assert!(clock.is_candidate(TCP, &connection(established, seen(901))));
-        assert!(clock.is_candidate(TCP, &connection(live(TcpState::Close), seen(11))));
-        assert!(clock.is_candidate(UDP, &connection(live(TcpState::None), seen(301))));
-        assert!(!clock.is_candidate(UDP, &connection(live(TcpState::None), seen(299))));
-        let reply = StateWord::live(1, StateWord::REPLY);
+        let live = StateWord::live(TcpState::SynReceived as u8, 0).0;
+        assert!(!clock.is_candidate(&connection(live, seen(60))));
+        assert!(clock.is_candidate(&connection(live, seen(61))));
+        let reply = StateWord::live(0, StateWord::REPLY);
         assert!(
-            clock.is_candidate(TCP, &connection(reply.0, seen(3)))
-                && !clock.is_candidate(TCP, &connection(reply.0, seen(1)))
+            clock.is_candidate(&connection(reply.0, seen(3))) && !clock.is_candidate(&connection(reply.0, seen(1)))
         );
-        assert!(clock.is_candidate(TCP, &connection(reply.dead().0, seen(3))));
-        assert!(!clock.is_candidate(TCP, &connection(reply.busy().0, seen(9000))));
+        assert!(clock.is_candidate(&connection(reply.dead().0, seen(3))));
+        assert!(!clock.is_candidate(&connection(reply.busy().0, seen(9000))));
     }
 }

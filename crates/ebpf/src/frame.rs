@@ -3,6 +3,7 @@
 use crate::Context;
 use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::generated::{bpf_redirect, bpf_xdp_get_buff_len};
+use forward::parse::Walk;
 use forward::{Action, Frame, Verdict};
 use wire::{Be16, Checksum, Header};
 
@@ -50,6 +51,12 @@ impl Frame for XdpFrame {
         // SAFETY: `place` checked the bounds.
         unsafe { copy((&raw const header).cast(), to.cast(), size_of::<H>()) };
         Some(())
+    }
+
+    #[inline(always)]
+    fn walk_extensions(&self, _network: usize) -> Walk {
+        // SAFETY: the context is valid for the whole program.
+        Walk::from_word(unsafe { crate::walk_extensions(self.0) })
     }
 
     #[inline(always)]

@@ -16,7 +16,7 @@ mod tables;
 use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_ktime_get_coarse_ns, macros::xdp, programs::XdpContext};
 use forward::abi::{Address4, Address6, FlowKey, Service};
 use forward::classify::{self, NETWORK};
-use forward::{Counter, Family, Time, Verdict, decide, establish, expire, schedule, steer};
+use forward::{Counter, Family, Time, Verdict, decide, establish, expire, parse, schedule, steer};
 use frame::XdpFrame;
 use maps::{JUMP_ESTABLISH4, JUMP_ESTABLISH6, JUMP_STEER4, JUMP_STEER6};
 use tables::{LIVE, REHEARSAL};
@@ -104,6 +104,16 @@ pub unsafe extern "C" fn least_connection(service: *const Service) -> u32 {
         Some(service) => schedule::least_connection(&LIVE, service),
         None => forward::abi::NO_SERVER,
     }
+}
+
+/// The way through IPv6 extension headers: the third loop.
+///
+/// # Safety
+/// `context` is a valid XDP context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn walk_extensions(context: *mut xdp_md) -> u32 {
+    parse::walk_extensions(&XdpFrame(context), NETWORK).word()
 }
 
 #[inline(always)]

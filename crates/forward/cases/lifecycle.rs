@@ -25,6 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
         if net.is_tcp() {
             cases.push(close_and_reopen(net));
             cases.push(established_expires(net));
+            cases.push(shorter_timeout(net));
         } else {
             cases.push(datagrams_expire(net));
         }
@@ -210,6 +211,21 @@ fn established_expires(net: Net) -> Case {
         open(net, 1, 4000),
     ];
     case(net, "established expires", 2, steps)
+}
+
+/// A shorter time-out takes effect with the next packet, not before (as in the kernel, where a packet sets the timer).
+fn shorter_timeout(net: Net) -> Case {
+    let steps = std::vec![
+        open(net, 2, 4000),
+        more(net, 2, 4000),
+        Step::Change(|world| world.tables.settings.tcp_timeouts[1].set(crate::Time::ticks(4))),
+        Step::Wait(800),
+        Step::Sweep(0),
+        more(net, 2, 4000),
+        Step::Wait(6),
+        refuse(&net.request(4000), PassNotSchedulable),
+    ];
+    case(net, "shorter time-out", 2, steps)
 }
 
 /// Datagrams: 300 s, refreshed by either direction; revived in place by another server.

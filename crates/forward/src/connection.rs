@@ -91,9 +91,10 @@ impl StateWord {
     }
 }
 
-/// Ticks that a connection may be silent.
+/// Ticks that a connection in this state may be silent, by the settings now.
 #[inline(always)]
-pub fn timeout(settings: &Settings, protocol: u8, state: u8) -> u32 {
+pub fn timeout<T: Shared>(tables: &T, protocol: u8, state: u8) -> u32 {
+    let Some(settings) = tables.settings() else { return 0 };
     if protocol == protocol::TCP {
         settings.tcp_timeouts.get(state as usize).map_or(0, |cell| cell.get())
     } else {
@@ -101,15 +102,20 @@ pub fn timeout(settings: &Settings, protocol: u8, state: u8) -> u32 {
     }
 }
 
-/// True when the connection has been silent for longer than its state allows.
+/// Gives the connection the time-out of its state (kernel: with every packet; here once a tick and with every change
+/// of state).
 #[inline(always)]
-pub fn is_expired<T: Shared>(tables: &T, connection: &Connection, protocol: u8, now: Time) -> bool {
-    let age = now.age(connection.last_seen.get());
-    // Within one tick nothing expires: a busy connection never looks at the settings.
-    age > 0
-        && tables
-            .settings()
-            .is_some_and(|settings| age > timeout(settings, protocol, StateWord(connection.state.get()).state()))
+pub fn rearm<T: Shared>(tables: &T, connection: &Connection, protocol: u8, state: u8) {
+    let timeout = timeout(tables, protocol, state);
+    if connection.timeout.get() != timeout {
+        tables.store32(&connection.timeout, timeout);
+    }
+}
+
+/// True when the connection has been silent for longer than it may.
+#[inline(always)]
+pub fn is_expired(connection: &Connection, now: Time) -> bool {
+    now.age(connection.last_seen.get()) > connection.timeout.get()
 }
 
 /// True when a live entry shall not serve this packet but be scheduled anew: expired, closed and reopened by a SYN
@@ -124,8 +130,7 @@ pub fn is_replaceable<A, T: Shared>(tables: &T, connection: &Connection, packet:
 /// The part of [`is_replaceable`] that does not depend on the server.
 #[inline(always)]
 pub fn is_stale<A, T: Shared>(tables: &T, connection: &Connection, packet: &Packet<A>, now: Time) -> bool {
-    is_expired(tables, connection, packet.flow.protocol, now)
-        || (packet.flags.any(TcpFlags::SYN) && is_reopened(tables, connection))
+    is_expired(connection, now) || (packet.flags.any(TcpFlags::SYN) && is_reopened(tables, connection))
 }
 
 /// A SYN on a connection in TIME_WAIT or CLOSE is a new one (ip_vs_core.c, `is_new_conn_expected`).
@@ -168,6 +173,7 @@ pub fn step<T: Shared>(tables: &T, connection: &Connection, direction: Direction
         }
         if tables.exchange(&connection.state, word.0, word.with_state(state).0) {
             move_load(tables, connection.server.get(), word.state(), state);
+            rearm(tables, connection, protocol::TCP, state);
             return state;
         }
     }

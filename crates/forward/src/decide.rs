@@ -9,6 +9,7 @@ use crate::parse::Parse;
 use crate::{Family, Frame, Shared, Tables, Time, Verdict, establish, steer};
 
 /// Decides about a frame and rewrites it; counts the verdict.
+#[inline(always)]
 pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     let verdict = match classify::classify(frame, tables) {
         Err(counter) => Verdict::because(counter),
@@ -19,6 +20,7 @@ pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, 
 }
 
 /// A packet of one family: by its connection, or by a new one.
+#[inline(always)]
 fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     match steer::steer(frame, NETWORK, tables, now) {
         Some(verdict) => verdict,

@@ -115,6 +115,7 @@ impl<A: Parse> NewConnection<'_, A> {
             return Err(counter);
         }
         self.fill(existing, tables);
+        connection::rearm(tables, existing, self.packet.flow.protocol, self.first_state());
         tables.store64(&existing.state, busy.reborn(self.first_state(), self.flags()).0);
         Ok(())
     }
@@ -144,7 +145,9 @@ impl<A: Parse> NewConnection<'_, A> {
     #[inline(always)]
     fn claim<T: Tables<A>>(&self, existing: &Connection, tables: &T) -> Result<StateWord, Counter> {
         let word = StateWord(existing.state.get());
-        let usable = !word.is_live() || connection::is_replaceable(tables, existing, self.packet, self.now);
+        // A live reply entry under a client's key belongs to the connection of a server that is a client here too.
+        let usable = !word.is_live()
+            || (!word.has(StateWord::REPLY) && connection::is_replaceable(tables, existing, self.packet, self.now));
         if word.is_busy() || !usable || !tables.exchange(&existing.state, word.0, word.busy().0) {
             return Err(Counter::DropContended);
         }
@@ -188,7 +191,7 @@ impl<A: Parse> NewConnection<'_, A> {
         tables.connection(&key).is_some_and(|primary| {
             StateWord(primary.state.get()).is_live()
                 && primary.server.get() == reply.server.get()
-                && !connection::is_expired(tables, primary, key.protocol, self.now)
+                && !connection::is_expired(primary, self.now)
         })
     }
 
@@ -199,6 +202,7 @@ impl<A: Parse> NewConnection<'_, A> {
             last_seen: Cell32::new(self.now.tick()),
             server: Cell32::new(self.id),
             service: Cell32::new(self.service),
+            timeout: Cell32::new(connection::timeout(tables, self.packet.flow.protocol, self.first_state())),
             ..Connection::default()
         };
         let Err(error) = tables.insert(&self.packet.flow, &primary) else { return Ok(()) };

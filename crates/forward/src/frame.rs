@@ -1,5 +1,6 @@
 //! Access to the bytes of a frame: the one thing that differs between lanes and the host.
 
+use crate::parse::Walk;
 use wire::{Be16, Checksum, Header};
 
 /// A frame whose headers can be read and written. Implementations check every access against the end of the frame.
@@ -12,6 +13,10 @@ pub trait Frame {
 
     /// Puts a header at `offset`.
     fn write<H: Header>(&mut self, offset: usize, header: H) -> Option<()>;
+
+    /// [`crate::parse::walk_extensions`]. A method, because its loop is verified once, in a BPF function of its own:
+    /// otherwise every program is followed anew for every number of extension headers.
+    fn walk_extensions(&self, network: usize) -> Walk;
 
     /// True when the frame has at least `bytes` bytes, all its parts counted.
     fn has(&self, bytes: usize) -> bool;

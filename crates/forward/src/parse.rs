@@ -128,28 +128,76 @@ fn is_intact<F: Frame>(frame: &F, network: usize, ip: &Ipv4) -> bool {
     sum.fold() == 0xffff
 }
 
-/// Walks to the transport header behind extension headers (RFC 8200 §4.1).
+const _: () = assert!(MAX_TRANSPORT <= Walk::OFFSET as usize);
+
+/// What lies behind the extension headers of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Walk(u32);
+
+impl Walk {
+    const MALFORMED: Self = Self(1 << 30);
+    const LATER_FRAGMENT: Self = Self(1 << 29);
+    const TOO_LONG: Self = Self(1 << 28);
+    const FRAGMENT: u32 = 1 << 24;
+    const OFFSET: u32 = 0x7ff;
+
+    const fn to(offset: usize, protocol: u8, fragment: bool) -> Self {
+        Self(offset as u32 & Self::OFFSET | (protocol as u32) << 16 | if fragment { Self::FRAGMENT } else { 0 })
+    }
+
+    /// From the word that a BPF function returns.
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// As one word.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+}
+
+/// Walks from the network header to the transport header behind extension headers (RFC 8200 §4.1).
 #[inline(always)]
-fn skip_extensions<F: Frame>(frame: &F, packet: &mut Packet<Address6>) -> Result<(), Counter> {
+pub fn walk_extensions<F: Frame>(frame: &F, network: usize) -> Walk {
+    let Some(ip) = frame.read::<Ipv6>(network) else { return Walk::MALFORMED };
+    let (mut kind, mut offset, mut fragment) = (ip.next_header, network + Ipv6::LENGTH, false);
     for _ in 0..MAX_EXTENSIONS {
-        let kind = packet.flow.protocol;
         let skippable = matches!(kind, Ipv6Extension::HOP_BY_HOP | Ipv6Extension::ROUTING | Ipv6Extension::DESTINATION);
         if !skippable && kind != Ipv6Extension::FRAGMENT {
             break;
         }
-        let extension = frame.read::<Ipv6Extension>(packet.transport).ok_or(MALFORMED)?;
-        packet.flow.protocol = extension.next_header;
+        let Some(extension) = frame.read::<Ipv6Extension>(offset) else { return Walk::MALFORMED };
+        kind = extension.next_header;
         if skippable {
-            packet.transport += extension.bytes();
+            offset += extension.bytes();
         } else {
             if extension.is_later_fragment() {
-                return Err(LATER_FRAGMENT);
+                return Walk::LATER_FRAGMENT;
             }
-            packet.fragment |= extension.is_fragment();
-            packet.transport += size_of::<Ipv6Extension>();
+            fragment |= extension.is_fragment();
+            offset += size_of::<Ipv6Extension>();
         }
-        if packet.transport > MAX_TRANSPORT {
-            return Err(PROTOCOL);
+        if offset > MAX_TRANSPORT {
+            return Walk::TOO_LONG;
+        }
+    }
+    Walk::to(offset, kind, fragment)
+}
+
+/// Takes over what a walk found.
+#[inline(always)]
+fn skip_extensions<F: Frame>(frame: &F, packet: &mut Packet<Address6>) -> Result<(), Counter> {
+    match frame.walk_extensions(packet.network) {
+        Walk::MALFORMED => return Err(MALFORMED),
+        Walk::LATER_FRAGMENT => return Err(LATER_FRAGMENT),
+        Walk::TOO_LONG => return Err(PROTOCOL),
+        Walk(found) => {
+            // Bounded by a mask, which every verifier understands, not by a comparison.
+            packet.transport = (found & Walk::OFFSET) as usize;
+            packet.flow.protocol = (found >> 16) as u8;
+            packet.fragment = found & Walk::FRAGMENT != 0;
         }
     }
     Ok(())

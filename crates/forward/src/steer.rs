@@ -79,12 +79,14 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
         return Err(Counter::DropFragment.into());
     }
     tables.account(id, Direction::Input, packet.bytes);
+    let mut state = 0;
     if packet.flow.protocol == protocol::TCP {
-        connection::step(tables, connection, Direction::Input, packet.flags);
+        state = connection::step(tables, connection, Direction::Input, packet.flags);
     }
     let last_seen = connection.last_seen.get();
     if last_seen != now.tick() {
         tables.store32(&connection.last_seen, now.tick());
+        connection::rearm(tables, connection, packet.flow.protocol, state);
         if is_nat(server) && (last_seen ^ now.tick()) >= REFRESH_TICKS {
             refresh_reply(packet, server, frame, tables, now);
         }
@@ -239,12 +241,14 @@ fn follow_primary<A: Parse, T: Tables<A>>(
     let primary = tables.connection(&key).ok_or(Stop::New)?;
     if !StateWord(primary.state.get()).is_live()
         || primary.server.get() != reply.server.get()
-        || connection::is_expired(tables, primary, packet.flow.protocol, now)
+        || connection::is_expired(primary, now)
     {
         return Err(Stop::New);
     }
-    let settles = packet.flow.protocol != protocol::TCP
-        || tcp_state::is_settled(connection::step(tables, primary, Direction::Output, packet.flags));
+    let is_tcp = packet.flow.protocol == protocol::TCP;
+    let state = if is_tcp { connection::step(tables, primary, Direction::Output, packet.flags) } else { 0 };
+    let settles = !is_tcp || tcp_state::is_settled(state);
+    connection::rearm(tables, primary, packet.flow.protocol, state);
     tables.store32(&primary.last_seen, now.tick());
     tables.store32(&reply.last_seen, now.tick());
     if settles && !word.has(StateWord::SETTLED) {

@@ -18,14 +18,15 @@ pub struct Connection {
     pub server: Cell32,
     /// [`Service::id`].
     pub service: Cell32,
-    /// Zero; the control link of persistence will stand here.
-    pub reserved: Cell32,
+    /// Ticks it may be silent: what its state was allowed when its last packet came. Changed settings take effect with
+    /// the next packet, as in the kernel. Unused in replies, whose life hangs on their primary's.
+    pub timeout: Cell32,
     /// Reply: towards the client, learnt from the client's own frame. Primary: unused, the server knows its own.
     pub hop: NextHopCell,
     /// Reply: the virtual address to show as source (IPv4 in the first word).
     pub address: [Cell64; 2],
     /// Reply: the virtual port.
     pub port: Cell32,
-    /// Zero.
-    pub reserved_tail: Cell32,
+    /// Zero; the control link of persistence will stand here.
+    pub reserved: Cell32,
 }

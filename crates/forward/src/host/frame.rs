@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "copies headers from and to bytes")]
 
 use crate::Frame;
+use crate::parse::{Walk, walk_extensions};
 use std::vec::Vec;
 use wire::{Be16, Checksum, Header};
 
@@ -34,6 +35,10 @@ impl Frame for SliceFrame {
         // SAFETY: the room is there, `Header` promises alignment 1.
         unsafe { bytes.as_mut_ptr().cast::<H>().write(header) };
         Some(())
+    }
+
+    fn walk_extensions(&self, network: usize) -> Walk {
+        walk_extensions(self, network)
     }
 
     fn has(&self, bytes: usize) -> bool {
