@@ -1,7 +1,7 @@
 //! Attaching to interfaces: a bpf_link each, pinned by interface index, so that it outlives the daemon.
 
 use crate::error::{Doing, Error};
-use crate::hook::Owner;
+use crate::hook::{Owner, interfaces_running};
 use crate::interface::{self, Link};
 use crate::load::{self, Generation};
 use crate::maps::Maps;
@@ -184,6 +184,26 @@ fn shown_name(index: u32) -> String {
     interface::name_of(index).unwrap_or_else(|| format!("{NAMELESS}{index}"))
 }
 
+/// The name, unless the index means another interface here than where the link was made.
+fn true_name(index: u32, link: &OwnedFd) -> Option<String> {
+    let program = syscall::link_facts(link.as_fd()).ok()?.program;
+    let is_here = Owner::of(index).ok()?.is_some_and(|owner| owner.is(program));
+    if is_here { interface::name_of(index) } else { None }
+}
+
+/// An error when programs like ours run here although `directory` has no pins of ours.
+pub(crate) fn check_strays(directory: &Path) -> Result<(), Error> {
+    let strays = interfaces_running(load::ENTRY);
+    let Some((first, _)) = strays.first() else { return Ok(()) };
+    let told: Vec<_> = strays.iter().map(|(name, owner)| format!("{name} runs XDP {}", owner.describe())).collect();
+    let reason = format!(
+        "no pins are there, but {}; if it is xlvs with another --pin-dir, name that one; if its pins are lost, \
+         `xlvs run --force --interface {first}` takes the interface over and `xlvs stop` then detaches it",
+        told.join(", ")
+    );
+    Err(Error::Pins { path: directory.to_owned(), reason })
+}
+
 fn other_layouts(pins: &Pins, ours: &Path) -> Vec<std::path::PathBuf> {
     let layouts = names_in(&pins.root).into_iter().filter(|name| is_layout(name));
     layouts.map(|name| pins.root.join(name)).filter(|path| path != ours).collect()
@@ -209,7 +229,7 @@ fn live_links(directory: &Path) -> Vec<(u32, OwnedFd)> {
 pub(crate) fn detach_links(directory: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for (index, link) in live_links(directory) {
-        let name = shown_name(index);
+        let name = true_name(index, &link).unwrap_or_else(|| format!("{NAMELESS}{index}"));
         syscall::detach_link(link.as_fd()).doing(|| format!("detach from {name}"))?;
         remove_tree(&directory.join(index.to_string()))?;
         names.push(name);

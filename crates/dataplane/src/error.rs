@@ -26,6 +26,14 @@ pub enum Error {
         /// What is the matter.
         reason: String,
     },
+    /// Pins were removed by somebody else while a director works on them.
+    #[error("the pins in {} are gone (first: {missing}): nothing outlives this daemon, changes are refused; save the table (ipvsadm-save), `xlvs stop`, and start again", directory.display())]
+    PinsGone {
+        /// The pin directory.
+        directory: PathBuf,
+        /// What is missing there.
+        missing: String,
+    },
     /// The kernel did not take the maps or programs.
     #[error("the BPF programs cannot be loaded: {0}")]
     Load(String),

@@ -50,6 +50,17 @@ impl Owner {
         }
     }
 
+    /// True for a program with this id.
+    pub(crate) fn is(&self, program: u32) -> bool {
+        self.program == program
+    }
+
+    /// True when the program has this name.
+    fn is_called(&self, name: &str) -> bool {
+        let program = syscall::program_by_id(self.program);
+        program.and_then(|program| syscall::program_facts(program.as_fd())).is_ok_and(|facts| facts.name == name)
+    }
+
     /// Takes it off the hook.
     pub(crate) fn evict(&self, interface: u32) -> io::Result<()> {
         if let Some(link) = syscall::find_link(self.program, interface) {
@@ -59,6 +70,16 @@ impl Owner {
         nested.extend(attribute(XDP_FLAGS, &self.mode.to_ne_bytes()));
         exchange(SET_LINK, libc::NLM_F_ACK as u16, interface, &attribute(ATTRIBUTE_XDP | NESTED, &nested)).map(drop)
     }
+}
+
+/// The interfaces of this network namespace whose hook runs a program with this name.
+pub(crate) fn interfaces_running(name: &str) -> Vec<(String, Owner)> {
+    let Ok(interfaces) = nix::net::if_::if_nameindex() else { return Vec::new() };
+    let running = interfaces.iter().filter_map(|interface| {
+        let owner = Owner::of(interface.index()).ok().flatten().filter(|owner| owner.is_called(name))?;
+        Some((interface.name().to_string_lossy().into_owned(), owner))
+    });
+    running.collect()
 }
 
 fn owner_in(nested: &[u8]) -> Option<Owner> {

@@ -7,6 +7,7 @@ use crate::error::{Doing, Error};
 use crate::mapped::Mapped;
 use crate::pins::remove_tree;
 use crate::syscall::{self, MapShape};
+use crate::watch::Watch;
 use forward::Cell64;
 use std::fs;
 use std::os::fd::AsFd;
@@ -25,6 +26,7 @@ const MOST: usize = 1 << 30;
 pub struct Journal<'a> {
     pub(crate) path: PathBuf,
     pub(crate) book: &'a mut Option<Book>,
+    pub(crate) watch: Option<&'a Watch>,
 }
 
 /// The map behind the journal. Word 0 is the length, the text follows.
@@ -40,6 +42,7 @@ impl Journal<'_> {
     /// Adds one line.
     pub fn append(&mut self, line: &str) -> Result<(), Error> {
         check(line)?;
+        self.check_pins()?;
         let Some(book) = self.open()? else { return self.replace(vec![line.to_owned()]) };
         if book.append(&format!("{line}\n")) {
             return Ok(());
@@ -52,10 +55,15 @@ impl Journal<'_> {
     /// Puts these lines in the place of all others, at once.
     pub fn replace(&mut self, lines: Vec<String>) -> Result<(), Error> {
         lines.iter().try_for_each(|line| check(line))?;
+        self.check_pins()?;
         let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         let book = self.create(&text)?;
         *self.book = Some(book);
         Ok(())
+    }
+
+    fn check_pins(&self) -> Result<(), Error> {
+        self.watch.map_or(Ok(()), |watch| watch.check(self.book.is_some()))
     }
 
     fn open(&mut self) -> Result<Option<&Book>, Error> {
@@ -151,14 +159,14 @@ mod tests {
 
     fn journal<'a>(pins: &Pins, book: &'a mut Option<Book>) -> Journal<'a> {
         *book = None;
-        Journal { path: pins.journal(), book }
+        Journal { path: pins.journal(), book, watch: None }
     }
 
     #[test]
     #[ignore = "needs root"]
     fn lines_survive_their_writer_and_replacement_is_whole() {
         let directory = std::env::temp_dir().join(format!("xlvs-journal-{}", std::process::id()));
-        let pins = Pins::open(&directory).unwrap();
+        let (pins, lock) = Pins::claim(&directory).unwrap();
         let mut book = None;
         assert_eq!(journal(&pins, &mut book).read().unwrap(), None);
         let long = "é".repeat(50_000);
@@ -172,6 +180,7 @@ mod tests {
         journal(&pins, &mut book).replace(vec!["only".to_owned()]).unwrap();
         assert_eq!(journal(&pins, &mut book).read().unwrap().unwrap(), ["only"]);
         assert_eq!(crate::pins::names_in(&pins.root), ["journal"], "nothing is left of the replacement");
+        drop(lock);
         pins.remove().unwrap();
         fs::remove_dir(&directory).unwrap();
     }

@@ -24,11 +24,11 @@ pub const KEEPER_NAME: &str = "xlvs-keeper";
 pub(crate) struct Keeper(i32);
 
 impl Keeper {
-    /// The keeper of this network namespace and pin directory.
-    pub(crate) fn find(directory: &Path) -> Option<Self> {
-        let processes = fs::read_dir("/proc").ok()?;
-        let numbers = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        numbers.map(Self).find(|keeper| keeper.keeps(directory))
+    /// The keepers of this network namespace and pin directory, whether they still keep anything or not.
+    pub(crate) fn all(directory: &Path) -> Vec<Self> {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        numbers.map(Self).filter(|keeper| keeper.keeps(directory)).collect()
     }
 
     /// Only a process of our own user and user namespace is believed: a foreign one could show us any files.
@@ -59,6 +59,7 @@ impl Keeper {
 
     /// Starts a keeper for our mount namespace.
     pub(crate) fn start(directory: &Path) -> Result<Self, Error> {
+        let before = Self::all(directory);
         let status = Command::new("/proc/self/exe")
             .arg0(KEEPER_NAME)
             .arg(directory)
@@ -68,7 +69,8 @@ impl Keeper {
             .stderr(Stdio::null())
             .status()
             .doing(|| "start the keeper of the pins".to_owned())?;
-        Self::find(directory).ok_or_else(|| Error::Pins {
+        let started = Self::all(directory).into_iter().find(|it| !before.contains(it) && it.shares("mnt"));
+        started.ok_or_else(|| Error::Pins {
             path: directory.to_owned(),
             reason: format!("the keeper process did not start ({status}); mount a bpffs there outside this namespace"),
         })

@@ -6,6 +6,7 @@
 
 mod apply;
 mod attach;
+mod bpffs;
 mod counters;
 mod cursor;
 mod error;
@@ -37,6 +38,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod watch;
 
 pub use attach::Attachment;
 pub use error::Error;
@@ -61,6 +63,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use sweep::Sweeper;
+use watch::Watch;
 
 /// The BPF object, for measurements and tests that load it on their own.
 pub static OBJECT: &[u8] = load::OBJECT;
@@ -85,6 +88,7 @@ pub struct Dataplane {
     generation: Generation,
     sweeper: Sweeper,
     book: Option<journal::Book>,
+    watch: Watch,
     /// When ids and slots of removed servers were last looked through.
     settled: Instant,
     _lock: Lock,
@@ -93,13 +97,16 @@ pub struct Dataplane {
 /// Changes come by the thousand: what they left behind is looked through at most this often.
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
 
-impl Dataplane {
-    /// Opens the pins of an earlier director, or loads and pins everything anew. Attaches nothing. A second director
-    /// on the same pins is refused.
-    pub fn open(options: &Options) -> Result<Self, Error> {
-        privilege::check()?;
-        let pins = Pins::open(&options.pin_directory)?;
-        let lock = Lock::take(&pins.root, &pins.shown)?;
+/// What is found below the pins, or made there.
+struct Parts {
+    schema_directory: PathBuf,
+    maps: Maps,
+    mirror: Mirror,
+    generation: Generation,
+}
+
+impl Parts {
+    fn open(pins: &Pins, options: &Options) -> Result<Self, Error> {
         let schema = Schema::of_object(load::OBJECT)?;
         let schema_directory = pins.root.join(schema.directory_name());
         let generation = Generation::open(&schema_directory, &schema, options)?;
@@ -111,10 +118,43 @@ impl Dataplane {
             settings::begin(settings);
         }
         let mirror = Mirror::of(&maps, Instant::now())?;
-        let (sweeper, book, settled, _lock) = (Sweeper::new(), None, Instant::now(), lock);
-        let plane = Self { pins, schema_directory, maps, mirror, generation, sweeper, book, settled, _lock };
-        plane.attacher().refresh_inherited()?;
-        Ok(plane)
+        Attacher { pins, schema_directory: &schema_directory, maps: &maps, generation: &generation }
+            .refresh_inherited()?;
+        Ok(Self { schema_directory, maps, mirror, generation })
+    }
+}
+
+impl Dataplane {
+    /// Opens the pins of an earlier director, or loads and pins everything anew. Attaches nothing. A second director
+    /// on the same pins is refused.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        privilege::check()?;
+        let (pins, lock) = Pins::claim(&options.pin_directory)?;
+        match Parts::open(&pins, options) {
+            Ok(Parts { schema_directory, maps, mirror, generation }) => {
+                let watch = Watch::begin(&pins, &schema_directory);
+                let (sweeper, book, settled, _lock) = (Sweeper::new(), None, Instant::now(), lock);
+                Ok(Self { pins, schema_directory, maps, mirror, generation, sweeper, book, watch, settled, _lock })
+            }
+            Err(error) => {
+                drop(lock);
+                pins.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// After a start that fails later: removes what [`Dataplane::open`] made and all that was attached since. False
+    /// when there were pins before: they stay.
+    pub fn give_up(self) -> bool {
+        let Self { pins, _lock: lock, .. } = self;
+        let fresh = pins.is_fresh();
+        if fresh && let Err(error) = attach::detach_links(&pins.links()) {
+            tracing::warn!("{error}");
+        }
+        drop(lock);
+        pins.give_up();
+        fresh
     }
 
     /// What the maps say.
@@ -221,9 +261,14 @@ impl Dataplane {
         Ok((run.result, run.frame))
     }
 
-    /// The lines kept beside the pins.
+    /// The lines kept beside the pins. While pins are missing nothing can be kept.
     pub fn journal(&mut self) -> Journal<'_> {
-        Journal { path: self.pins.journal(), book: &mut self.book }
+        Journal { path: self.pins.journal(), book: &mut self.book, watch: Some(&self.watch) }
+    }
+
+    /// An error when pins of this data plane were removed by somebody else.
+    pub fn check_pins(&self) -> Result<(), Error> {
+        self.watch.check(self.book.is_some())
     }
 
     /// Instructions the verifier looked at, by program.
@@ -236,7 +281,11 @@ impl Dataplane {
 /// director works on these pins.
 pub fn detach_all(pin_directory: &Path) -> Result<Vec<String>, Error> {
     privilege::check()?;
-    let Some(pins) = Pins::existing(pin_directory)? else { return Ok(Vec::new()) };
+    let pins = Pins::existing(pin_directory)?;
+    if !pins.as_ref().is_some_and(Pins::are_there) {
+        attach::check_strays(pin_directory)?;
+    }
+    let Some(pins) = pins else { return Ok(Vec::new()) };
     let lock = Lock::take(&pins.root, &pins.shown)?;
     let names = attach::detach_links(&pins.links())?;
     drop(lock);

@@ -21,7 +21,7 @@ pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_
 /// Programs that are reached by tail calls, with their places in JUMPS.
 const TAIL_CALLED: [(&str, u32); 4] = [("steer4", 0), ("steer6", 1), ("establish4", 2), ("establish6", 3)];
 /// Pinned last: where it is, the generation is whole.
-const ENTRY: &str = "entry";
+pub(crate) const ENTRY: &str = "entry";
 /// Prefix of the directory of a generation.
 const GENERATION: &str = "p-";
 
@@ -84,10 +84,15 @@ pub(crate) fn generation_name() -> String {
     format!("{GENERATION}{:016x}", hash.0)
 }
 
+/// True for the directory of a generation.
+pub(crate) fn is_generation(name: &str) -> bool {
+    name.starts_with(GENERATION)
+}
+
 /// Directories of other generations beside ours.
 pub(crate) fn other_generations(directory: &Path) -> Vec<PathBuf> {
     let ours = generation_name();
-    let others = names_in(directory).into_iter().filter(|name| name.starts_with(GENERATION) && *name != ours);
+    let others = names_in(directory).into_iter().filter(|name| is_generation(name) && *name != ours);
     others.map(|name| directory.join(name)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Where maps, programs and links are pinned, and the bpffs they need.
+//! Where maps, programs and links are pinned, and who keeps them.
 //!
 //! ```text
 //! DIR/links/<interface index>          attachments, whatever programs they run
@@ -7,11 +7,10 @@
 //! DIR/v<SCHEMA>-<hash>/p-<build>/…     programs and their PROG_ARRAY, one directory a generation
 //! ```
 
+use crate::bpffs::{self, Made};
 use crate::error::{Doing, Error};
 use crate::keeper::{self, Keeper};
-use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::statfs::statfs;
+use crate::lock::Lock;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -19,10 +18,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-const BPFFS_MAGIC: libc::c_long = 0xcafe_4a11;
-/// Source of the mounts we make: only those are unmounted again.
-const MOUNT_SOURCE: &str = "xlvs";
 
 /// The pin directory, opened.
 #[derive(Debug)]
@@ -32,32 +27,99 @@ pub(crate) struct Pins {
     /// As this process reaches it: itself, or through a keeper.
     pub(crate) root: PathBuf,
     keeper: Option<Keeper>,
+    /// The keeper, if it was started for these pins just now.
+    started: Option<Keeper>,
+    made: Made,
+    /// Nothing of ours was here before.
+    fresh: bool,
 }
 
 impl Pins {
-    /// Finds the pins of an earlier director, or prepares a place for new ones.
-    pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
+    /// Finds the pins of an earlier director, or prepares a place for new ones; and takes the right to write there
+    /// before anybody else can think the place abandoned.
+    pub(crate) fn claim(directory: &Path) -> Result<(Self, Lock), Error> {
         let shown = absolute(directory)?;
         let _guard = guard(&shown);
-        if let Some(pins) = Self::kept(&shown) {
+        let pins = Self::open(&shown)?;
+        match Lock::take(&pins.root, &pins.shown) {
+            Ok(lock) => Ok((Self { fresh: !pins.are_there(), ..pins }, lock)),
+            Err(error) => {
+                pins.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn open(shown: &Path) -> Result<Self, Error> {
+        if let Some(pins) = Self::kept(shown) {
             return Ok(pins);
         }
-        ensure_bpffs(&shown)?;
-        let keeper = if keeper::is_needed(&shown) { Some(Keeper::start(&shown)?) } else { None };
-        Ok(Self { root: shown.clone(), shown, keeper })
+        let mut made = Made::default();
+        let prepared = bpffs::ensure(shown, &mut made).and_then(|()| {
+            let needed = keeper::is_needed(shown);
+            if needed { Keeper::start(shown).map(Some) } else { Ok(None) }
+        });
+        match prepared {
+            Ok(keeper) => Ok(Self { keeper, started: keeper, made, ..Self::at(shown) }),
+            Err(error) => {
+                made.undo();
+                Err(error)
+            }
+        }
+    }
+
+    fn at(shown: &Path) -> Self {
+        let (shown, root) = (shown.to_owned(), shown.to_owned());
+        Self { shown, root, keeper: None, started: None, made: Made::default(), fresh: false }
     }
 
     /// The pins of an earlier director, if there are any.
     pub(crate) fn existing(directory: &Path) -> Result<Option<Self>, Error> {
         let shown = absolute(directory)?;
-        let here = || is_bpffs(&shown).then(|| Self { root: shown.clone(), shown: shown.clone(), keeper: None });
+        bpffs::refuse_file(&shown)?;
+        let _guard = guard(&shown);
+        let here = || bpffs::is_bpffs(&shown).then(|| Self::at(&shown));
         Ok(Self::kept(&shown).or_else(here))
     }
 
+    /// What a keeper holds: of several, the one with the most attachments. Keepers that hold nothing any more end.
     fn kept(shown: &Path) -> Option<Self> {
-        let keeper = Keeper::find(shown)?;
-        let root = keeper.see(shown);
-        is_bpffs(&root).then(|| Self { shown: shown.to_owned(), root, keeper: Some(keeper) })
+        let through = |keeper: Keeper| Self { root: keeper.see(shown), keeper: Some(keeper), ..Self::at(shown) };
+        let (living, idle): (Vec<_>, Vec<_>) =
+            Keeper::all(shown).into_iter().map(through).partition(Self::are_there_or_coming);
+        for keeper in idle.into_iter().filter_map(|pins| pins.keeper) {
+            tracing::debug!("ending {keeper:?}: it keeps nothing");
+            keeper.end();
+        }
+        living.into_iter().max_by_key(|pins| names_in(&pins.links()).len())
+    }
+
+    /// True where something of ours is pinned.
+    pub(crate) fn are_there(&self) -> bool {
+        bpffs::is_bpffs(&self.root) && names_in(&self.root).iter().any(|name| is_ours(name))
+    }
+
+    fn are_there_or_coming(&self) -> bool {
+        let held = || matches!(Lock::take(&self.root, &self.shown), Err(Error::Busy { .. }));
+        self.are_there() || bpffs::is_bpffs(&self.root) && held()
+    }
+
+    /// True when nothing of ours was there before.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// After a start that failed: removes what that start made.
+    pub(crate) fn give_up(self) {
+        if self.fresh
+            && let Err(error) = self.remove_ours()
+        {
+            tracing::warn!("{error}");
+        }
+        self.made.undo();
+        if let Some(keeper) = self.started {
+            keeper.end();
+        }
     }
 
     pub(crate) fn links(&self) -> PathBuf {
@@ -75,19 +137,21 @@ impl Pins {
 
     /// Removes everything we pinned, then the file system if it is ours, then the keeper.
     pub(crate) fn remove(self) -> Result<(), Error> {
-        for name in names_in(&self.root).into_iter().filter(|name| is_ours(name)) {
-            remove_tree(&self.root.join(name))?;
-        }
-        if is_our_mount(&self.root) {
-            // Lazily: a process being started by another thread may hold our descriptors until it runs.
-            let _ = umount2(&self.root, MntFlags::MNT_DETACH);
-        } else if self.root.parent().is_some_and(is_bpffs) {
+        self.remove_ours()?;
+        if bpffs::is_our_mount(&self.root) {
+            bpffs::unmount(&self.root);
+        } else if self.root.parent().is_some_and(bpffs::is_bpffs) {
             let _ = fs::remove_dir(&self.root);
         }
         if let Some(keeper) = self.keeper {
             keeper.end();
         }
         Ok(())
+    }
+
+    fn remove_ours(&self) -> Result<(), Error> {
+        let mut ours = names_in(&self.root).into_iter().filter(|name| is_ours(name));
+        ours.try_for_each(|name| remove_tree(&self.root.join(name)))
     }
 }
 
@@ -127,10 +191,6 @@ fn absolute(directory: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(directory).doing(|| format!("find {}", directory.display()))
 }
 
-pub(crate) fn is_bpffs(path: &Path) -> bool {
-    statfs(path).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC)
-}
-
 /// Two daemons started at once in one network namespace must not both start a keeper. Waits for the other a little
 /// and goes on without the guard if somebody holds the name for no good reason: the lock decides in the end.
 fn guard(directory: &Path) -> Option<UnixListener> {
@@ -144,62 +204,9 @@ fn guard(directory: &Path) -> Option<UnixListener> {
     None
 }
 
-/// Makes `directory` a directory on a bpffs: inside the one that is there, else on one mounted for it.
-fn ensure_bpffs(directory: &Path) -> Result<(), Error> {
-    let nearest = directory.ancestors().find(|path| path.exists()).unwrap_or_else(|| Path::new("/"));
-    if is_bpffs(nearest) {
-        return make_directory(directory);
-    }
-    if make_directory(directory).is_ok() {
-        if !names_in(directory).is_empty() {
-            return Err(pins_error(directory, "is not empty and not on a bpffs; name another directory".to_owned()));
-        }
-        return mount_bpffs(directory);
-    }
-    // Below /sys nothing can be created, but there is a place for a bpffs: empty inside `ip netns exec`.
-    let standard = Path::new("/sys/fs/bpf");
-    if !directory.starts_with(standard) || !standard.exists() {
-        return Err(pins_error(directory, format!("cannot be created in {}", nearest.display())));
-    }
-    mount_bpffs(standard)?;
-    make_directory(directory)
-}
-
-fn mount_bpffs(at: &Path) -> Result<(), Error> {
-    let options = "mode=0700";
-    mount(Some(MOUNT_SOURCE), at, Some("bpf"), MsFlags::empty(), Some(options)).map_err(|error| {
-        let hint = if error == Errno::EPERM { "; mounting needs CAP_SYS_ADMIN" } else { "" };
-        pins_error(at, format!("no bpffs can be mounted there: {}{hint}", io::Error::from(error)))
-    })
-}
-
-fn pins_error(path: &Path, reason: String) -> Error {
-    Error::Pins { path: path.to_owned(), reason }
-}
-
-fn is_our_mount(path: &Path) -> bool {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    mounts.lines().any(|line| is_our_mount_line(line, path))
-}
-
-/// `36 35 0:30 / /run/pins rw - bpf xlvs rw,mode=700`
-fn is_our_mount_line(line: &str, path: &Path) -> bool {
-    let Some((place, file_system)) = line.split_once(" - ") else { return false };
-    let at = place.split(' ').nth(4).map(Path::new);
-    at == Some(path) && file_system.starts_with(&format!("bpf {MOUNT_SOURCE} "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_our_own_mounts_are_taken_down() {
-        let line = |source: &str| format!("36 35 0:30 / /run/pins rw,relatime shared:9 - bpf {source} rw,mode=700");
-        assert!(is_our_mount_line(&line("xlvs"), Path::new("/run/pins")));
-        assert!(!is_our_mount_line(&line("bpf"), Path::new("/run/pins")));
-        assert!(!is_our_mount_line(&line("xlvs"), Path::new("/run")));
-    }
 
     #[test]
     fn strangers_are_left_alone() {
@@ -215,13 +222,31 @@ mod tests {
     #[ignore = "needs root"]
     fn a_place_is_made_found_again_and_removed() {
         let directory = std::env::temp_dir().join(format!("xlvs-pins-{}", std::process::id()));
-        let pins = Pins::open(&directory).unwrap();
-        assert!(is_bpffs(&pins.root));
+        let (pins, lock) = Pins::claim(&directory).unwrap();
+        assert!(bpffs::is_bpffs(&pins.root));
         make_directory(&pins.links()).unwrap();
+        drop(lock);
         let again = Pins::existing(&directory).unwrap().unwrap();
         assert_eq!(names_in(&again.root), ["links"]);
         again.remove().unwrap();
-        assert!(!is_bpffs(&directory));
+        assert!(!bpffs::is_bpffs(&directory));
         fs::remove_dir(&directory).unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs root"]
+    fn a_start_that_fails_leaves_nothing_and_a_file_is_refused_as_one() {
+        let base = std::env::temp_dir().join(format!("xlvs-pins-failed-{}", std::process::id()));
+        let (pins, lock) = Pins::claim(&base.join("deep/er")).unwrap();
+        make_directory(&pins.root.join("v1-0")).unwrap();
+        drop(lock);
+        pins.give_up();
+        assert!(!base.exists());
+        fs::write(&base, "").unwrap();
+        let refusals = [Pins::claim(&base).err(), Pins::claim(&base.join("below")).err(), Pins::existing(&base).err()];
+        fs::remove_file(&base).unwrap();
+        for refusal in refusals.map(|refusal| refusal.unwrap().to_string()) {
+            assert!(refusal.contains("not a directory"), "{refusal}");
+        }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Director<P, N> {
     pub(crate) rates: Rates,
     pub(crate) zero: ZeroPoints,
     pub(crate) pin_directory: PathBuf,
+    /// Entries that each connection table was asked to have at the start.
+    pub(crate) connections: u32,
     reconciler: Reconciler,
     journal: Journal,
     /// The last failure of the maps that is not healed yet.
@@ -64,6 +66,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             rates: Rates::default(),
             zero,
             pin_directory,
+            connections: forward::abi::DEFAULT_CONNECTIONS,
             reconciler,
             journal: Journal::default(),
             trouble: None,
@@ -84,15 +87,34 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// attached: that is for `xlvs detach` to say.
     pub(crate) fn reload(&mut self, config: &Config, now: Instant) -> Result<bool, Refusal> {
         let before = self.all_subjects().into_iter().collect();
-        let adopted = self.adopt(config)?;
         self.look(now);
-        self.interfaces.attach_new(&mut self.plane, self.observer.links(), &config.director.interfaces);
-        if !adopted {
-            return Ok(false);
+        let interfaces = &config.director.interfaces;
+        if let Some(missing) = self.interfaces.missing(self.observer.links(), interfaces) {
+            return Err(refusal(&Error::NoInterface(missing.clone())));
         }
+        let adopted = self.adopt(config)?;
+        let attached = self.interfaces.attach_new(&mut self.plane, self.observer.links(), interfaces);
+        let resized = self.warn_of_size(config.director.connections);
+        if !adopted {
+            return Ok(attached || resized);
+        }
+        // New servers must be seen before the plan.
+        self.look(now);
         self.reconcile(None).map_err(|error| refusal(&error))?;
         self.welcome(&config.services.iter().map(|service| service.key).collect(), &before);
         Ok(true)
+    }
+
+    /// The connection tables keep their size while there are connections to keep; says whether another is wanted.
+    fn warn_of_size(&self, wanted: u32) -> bool {
+        let size = self.connections;
+        if wanted != size {
+            tracing::warn!(
+                "connections = {wanted}: the tables keep room for {size} until `xlvs stop` and a new start, which forget \
+                 the connections"
+            );
+        }
+        wanted != size
     }
 
     /// The first look and the first plan of this process. Neighbours that were known before count until the network
@@ -187,6 +209,7 @@ pub(crate) fn refusal(error: &Error) -> Refusal {
         Error::NoSpace { .. } => RefusalKind::NoSpace,
         Error::NoInterface(_) | Error::NotAttached(_) | Error::Invalid(_) => RefusalKind::Invalid,
         Error::Conflict { .. } | Error::Attach { .. } | Error::Refused(_) | Error::Busy { .. } => RefusalKind::Conflict,
+        Error::PinsGone { .. } => RefusalKind::Conflict,
         Error::NoSuchService(_) => RefusalKind::NoSuchService,
         Error::NoSuchServer { .. } => RefusalKind::NoSuchServer,
         _ => RefusalKind::Internal,

@@ -12,6 +12,22 @@ pub enum Error {
     /// Another daemon has the socket.
     #[error("another daemon answers at {}; stop it first (xlvs stop), or give this one its own $XLVS_SOCKET", .0.display())]
     SocketTaken(PathBuf),
+    /// A daemon is there, but nobody answers.
+    #[error("another daemon{} holds {} but does not answer at {}; end it first, or give this one its own $XLVS_SOCKET", named(*pid), lock.display(), socket.display())]
+    Locked {
+        /// Where it should answer.
+        socket: PathBuf,
+        /// What it holds.
+        lock: PathBuf,
+        /// Its process, if the lock says.
+        pid: Option<u32>,
+    },
+    /// Something else lies where the socket should be made.
+    #[error("{} exists and is not a socket; move it away, or name another place in $XLVS_SOCKET", .0.display())]
+    NotASocket(PathBuf),
+    /// Something else lies where the lock should be made.
+    #[error("{} exists and is not a lock of xlvs; move it away, or name another place in $XLVS_SOCKET", .0.display())]
+    NotALock(PathBuf),
     /// The socket cannot be made.
     #[error("socket {}: {error}{}", path.display(), hint(error))]
     Socket {
@@ -42,4 +58,8 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; run as root, or name another place in $XLVS_SOCKET",
         _ => "",
     }
+}
+
+fn named(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }

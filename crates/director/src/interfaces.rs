@@ -40,16 +40,22 @@ impl Interfaces {
         Ok(())
     }
 
-    /// Attaches to those of `names` that are not wanted yet. One that cannot be attached to is reported, not insisted on.
-    pub(crate) fn attach_new<P: Plane>(&mut self, plane: &mut P, links: &Links, names: &[String]) {
-        for name in names {
-            if self.wanted.contains(name) {
-                continue;
-            }
+    /// The first of `names` that is neither there nor wanted already.
+    pub(crate) fn missing<'a>(&self, links: &Links, names: &'a [String]) -> Option<&'a String> {
+        let known = |name: &String| self.wanted.contains(name) || links.values().any(|link| link.name == *name);
+        names.iter().find(|name| !known(name))
+    }
+
+    /// Attaches to those of `names` that are not wanted yet; says whether there were any. One that cannot be attached
+    /// to is reported, not insisted on.
+    pub(crate) fn attach_new<P: Plane>(&mut self, plane: &mut P, links: &Links, names: &[String]) -> bool {
+        let new: Vec<_> = names.iter().filter(|name| !self.wanted.contains(*name)).collect();
+        for name in &new {
             if let Err(error) = self.attach(plane, links, name, false) {
                 tracing::error!("{error}");
             }
         }
+        !new.is_empty()
     }
 
     /// Detaches from `name`, for good.

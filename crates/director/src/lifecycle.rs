@@ -14,7 +14,7 @@ use crate::{Error, Options};
 use api::{Reply, Response};
 use dataplane::Dataplane;
 use forward::abi::DEFAULT_CONNECTIONS;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -29,14 +29,17 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
             return Err(Error::Others(others));
         }
     }
-    let claim = Claim::take(&options.socket)?;
-    let result = serve(&claim, &options).await;
-    claim.remove();
+    let mut claim = Claim::take(&options.socket)?;
+    let result = serve(&mut claim, &options).await;
+    match &result {
+        Ok(()) => claim.remove(),
+        Err(_) => claim.take_back(),
+    }
     result
 }
 
 /// What may fail without a trace comes first: the socket, the ear for the network, then the maps.
-async fn serve(claim: &Claim, options: &Options) -> Result<(), Error> {
+async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
     let listener = claim.listen()?;
     let events = Events::open().map_err(Error::Netlink)?;
     let director = start(options)?;
@@ -69,12 +72,16 @@ fn start(options: &Options) -> Result<Director<Dataplane, Netlink>, Error> {
     let plane_options = dataplane::Options { pin_directory, connections4: connections, connections6: connections };
     let plane = Dataplane::open(&plane_options)?;
     let mut director = Director::open(plane, network, options.pin_directory.clone())?;
+    director.connections = connections;
     let fresh = director.plane.attachments()?.is_empty() && director.store.generation() == 0;
     match settle(&mut director, options) {
         Ok(()) => Ok(director),
         Err(error) => {
-            drop(director);
-            if fresh && let Err(error) = dataplane::detach_all(&options.pin_directory) {
+            let Director { plane, .. } = director;
+            if !plane.give_up()
+                && fresh
+                && let Err(error) = dataplane::detach_all(&options.pin_directory)
+            {
                 tracing::error!(%error, "cannot clear away a start that failed");
             }
             Err(error)
@@ -90,7 +97,15 @@ fn named(options: &Options) -> impl Iterator<Item = &String> {
 /// Takes over the file, brings the maps in line, then attaches.
 fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options) -> Result<(), Error> {
     if let Some(config) = &options.config {
-        director.adopt(config).map_err(Error::Configuration)?;
+        let adopted = director.adopt(config).map_err(Error::Configuration)?;
+        let differences = director.store.differences(config);
+        if !adopted && differences > 0 {
+            let file = options.config_path.as_deref().unwrap_or(Path::new("the configuration file")).display();
+            tracing::warn!(
+                "{file} is unchanged since it was applied; run-time changes to {differences} of its services or time-outs \
+                 are kept; edit it, or start after `xlvs stop`, to apply it again"
+            );
+        }
     }
     director.begin(Instant::now())?;
     director.interfaces.adopt(&director.plane)?;

@@ -19,6 +19,7 @@ pub(crate) trait Plane {
     fn counters(&self) -> BTreeMap<&'static str, u64>;
     fn sweep(&mut self) -> Result<SweepReport, Error>;
     fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error>;
+    fn check_pins(&self) -> Result<(), Error>;
     fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error>;
     fn journal_append(&mut self, line: &str) -> Result<(), Error>;
     fn journal_replace(&mut self, lines: Vec<String>) -> Result<(), Error>;
@@ -54,6 +55,9 @@ impl Plane for Dataplane {
     }
     fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
         Self::explain(self, frame, interface)
+    }
+    fn check_pins(&self) -> Result<(), Error> {
+        Self::check_pins(self)
     }
     fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error> {
         self.journal().read()

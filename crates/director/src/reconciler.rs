@@ -2,7 +2,7 @@
 
 use crate::plane::Plane;
 use dataplane::Error;
-use model::{ServiceKey, State};
+use model::{Change, Reach, ServerState, ServiceKey, State};
 use std::collections::BTreeSet;
 
 /// Changes of one plan that are told one by one; of a longer plan only the number is.
@@ -50,7 +50,9 @@ impl Reconciler {
                 self.refresh(plane);
                 return Err(error);
             }
-            if changes <= MOST_TOLD {
+            if self.loses(&change) {
+                tracing::warn!(target: "xlvs::event", "{change}");
+            } else if changes <= MOST_TOLD {
                 tracing::info!(target: "xlvs::event", "{change}");
             } else {
                 tracing::debug!(target: "xlvs::event", "{change}");
@@ -61,6 +63,17 @@ impl Reconciler {
             tracing::info!(target: "xlvs::event", "{changes} changes");
         }
         Ok(changes)
+    }
+
+    /// The change takes a server that was reached out of the rotation.
+    fn loses(&self, change: &Change) -> bool {
+        let Change::EditServer { service, server } = change else { return false };
+        let before = self.actual.services.get(service).map(|state| &state.servers);
+        let mut before = before.into_iter().flatten();
+        let reached = |old: &ServerState| {
+            old.server.endpoint == server.server.endpoint && !matches!(old.reach, Reach::Unresolved)
+        };
+        matches!(server.reach, Reach::Unresolved) && before.any(reached)
     }
 }
 

@@ -1,10 +1,14 @@
-//! The socket of the API: one daemon a path, for root alone from the first moment.
+//! The socket of the API: one daemon a path, for root alone from the first moment. Nothing is replaced or removed
+//! that is not known to be a daemon's.
+
+mod lock;
 
 use crate::Error;
-use nix::fcntl::{Flock, FlockArg};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use lock::Lock;
+use nix::unistd::mkdtemp;
+use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -12,101 +16,111 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Claim {
     path: PathBuf,
-    /// Freed by the kernel when this process ends, however it ends.
-    _lock: Flock<File>,
+    lock: Lock,
+    /// Directories that were made for it, outermost first.
+    made: Vec<PathBuf>,
+    /// Device and inode of the socket, once it is made.
+    socket: Option<(u64, u64)>,
 }
 
 impl Claim {
     /// Takes the path, or says who has it.
     pub(crate) fn take(path: &Path) -> Result<Self, Error> {
-        let failed = |error| Error::Socket { path: path.to_owned(), error };
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
-            DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(failed)?;
-        }
-        let lock = beside(path, ".lock");
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock).map_err(failed)?;
-        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((_, nix::Error::EWOULDBLOCK)) => return Err(Error::SocketTaken(path.to_owned())),
-            Err((_, error)) => return Err(failed(error.into())),
-        };
+        check(path)?;
+        let made = make_parents(path).map_err(|error| Error::Socket { path: path.to_owned(), error })?;
         // A daemon that knows nothing of the lock may answer there, too.
-        if UnixStream::connect(path).is_ok() {
-            return Err(Error::SocketTaken(path.to_owned()));
+        let lock = Lock::take(path).and_then(|lock| check(path).map(|()| lock));
+        match lock {
+            Ok(lock) => Ok(Self { path: path.to_owned(), lock, made, socket: None }),
+            Err(error) => {
+                remove_empty(&made);
+                Err(error)
+            }
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// Listens. The socket is made in a directory that nobody else can enter and moved in place when it is closed to
     /// others; what a dead daemon left there is replaced.
-    pub(crate) fn listen(&self) -> Result<UnixListener, Error> {
+    pub(crate) fn listen(&mut self) -> Result<UnixListener, Error> {
         let failed = |error| Error::Socket { path: self.path.clone(), error };
-        let private = beside(&self.path, ".new");
-        let _ = fs::remove_dir_all(&private);
-        DirBuilder::new().mode(0o700).create(&private).map_err(failed)?;
-        let listener = self.bind(&private.join("s"));
-        let _ = fs::remove_dir_all(&private);
-        listener.map_err(failed)
-    }
-
-    fn bind(&self, private: &Path) -> io::Result<UnixListener> {
-        let listener = UnixListener::bind(private)?;
-        fs::set_permissions(private, Permissions::from_mode(0o600))?;
-        fs::rename(private, &self.path)?;
-        listener.set_nonblocking(true)?;
+        let parent = self.path.parent().unwrap_or(Path::new(""));
+        let private = mkdtemp(&parent.join(".xlvs-XXXXXX")).map_err(|error| failed(error.into()))?;
+        let new = private.join("s");
+        let bound = bind(&new).map_err(failed).and_then(|(listener, identity)| {
+            check(&self.path)?;
+            fs::rename(&new, &self.path).map_err(failed)?;
+            Ok((listener, identity))
+        });
+        if bound.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        let _ = fs::remove_dir(&private);
+        let (listener, identity) = bound?;
+        self.socket = Some(identity);
         Ok(listener)
     }
 
     /// Nobody listens any more.
     pub(crate) fn remove(self) {
-        let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(beside(&self.path, ".lock"));
+        let there = fs::symlink_metadata(&self.path).map(|there| identity(&there));
+        if there.is_ok_and(|there| Some(there) == self.socket) {
+            let _ = fs::remove_file(&self.path);
+        }
+        self.lock.remove();
+    }
+
+    /// As if there had been no start.
+    pub(crate) fn take_back(mut self) {
+        let made = std::mem::take(&mut self.made);
+        self.remove();
+        remove_empty(&made);
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
+/// A socket that only its owner may connect to.
+fn bind(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok((listener, identity(&fs::symlink_metadata(path)?)))
+}
+
+/// The place is free, or what lies there was left by a daemon that is dead.
+fn check(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::Socket { path: path.to_owned(), error }),
+        Ok(there) if !there.file_type().is_socket() => return Err(Error::NotASocket(path.to_owned())),
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(Error::SocketTaken(path.to_owned())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
+        Err(error) => Err(Error::Socket { path: path.to_owned(), error }),
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// Makes the directories that lead to `path`; gives those that were not there, outermost first.
+fn make_parents(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let missing = |parent: &&Path| !parent.as_os_str().is_empty() && !parent.exists();
+    let mut made: Vec<_> = path.ancestors().skip(1).take_while(missing).map(Path::to_owned).collect();
+    made.reverse();
+    if let Some(parent) = made.last() {
+        let created = DirBuilder::new().recursive(true).mode(0o755).create(parent);
+        created.inspect_err(|_| remove_empty(&made))?;
+    }
+    Ok(made)
+}
+
+fn remove_empty(directories: &[PathBuf]) {
+    for directory in directories.iter().rev() {
+        let _ = fs::remove_dir(directory);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn directory(name: &str) -> PathBuf {
-        let directory = std::env::temp_dir().join(format!("xlvs-dir-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&directory);
-        directory
-    }
-
-    #[test]
-    fn the_socket_is_for_its_owner_alone_and_one_daemon_has_it() {
-        let directory = directory("claim");
-        let path = directory.join("run/xlvs.sock");
-        let claim = Claim::take(&path).unwrap();
-        assert!(matches!(Claim::take(&path), Err(Error::SocketTaken(_))));
-        let listener = claim.listen().unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        UnixStream::connect(&path).unwrap();
-        drop(listener);
-        claim.remove();
-        assert_eq!(fs::read_dir(directory.join("run")).unwrap().count(), 0);
-        fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[test]
-    fn what_a_dead_daemon_left_is_replaced_but_not_what_answers() {
-        let directory = directory("stale");
-        fs::create_dir_all(&directory).unwrap();
-        let path = directory.join("xlvs.sock");
-        let stranger = UnixListener::bind(&path).unwrap();
-        assert!(matches!(Claim::take(&path), Err(Error::SocketTaken(_))));
-        drop(stranger);
-        let claim = Claim::take(&path).unwrap();
-        let _listener = claim.listen().unwrap();
-        UnixStream::connect(&path).unwrap();
-        fs::remove_dir_all(directory).unwrap();
-    }
-}
+mod tests;

@@ -89,6 +89,8 @@ const TIMEOUTS: Keys = Keys {
 
 /// Most entries of a connection table: what a kernel of today will allocate at once.
 const MOST_CONNECTIONS: u32 = 1 << 27;
+/// Most services of a director: the data plane numbers them from 1.
+pub const MAX_SERVICES: usize = forward::abi::MAX_SERVICES as usize - 1;
 /// Longest interface name (`IFNAMSIZ` without its end).
 const LONGEST_INTERFACE: usize = 15;
 
@@ -158,15 +160,22 @@ fn read_timeouts(table: &Table<'_>) -> Result<Timeouts, Fault> {
 fn read_services(value: &Value<'_>) -> Result<Vec<VirtualService>, Fault> {
     let mut services = Vec::new();
     let mut places = BTreeMap::new();
+    let mut names = BTreeMap::new();
     for element in value.tables("service")? {
-        let (service, place) = service::read(&element)?;
+        let (service, place, name_place) = service::read(&element)?;
+        if let (Some(name), Some(place)) = (service.options.name.clone(), name_place)
+            && let Some(first) = names.insert(name.clone(), place)
+        {
+            let message = format!("two services have the name `{name}`; rename one");
+            return Err(Fault::at(place, message).seen_first(first));
+        }
         if let Some(first) = places.insert(service.key, place) {
             let message = format!("service {} is defined twice; put its servers into one [[service]]", service.key);
             return Err(Fault::at(place, message).seen_first(first));
         }
         services.push(service);
-        if services.len() > forward::abi::MAX_SERVICES as usize {
-            let message = format!("more than {} services; run a second director for the rest", services.len() - 1);
+        if services.len() > MAX_SERVICES {
+            let message = format!("more than {MAX_SERVICES} services; run a second director for the rest");
             return Err(element.fault(message));
         }
     }

@@ -121,8 +121,12 @@ fn hang_up_attaches_to_interfaces_that_the_file_names_now() {
     assert!(!node.is_attached());
     node.write("xlvs.toml", "[director]\ninterfaces = [\"xlvs-none\", \"e0\"]\n");
     node.signal(Signal::SIGHUP);
+    node.wait_for("the refusal", |node| node.log().contains("there is no interface xlvs-none"));
+    assert!(!node.is_attached());
+    node.write("xlvs.toml", "[director]\ninterfaces = [\"e0\"]\nconnections = 4096\n");
+    node.signal(Signal::SIGHUP);
     node.wait_for("the interface", |node| node.is_attached());
-    assert!(node.log().contains("there is no interface xlvs-none"), "{}", node.log());
+    node.wait_for("the size", |node| node.log().contains("connections = 4096: the tables keep room for"));
 }
 
 #[test]
@@ -144,4 +148,46 @@ fn a_second_daemon_is_refused_and_harms_nobody() {
     assert!(!other.exists() && !node.place.path("other.lock").exists());
     assert_eq!((saved(&node), node.status()["pid"].clone()), (rules, pid));
     assert!(node.is_attached());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_unchanged_file_says_what_it_does_not_undo() {
+    let mut node = Node::new();
+    let file = node.write("xlvs.toml", SERVICE);
+    node.start(&["-c", &file, "--interface", "e0"]);
+    node.ipvsadm("-C");
+    node.signal(Signal::SIGKILL);
+    node.ended();
+    assert!(!node.log().contains("is unchanged since"));
+    node.start(&["-c", &file]);
+    assert_eq!(saved(&node), "");
+    assert!(
+        node.log().contains("xlvs.toml is unchanged since it was applied; run-time changes to 1 "),
+        "{}",
+        node.log()
+    );
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    for full in [true, false] {
+        let mut node = Node::new();
+        let mut command = node.run_command(&["--interface", "e0"]);
+        if full {
+            command.stderr(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        } else {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            command.stderr(writer);
+        }
+        node.adopt(command);
+        node.ipvsadm("-A -t 198.51.100.10:80 -s rr");
+        node.signal(Signal::SIGHUP);
+        assert_eq!(saved(&node), "-A -t 198.51.100.10:80 -s rr\n");
+        assert_eq!(node.say("stop").code, 0);
+        assert_eq!(node.ended(), Some(0), "stderr full: {full}");
+        assert!(node.is_clean());
+    }
 }

@@ -161,3 +161,45 @@ fn a_quiesced_server_keeps_its_slots() {
         );
     });
 }
+
+#[test]
+#[ignore = "needs root"]
+fn removed_pins_are_noticed_and_nothing_is_kept_any_more() {
+    in_namespace("gone", |directory| {
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        plane.journal().append("one").unwrap();
+        plane.check_pins().unwrap();
+        std::fs::remove_file(directory.join("journal")).unwrap();
+        let gone = plane.check_pins().unwrap_err().to_string();
+        assert!(gone.contains("(first: journal)"), "{gone}");
+        assert!(matches!(plane.journal().append("two"), Err(Error::PinsGone { .. })));
+        assert!(matches!(plane.journal().replace(Vec::new()), Err(Error::PinsGone { .. })));
+        std::fs::remove_file(plane.schema_directory.join("SERVERS")).unwrap();
+        assert!(matches!(plane.check_pins(), Err(Error::PinsGone { missing, .. }) if missing == "SERVERS"));
+        assert!(plane.give_up());
+        std::fs::create_dir(directory).unwrap();
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn attachments_without_pins_are_told() {
+    in_namespace("stray", |directory| {
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        plane.attach("xlvs-a", false).unwrap();
+        let elsewhere = std::env::temp_dir().join(format!("xlvs-plane-nowhere-{}", std::process::id()));
+        let told = detach_all(&elsewhere).unwrap_err().to_string();
+        assert!(told.contains("xlvs-a runs XDP program entry (id "), "{told}");
+        assert_eq!(plane.attachments().unwrap().len(), 1);
+        // In a third namespace the index means another interface, or none.
+        drop(plane);
+        let place = directory.to_owned();
+        let names = std::thread::spawn(move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            super::ip("link add xlvs-c type veth peer name xlvs-d");
+            detach_all(&place).unwrap()
+        });
+        let names = names.join().unwrap();
+        assert!(names.len() == 1 && names[0].starts_with("if"), "{names:?}");
+    });
+}

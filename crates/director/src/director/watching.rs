@@ -33,6 +33,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// A full comparison with the maps.
     pub(crate) fn heal(&mut self) {
+        let known = self.trouble.clone();
         self.reconciler.refresh(&self.plane);
         match self.reconcile(None) {
             Ok(0) => self.trouble = None,
@@ -42,6 +43,17 @@ impl<P: Plane, N: Network> Director<P, N> {
             }
             Err(_) => {}
         }
+        self.check_pins(known.as_deref());
+    }
+
+    /// Pins that somebody removed are told once, and by `xlvs status` for as long as they are missing.
+    fn check_pins(&mut self, known: Option<&str>) {
+        let Err(error) = self.plane.check_pins() else { return };
+        let error = error.to_string();
+        if known != Some(error.as_str()) {
+            tracing::error!("{error}");
+        }
+        self.trouble = Some(error);
     }
 
     /// Brings the services that `differences` touch in line.

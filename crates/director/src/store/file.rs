@@ -29,6 +29,7 @@ impl Store {
         }
         for service in services {
             rules::check_service(&service.key)?;
+            rules::check_name(&service.key, service.options.name.as_deref())?;
             service.servers.iter().try_for_each(|server| rules::check_server(&service.key, server))?;
         }
         let mut receipt = self.receipt();
@@ -44,9 +45,27 @@ impl Store {
             service.servers.iter_mut().for_each(|server| *server = server.in_service(&service.key));
             self.put(service.key, Some(service), &mut receipt);
         }
+        if let Err(refusal) = rules::check_services(self.services.len()) {
+            self.take_back(receipt);
+            return Err(refusal);
+        }
         self.file = Some(mark);
         self.generation += 1;
         Ok(Some(receipt))
+    }
+}
+
+impl Store {
+    /// How much of what a file names is otherwise by now: services, and the time-outs as one.
+    pub(crate) fn differences(&self, config: &Config) -> usize {
+        let as_kept = |service: &&model::VirtualService| {
+            let mut service = (*service).clone();
+            service.servers.iter_mut().for_each(|server| *server = server.in_service(&service.key));
+            self.services.get(&service.key) == Some(&service)
+        };
+        let services = config.services.iter().filter(|service| !as_kept(service)).count();
+        let timeouts = config.timeouts != Timeouts::default() && config.timeouts != self.timeouts;
+        services + usize::from(timeouts)
     }
 }
 

@@ -38,6 +38,8 @@ impl Store {
         if self.services.contains_key(&key) {
             return Err(refuse(RefusalKind::ServiceExists, format!("service {key} is there already; edit it (-E)")));
         }
+        rules::check_name(&key, options.name.as_deref())?;
+        rules::check_services(self.services.len() + 1)?;
         let service = VirtualService { key, options: options.clone(), servers: Vec::new() };
         self.put(key, Some(service), receipt);
         Ok(())
@@ -50,6 +52,7 @@ impl Store {
         receipt: &mut Receipt,
     ) -> Result<(), Refusal> {
         let mut service = self.service(key)?.clone();
+        rules::check_name(&key, options.name.as_deref())?;
         // ipvsadm knows neither the name nor `any`: an edit that does not mention them keeps them.
         let name = options.name.clone().or(service.options.name);
         let any = options.any || service.options.any;

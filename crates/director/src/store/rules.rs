@@ -3,7 +3,8 @@
 use super::refuse;
 use api::{Refusal, RefusalKind};
 use forward::abi::MAX_SERVERS_PER_SERVICE;
-use model::{RealServer, ServiceKey, VirtualService};
+use model::config::MAX_SERVICES;
+use model::{Endpoint, RealServer, ServiceKey, VirtualService};
 use std::net::IpAddr;
 
 /// The longest time-out, 31 days: what ipvsadm takes. The ticks of the data plane hold eight years.
@@ -15,13 +16,36 @@ pub(crate) fn check_service(key: &ServiceKey) -> Result<(), Refusal> {
         let message = format!("service {key}: port 0 (all ports) is not supported yet; name a port");
         return Err(refuse(RefusalKind::Unsupported, message));
     }
+    match zone(&key.endpoint) {
+        Some(what) => Err(refuse(RefusalKind::Invalid, format!("service {key}: {what}"))),
+        None => Ok(()),
+    }
+}
+
+/// A name that can be shown on one line.
+pub(crate) fn check_name(key: &ServiceKey, name: Option<&str>) -> Result<(), Refusal> {
+    if name.is_some_and(|name| name.trim().is_empty() || name.contains(char::is_control)) {
+        let message = format!("service {key}: a name needs letters, and no control characters; give another or none");
+        return Err(refuse(RefusalKind::Invalid, message));
+    }
     Ok(())
+}
+
+/// What is wrong with an endpoint that names a zone: packets carry none.
+fn zone(endpoint: &Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::V6(endpoint) if endpoint.scope_id() != 0 || endpoint.flowinfo() != 0 => {
+            Some("an address with a zone (%) cannot be balanced; name it without")
+        }
+        _ => None,
+    }
 }
 
 /// A server that packets of the service can be sent to.
 pub(crate) fn check_server(key: &ServiceKey, server: &RealServer) -> Result<(), Refusal> {
     let invalid = |what: &str| refuse(RefusalKind::Invalid, format!("server {} of {key}: {what}", server.endpoint));
     check_address(server.endpoint.ip()).map_err(invalid)?;
+    zone(&server.endpoint).map_or(Ok(()), |what| Err(invalid(what)))?;
     if key.endpoint.is_ipv4() != server.endpoint.is_ipv4() {
         return Err(invalid("its address family is not the service's; only tunnels can mix them"));
     }
@@ -40,6 +64,15 @@ fn check_address(address: IpAddr) -> Result<(), &'static str> {
         }
         _ => Ok(()),
     }
+}
+
+/// As many services fit.
+pub(crate) fn check_services(count: usize) -> Result<(), Refusal> {
+    if count <= MAX_SERVICES {
+        return Ok(());
+    }
+    let message = format!("more than {MAX_SERVICES} services, the most there can be; delete some first (-D)");
+    Err(refuse(RefusalKind::NoSpace, message))
 }
 
 /// One more server fits.

@@ -17,6 +17,11 @@ fn add_service(endpoint: &str) -> Request {
     Request::AddService { key: key(endpoint), options: options(Scheduler::RoundRobin) }
 }
 
+fn named(endpoint: &str, name: &str) -> Request {
+    let options = ServiceOptions { name: Some(name.to_owned()), ..options(Scheduler::RoundRobin) };
+    Request::AddService { key: key(endpoint), options }
+}
+
 fn server(endpoint: &str, method: ForwardingMethod, weight: u32) -> RealServer {
     RealServer { endpoint: endpoint.parse().unwrap(), method, weight: Weight::new(weight).unwrap() }
 }
@@ -46,6 +51,9 @@ fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
     let rows = [
         (add_service(vip), RefusalKind::ServiceExists),
         (add_service("192.0.2.1:0"), RefusalKind::Unsupported),
+        (add_service("[fe80::1%3]:80"), RefusalKind::Invalid),
+        (named("192.0.2.2:80", "a\nb"), RefusalKind::Invalid),
+        (named("192.0.2.2:80", " "), RefusalKind::Invalid),
         (
             Request::EditService { key: key("192.0.2.9:80"), options: options(Scheduler::Maglev) },
             RefusalKind::NoSuchService,
@@ -281,4 +289,41 @@ fn lines_that_cannot_be_are_named() {
         assert!(error.starts_with(place), "{error}");
     }
     assert_eq!(restore(&[]).unwrap().0, Store::default());
+}
+
+#[test]
+fn a_batch_of_too_many_services_changes_nothing() {
+    let mut store = store();
+    let before = store.clone();
+    let most = model::config::MAX_SERVICES;
+    let add = |index: usize| add_service(&format!("198.18.{}.{}:80", index >> 8, index & 255));
+    let refusal = store.change(&Request::Batch { requests: (0..most).map(add).collect() }).unwrap_err();
+    assert_eq!((refusal.kind, refusal.request), (RefusalKind::NoSpace, Some(most - 1)));
+    assert_eq!(store, before);
+    store.change(&Request::Batch { requests: (1..most).map(add).collect() }).unwrap();
+    assert_eq!(store.services().len(), most);
+    let services = vec![model::VirtualService {
+        key: key("192.0.2.7:80"),
+        options: options(Scheduler::RoundRobin),
+        servers: Vec::new(),
+    }];
+    let full = store.clone();
+    let config = Config { services, ..Config::default() };
+    assert_eq!(store.adopt(&config).unwrap_err().kind, RefusalKind::NoSpace);
+    assert_eq!(store, full);
+}
+
+#[test]
+fn what_differs_from_an_unchanged_file_is_counted() {
+    let config = "[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"nat\"\nservers = [\"10.0.0.1:80\"]\n\
+                  [[service]]\nlisten = \"tcp 192.0.2.2:80\"\n";
+    let config = Config::parse_toml(config, "xlvs.toml").unwrap();
+    let mut store = Store::default();
+    store.adopt(&config).unwrap().unwrap();
+    store.change(&add_service("192.0.2.9:80")).unwrap();
+    assert_eq!(store.differences(&config), 0);
+    store.change(&add_server("192.0.2.1:80", nat("10.0.0.2:80"))).unwrap();
+    assert_eq!(store.differences(&config), 1);
+    store.change(&Request::Flush).unwrap();
+    assert_eq!(store.differences(&config), 2);
 }

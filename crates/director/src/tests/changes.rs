@@ -198,6 +198,21 @@ fn what_cannot_be_kept_is_refused() {
 }
 
 #[test]
+fn missing_pins_are_told_and_changes_are_refused() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    director.answer(&add_service()).unwrap();
+    plane.kernel().pins_are_gone = true;
+    director.heal();
+    assert!(director.status().unwrap().notes[0].starts_with("the pins in /pins are gone"));
+    assert_eq!(director.answer(&add_server("10.0.0.1:80")).err().unwrap().kind, RefusalKind::Conflict);
+    plane.kernel().pins_are_gone = false;
+    director.heal();
+    assert!(director.trouble.is_none());
+    director.answer(&add_server("10.0.0.1:80")).unwrap();
+}
+
+#[test]
 fn drift_of_the_maps_is_healed() {
     let (plane, network) = (FakePlane::default(), network());
     let mut director = start(&plane, &network);

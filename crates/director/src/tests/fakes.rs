@@ -25,6 +25,7 @@ pub(crate) struct Kernel {
     /// Servers the maps still take.
     pub(crate) room: Option<usize>,
     pub(crate) journal_is_full: bool,
+    pub(crate) pins_are_gone: bool,
 }
 
 #[derive(Clone, Default)]
@@ -37,12 +38,19 @@ impl FakePlane {
 
     fn write_journal(&self, write: impl FnOnce(&mut Vec<String>)) -> Result<(), Error> {
         let mut kernel = self.kernel();
+        if kernel.pins_are_gone {
+            return Err(pins_gone());
+        }
         if kernel.journal_is_full {
             return Err(Error::NoSpace { what: "line of the journal", size: 0 });
         }
         write(kernel.journal.get_or_insert_default());
         Ok(())
     }
+}
+
+fn pins_gone() -> Error {
+    Error::PinsGone { directory: "/pins".into(), missing: "journal".to_owned() }
 }
 
 fn attachment(name: &str) -> Attachment {
@@ -102,6 +110,9 @@ impl Plane for FakePlane {
         };
         frame[30..34].copy_from_slice(&address.octets());
         Ok((4, frame, Counter::ForwardIn))
+    }
+    fn check_pins(&self) -> Result<(), Error> {
+        if self.kernel().pins_are_gone { Err(pins_gone()) } else { Ok(()) }
     }
     fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error> {
         Ok(self.kernel().journal.clone())

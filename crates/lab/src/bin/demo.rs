@@ -19,10 +19,10 @@ struct Options {
     #[arg(long, value_parser = ["4", "6"])]
     family: Option<String>,
     /// How servers are chosen.
-    #[arg(long, default_value = "rr")]
+    #[arg(long, default_value = "rr", value_parser = ["rr", "wrr", "lc", "wlc", "sh", "mh"])]
     scheduler: String,
     /// How many requests.
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     requests: u64,
     /// How many real servers.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]

@@ -51,8 +51,8 @@ const SERVERS_EXAMPLE: &str = "servers = [{ address = \"10.0.0.11:80\", weight =
 /// Schedulers of the kernel that are still to come.
 const PLANNED_SCHEDULERS: [&str; 8] = ["lblc", "lblcr", "dh", "sed", "nq", "fo", "ovf", "twos"];
 
-/// Reads one service; with it the place of its `listen`.
-pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize), Fault> {
+/// Reads one service; with it the places of its `listen` and its `name`.
+pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize, Option<usize>), Fault> {
     let table = value.table(&SERVICE)?;
     let Some(listen) = table.get("listen") else {
         let message = "a service needs `listen`; write listen = \"tcp 203.0.113.10:80\"";
@@ -65,7 +65,8 @@ pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize), Fault> 
         Some(servers) => read_servers(&servers, &key, method)?,
         None => Vec::new(),
     };
-    Ok((VirtualService { key, options, servers }, listen.offset()))
+    let name = table.get("name").map(|name| name.offset());
+    Ok((VirtualService { key, options, servers }, listen.offset(), name))
 }
 
 fn read_options(table: &Table<'_>) -> Result<ServiceOptions, Fault> {

@@ -340,3 +340,11 @@ fn assert_refused(text: &str, expected: &str) {
         Err(error) => assert_eq!(error.to_string(), format!("xlvs.toml:{expected}"), "{text}"),
     }
 }
+
+#[test]
+fn two_services_of_one_name_are_refused() {
+    let text = "[[service]]\nname = \"web\"\nlisten = \"tcp 203.0.113.10:80\"\n\
+                [[service]]\nname = \"web\"\nlisten = \"tcp 203.0.113.10:81\"\n";
+    let error = Config::parse_toml(text, "xlvs.toml").unwrap_err().to_string();
+    assert_eq!(error, "xlvs.toml:5:8: two services have the name `web`; rename one (first at line 2)");
+}

@@ -31,6 +31,7 @@ fn options(typed: Run) -> Result<director::Options> {
     let from_file = config.iter().flat_map(|config| config.director.interfaces.iter().cloned());
     let named: Vec<String> = typed.interfaces.iter().cloned().chain(from_file).collect();
     preflight::interfaces(&named)?;
+    preflight::pin_directory(&typed.pin_dir)?;
     preflight::privileges()?;
     Ok(director::Options {
         config,
@@ -53,6 +54,8 @@ fn log() -> Result<()> {
     let filter = EnvFilter::builder()
         .parse(filter)
         .with_context(|| format!("${LOG_VARIABLE}: cannot read `{filter}` (try error, warn, info, debug or trace)"))?;
+    // What cannot be logged is lost: telling so on the same stderr would panic.
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let subscriber = subscriber.log_internal_errors(false);
     subscriber.try_init().map_err(|error| anyhow!("cannot start logging: {error}"))
 }

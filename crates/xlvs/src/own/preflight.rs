@@ -29,6 +29,14 @@ pub(super) fn interfaces(names: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// The place for pins is a directory, or none yet.
+pub(super) fn pin_directory(path: &Path) -> Result<()> {
+    if path.exists() && !path.is_dir() {
+        bail!("--pin-dir {} is a file; name a directory, which may be a new one", path.display());
+    }
+    Ok(())
+}
+
 /// The process may load and attach programs.
 pub(super) fn privileges() -> Result<()> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -77,6 +85,14 @@ mod tests {
     fn effective_capabilities_are_read_from_proc() {
         assert_eq!(effective("Name:\tx\nCapPrm:\t0\nCapEff:\t0000003fffffffff\n"), Some(0x3f_ffff_ffff));
         assert_eq!(effective("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_file_is_no_place_for_pins() {
+        let error = pin_directory(Path::new("/proc/self/status")).unwrap_err().to_string();
+        assert!(error.starts_with("--pin-dir /proc/self/status is a file; "), "{error}");
+        assert!(pin_directory(Path::new("/proc/self/xlvs-none")).is_ok());
+        assert!(pin_directory(Path::new("/proc")).is_ok());
     }
 
     #[test]

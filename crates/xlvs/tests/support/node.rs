@@ -94,6 +94,11 @@ impl Node {
         let log = File::options().create(true).append(true).open(self.place.path("log")).unwrap();
         let mut command = self.run_command(words);
         command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.adopt(command);
+    }
+
+    /// Starts `command` as the daemon and waits until it answers.
+    pub(crate) fn adopt(&mut self, mut command: Command) {
         self.daemon = Some(command.spawn().unwrap());
         self.wait_for("the daemon", |node| {
             let ended = node.daemon.as_mut().unwrap().try_wait().unwrap();
