@@ -55,6 +55,7 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn walk_extensions(&self, _network: usize) -> Walk {
+        // The function takes the context alone and begins at NETWORK, the one offset the programs use.
         // SAFETY: the context is valid for the whole program.
         Walk::from_word(unsafe { crate::walk_extensions(self.0) })
     }

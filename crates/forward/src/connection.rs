@@ -118,6 +118,12 @@ pub fn is_expired(connection: &Connection, now: Time) -> bool {
     now.age(connection.last_seen.get()) > connection.timeout.get()
 }
 
+/// True when `primary` is the living primary of this reply entry: its server may have changed since.
+#[inline(always)]
+pub fn is_primary_of(primary: &Connection, reply: &Connection) -> bool {
+    StateWord(primary.state.get()).is_live() && primary.server.get() == reply.server.get()
+}
+
 /// True when a live entry shall not serve this packet but be scheduled anew: expired, closed and reopened by a SYN
 /// (conn_reuse_mode), or without a server where expire_nodest_conn says so.
 #[inline(always)]

@@ -188,10 +188,9 @@ impl<A: Parse> NewConnection<'_, A> {
         let mut key = self.packet.flow;
         key.destination = address;
         key.destination_port = port;
-        tables.connection(&key).is_some_and(|primary| {
-            StateWord(primary.state.get()).is_live()
-                && primary.server.get() == reply.server.get()
-                && !connection::is_expired(primary, self.now)
+        let primary = tables.connection(&key);
+        primary.is_some_and(|primary| {
+            connection::is_primary_of(primary, reply) && !connection::is_expired(primary, self.now)
         })
     }
 

@@ -71,7 +71,5 @@ fn is_reply_over<A: Parse, T: Tables<A>>(key: &FlowKey<A>, reply: &Connection, t
         return false;
     }
     let flow = steer::primary_key(key, address::load::<A>(&reply.address), Port(reply.port.get() as u16));
-    tables
-        .connection(&flow)
-        .is_none_or(|primary| !StateWord(primary.state.get()).is_live() || primary.server.get() != reply.server.get())
+    tables.connection(&flow).is_none_or(|primary| !connection::is_primary_of(primary, reply))
 }

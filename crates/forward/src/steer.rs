@@ -239,10 +239,7 @@ fn follow_primary<A: Parse, T: Tables<A>>(
 ) -> Result<(), Stop> {
     let key = primary_key(&packet.flow, address::load(&reply.address), Port(reply.port.get() as u16));
     let primary = tables.connection(&key).ok_or(Stop::New)?;
-    if !StateWord(primary.state.get()).is_live()
-        || primary.server.get() != reply.server.get()
-        || connection::is_expired(primary, now)
-    {
+    if !connection::is_primary_of(primary, reply) || connection::is_expired(primary, now) {
         return Err(Stop::New);
     }
     let is_tcp = packet.flow.protocol == protocol::TCP;

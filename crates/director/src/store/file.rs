@@ -2,7 +2,7 @@
 
 use super::{Receipt, Store, rules};
 use api::Refusal;
-use model::{Config, ServiceKey, Timeouts};
+use model::{Config, ServiceKey, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -41,9 +41,7 @@ impl Store {
             self.put(*key, None, &mut receipt);
         }
         for service in services {
-            let mut service = service.clone();
-            service.servers.iter_mut().for_each(|server| *server = server.in_service(&service.key));
-            self.put(service.key, Some(service), &mut receipt);
+            self.put(service.key, Some(as_kept(service)), &mut receipt);
         }
         if let Err(refusal) = rules::check_services(self.services.len()) {
             self.take_back(receipt);
@@ -53,20 +51,20 @@ impl Store {
         self.generation += 1;
         Ok(Some(receipt))
     }
-}
 
-impl Store {
     /// How much of what a file names is otherwise by now: services, and the time-outs as one.
     pub(crate) fn differences(&self, config: &Config) -> usize {
-        let as_kept = |service: &&model::VirtualService| {
-            let mut service = (*service).clone();
-            service.servers.iter_mut().for_each(|server| *server = server.in_service(&service.key));
-            self.services.get(&service.key) == Some(&service)
-        };
-        let services = config.services.iter().filter(|service| !as_kept(service)).count();
+        let differs = |service: &&VirtualService| self.services.get(&service.key) != Some(&as_kept(service));
+        let services = config.services.iter().filter(differs).count();
         let timeouts = config.timeouts != Timeouts::default() && config.timeouts != self.timeouts;
         services + usize::from(timeouts)
     }
+}
+
+/// A service of a file as the store keeps it: direct routing gives servers the service's port.
+fn as_kept(service: &VirtualService) -> VirtualService {
+    let servers = service.servers.iter().map(|server| server.in_service(&service.key)).collect();
+    VirtualService { servers, ..service.clone() }
 }
 
 /// FNV-1a over the canonical JSON of what is taken over: the same on every machine and in every build.
