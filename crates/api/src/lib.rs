@@ -5,9 +5,11 @@
 #![warn(missing_docs)]
 
 pub mod client;
+pub mod connections;
 pub mod types;
 
 pub use client::{Client, ClientError};
+pub use connections::*;
 pub use types::*;
 
 /// Where the daemon listens unless `$XLVS_SOCKET` says otherwise.

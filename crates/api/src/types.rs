@@ -1,5 +1,6 @@
 //! Requests, answers, and the views they carry.
 
+use crate::connections::{ConnectionsPage, ConnectionsRequest};
 use model::{Endpoint, RealServer, ServiceKey, ServiceOptions, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,8 @@ pub enum Request {
     },
     /// `-L`: services, servers, counters, time-outs.
     List,
+    /// `-L -c`, `xlvs conns`: a page of the connections.
+    Connections(ConnectionsRequest),
     /// `xlvs status`.
     Status,
     /// `xlvs explain`.
@@ -116,6 +119,8 @@ pub enum Response {
     },
     /// Answer to [`Request::List`].
     Listing(Listing),
+    /// Answer to [`Request::Connections`].
+    Connections(ConnectionsPage),
     /// Answer to [`Request::Status`].
     Status(Status),
     /// Answer to [`Request::Explain`].

@@ -7,6 +7,7 @@
 mod apply;
 mod attach;
 mod bpffs;
+mod connections;
 mod counters;
 mod cursor;
 mod error;
@@ -41,6 +42,7 @@ mod translate;
 mod watch;
 
 pub use attach::Attachment;
+pub use connections::{ConnectionEntry, ConnectionsCursor, ConnectionsSlice};
 pub use error::Error;
 pub use journal::Journal;
 pub use keeper::{KEEPER_NAME, keeper_main};
@@ -246,6 +248,12 @@ impl Dataplane {
     pub fn sweep(&mut self) -> Result<SweepReport, Error> {
         statistics::settle(&self.maps, &mut self.mirror, Instant::now())?;
         self.sweeper.step(&self.maps, &self.generation)
+    }
+
+    /// One slice of the connections. Each is seen exactly once by a walk from the default cursor on, if it lives as long
+    /// as the walk; packets go on meanwhile.
+    pub fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error> {
+        connections::slice(&self.maps, cursor)
     }
 
     /// What the loaded programs would do with `frame` if it came in by `interface` (an index): the XDP action, the

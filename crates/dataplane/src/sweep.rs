@@ -76,7 +76,8 @@ impl Sweeper {
     }
 }
 
-fn now() -> Result<Time, Error> {
+/// The clock that the programs read, too.
+pub(crate) fn now() -> Result<Time, Error> {
     use nix::time::{ClockId, clock_gettime};
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_err(std::io::Error::from);
     let now = now.doing(|| "read the clock".to_owned())?;

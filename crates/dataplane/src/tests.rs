@@ -1,5 +1,6 @@
 //! The whole data plane on a veth pair, in a network namespace of its own.
 
+mod connections;
 mod restart;
 
 use crate::{Dataplane, Error, Options, detach_all};

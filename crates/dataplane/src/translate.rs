@@ -46,13 +46,18 @@ impl ToIp for Address6 {
     }
 }
 
+/// The protocol with this number, if a service can have it.
+pub(crate) const fn protocol(number: u8) -> Option<Protocol> {
+    match number {
+        protocol::TCP => Some(Protocol::Tcp),
+        protocol::UDP => Some(Protocol::Udp),
+        _ => None,
+    }
+}
+
 /// The service a table key stands for; `None` for protocols that no service has.
 pub(crate) fn service_key<A: ToIp + KeyTail>(key: &abi::ServiceKey<A>) -> Option<ServiceKey> {
-    let protocol = match key.protocol {
-        protocol::TCP => Protocol::Tcp,
-        protocol::UDP => Protocol::Udp,
-        _ => return None,
-    };
+    let protocol = protocol(key.protocol)?;
     Some(ServiceKey { protocol, endpoint: SocketAddr::new(key.address.to_ip(), key.port.get()) })
 }
 

@@ -12,6 +12,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     pub(crate) fn answer(&mut self, request: &Request) -> Result<Done, Refusal> {
         let response = match request {
             Request::List => Response::Listing(self.listing()),
+            Request::Connections(question) => Response::Connections(self.connections(question)?),
             Request::Status => Response::Status(self.status()?),
             Request::Explain(question) => Response::Explanation(self.explain(question)?),
             Request::Zero { service } => self.zero(*service)?,

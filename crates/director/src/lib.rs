@@ -5,6 +5,7 @@
 
 mod answer;
 mod conflicts;
+mod connections;
 mod daemon;
 mod datagram;
 mod desired;

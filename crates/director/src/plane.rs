@@ -1,7 +1,7 @@
 //! What the director needs of a data plane. The production path is [`dataplane::Dataplane`], one to one; tests put a
 //! plane of memory in its place.
 
-use dataplane::{Attachment, Dataplane, Error, SweepReport};
+use dataplane::{Attachment, ConnectionsCursor, ConnectionsSlice, Dataplane, Error, SweepReport};
 use forward::Counter;
 use forward::abi::Statistics;
 use model::{Change, Endpoint, ServiceKey, State};
@@ -18,6 +18,7 @@ pub(crate) trait Plane {
     fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics;
     fn counters(&self) -> BTreeMap<&'static str, u64>;
     fn sweep(&mut self) -> Result<SweepReport, Error>;
+    fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error>;
     fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error>;
     fn check_pins(&self) -> Result<(), Error>;
     fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error>;
@@ -52,6 +53,9 @@ impl Plane for Dataplane {
     }
     fn sweep(&mut self) -> Result<SweepReport, Error> {
         Self::sweep(self)
+    }
+    fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error> {
+        Self::connections(self, cursor)
     }
     fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
         Self::explain(self, frame, interface)

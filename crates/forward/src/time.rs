@@ -20,6 +20,11 @@ impl Time {
         ((seconds as u64 * 1_000_000_000 + (1 << Self::TICK_SHIFT) - 1) >> Self::TICK_SHIFT) as u32
     }
 
+    /// Whole seconds in so many ticks.
+    pub const fn seconds(ticks: u32) -> u32 {
+        (((ticks as u64) << Self::TICK_SHIFT) / 1_000_000_000) as u32
+    }
+
     /// Ticks gone by since `then`; a `then` in the near future (another CPU was ahead) counts as now.
     #[inline(always)]
     pub const fn age(self, then: u32) -> u32 {
@@ -36,6 +41,7 @@ mod tests {
     fn ticks_round_up_and_ages_never_run_backwards() {
         assert_eq!(Time::ticks(1), 15);
         assert_eq!(Time::ticks(900), 13_412);
+        assert_eq!([14, 15, 13_412].map(Time::seconds), [0, 1, 900]);
         let now = Time(100 << Time::TICK_SHIFT);
         assert_eq!(now.age(90), 10);
         assert_eq!(now.age(101), 0);

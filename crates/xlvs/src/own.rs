@@ -1,6 +1,7 @@
 //! xlvs's own verbs: what was typed, read by clap, and where each verb is carried out.
 
 mod ask;
+mod conns;
 mod daemon;
 mod detach;
 mod preflight;
@@ -37,6 +38,8 @@ enum Verb {
     },
     /// Show what would happen to a packet from CLIENT to VIP, and why
     Explain(Explain),
+    /// List connections
+    Conns(Conns),
     /// Attach the programs to an interface
     Attach {
         /// Name of the interface
@@ -102,6 +105,29 @@ struct Explain {
     json: bool,
 }
 
+/// `xlvs conns`
+#[derive(Args, Debug)]
+struct Conns {
+    /// Only to this virtual service
+    #[arg(long, value_name = "VIP:PORT")]
+    service: Option<std::net::SocketAddr>,
+    /// Only from this client
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<std::net::IpAddr>,
+    /// Only to this real server
+    #[arg(long, value_name = "ADDRESS")]
+    server: Option<std::net::IpAddr>,
+    /// Only in this state (ESTABLISHED, SYN_RECV, TIME_WAIT, UDP and so on)
+    #[arg(long)]
+    state: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// One connection a line, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// `xlvs detach`
 #[derive(Args, Debug)]
 struct Detach {
@@ -133,6 +159,7 @@ impl Verb {
             Self::Run(run) => daemon::run(run),
             Self::Status { json } => ask::status(json),
             Self::Explain(explain) => ask::explain(&explain),
+            Self::Conns(conns) => conns::run(&conns),
             Self::Attach { interface, force, json } => ask::attach(interface, force, json),
             Self::Detach(detach) => detach::run(detach),
             Self::Stop { keep_forwarding, json } => ask::stop(keep_forwarding, json),

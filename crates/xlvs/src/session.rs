@@ -1,6 +1,9 @@
 //! One run of a command against the daemon: the client and the little runtime it needs.
 
-use api::{Client, ClientError, Listing, Refusal, Reply, Request, Response};
+use api::{
+    Client, ClientError, ConnectionFilter, ConnectionView, ConnectionsRequest, Listing, Refusal, Reply, Request,
+    Response,
+};
 use tokio::runtime::{Builder, Runtime};
 
 /// A client that can be asked from ordinary code.
@@ -52,6 +55,30 @@ impl Session {
     pub(crate) fn ask(&self, request: &Request) -> Result<Response, Trouble> {
         let reply: Reply = self.runtime.block_on(self.client.send(request)).map_err(Trouble::Client)?;
         reply.map_err(Trouble::Refused)
+    }
+
+    /// Shows the connections that match page by page, until `limit` are shown; the first page comes even if it is empty.
+    pub(crate) fn connections(
+        &self,
+        filter: &ConnectionFilter,
+        limit: Option<usize>,
+        mut show: impl FnMut(&[ConnectionView]),
+    ) -> Result<(), Trouble> {
+        let mut request = ConnectionsRequest { filter: filter.clone(), ..ConnectionsRequest::default() };
+        let mut left = limit.unwrap_or(usize::MAX);
+        loop {
+            request.enough = u32::try_from(left).ok();
+            let Response::Connections(page) = self.ask(&Request::Connections(request.clone()))? else {
+                return Err(Trouble::Confused("the daemon answered something else than connections".to_owned()));
+            };
+            let some = page.connections.get(..left).unwrap_or(&page.connections);
+            show(some);
+            left -= some.len();
+            request.from = page.next;
+            if left == 0 || request.from.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// The services as they are now.

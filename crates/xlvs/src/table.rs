@@ -1,5 +1,6 @@
 //! Listings as ipvsadm prints them, to the byte: pure functions from [`api::Listing`] to text.
 
+pub(crate) mod connections;
 mod names;
 mod order;
 mod row;

@@ -124,7 +124,6 @@ fn what_is_not_supported_yet_is_refused_and_nothing_is_asked() {
         "-a -t 10.0.0.1:80 -r 10.0.0.2 -x 5 -y 3",
         "-a -t 10.0.0.1:80 -r 10.0.0.2 -y 3",
         "-a -f 7 -r 10.0.0.2",
-        "-L -n -c",
         "-L --daemon",
         "-L --thresholds",
         "-L --persistent-conn",

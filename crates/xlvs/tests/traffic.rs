@@ -115,6 +115,36 @@ impl Lab {
         let row = row.unwrap_or_else(|| panic!("no {endpoint}: {listing}")).split_whitespace();
         row.skip_while(|word| *word != endpoint.to_string()).skip(1).map(str::to_owned).collect()
     }
+
+    /// Twelve flows of each protocol are listed by both programs, one line each.
+    fn check_connections(&self, family: &Family) {
+        let (service, [one, two]) = (family.service(), family.servers.map(endpoint));
+        let listing = self.node.ipvsadm("-Lnc");
+        let mut lines = listing.lines();
+        assert_eq!(lines.next(), Some("IPVS connection entries"));
+        assert_eq!(lines.next(), Some("pro expire state       source             virtual            destination"));
+        let rows: Vec<Vec<&str>> = lines.map(|line| line.split_whitespace().collect()).collect();
+        for (protocol, state) in [("UDP", "UDP"), ("TCP", "TIME_WAIT")] {
+            for server in [one, two] {
+                let of_server = |row: &&Vec<&str>| {
+                    // Client and server close at once, so that the last packets may come in either order.
+                    let closed = row[2] == state || (protocol == "TCP" && ["FIN_WAIT", "CLOSE_WAIT"].contains(&row[2]));
+                    row[0] == protocol && closed && row[4..] == [service.to_string(), server.to_string()]
+                };
+                let found: Vec<_> = rows.iter().filter(of_server).collect();
+                assert_eq!(found.len(), 6, "{protocol} to {server}:\n{listing}");
+                assert!(found.iter().all(|row| row[3].starts_with(&family.client.replace("2001", "[2001"))));
+                let (minutes, seconds) = found[0][1].split_once(':').unwrap();
+                assert!(minutes.parse::<u32>().unwrap() <= 5 && seconds.parse::<u32>().unwrap() < 60);
+            }
+        }
+        let some = self.node.say(&format!("conns --json --server {} --state udp --limit 4", family.servers[0]));
+        assert_eq!((some.code, some.out.lines().count()), (0, 4), "{}", some.err);
+        let connection: serde_json::Value = serde_json::from_str(some.out.lines().next().unwrap()).unwrap();
+        assert_eq!(connection["server"].as_str(), Some(one.to_string().as_str()));
+        let none = self.node.say(&format!("conns --service {service} --client 203.0.113.99"));
+        assert_eq!((none.code, none.out.lines().count()), (0, 2));
+    }
 }
 
 fn connect(server: &Host, family: &Family, number: usize, direct: bool) {
@@ -192,6 +222,7 @@ fn datagrams_and_connections_are_balanced() {
                 let replies = if direct { "0" } else { "6" };
                 assert_eq!(lab.row(&format!("-Ln --stats -u {service}"), server)[..3], ["6", "6", replies]);
             }
+            lab.check_connections(family);
         }
         assert_eq!(lab.node.status()["notes"].to_string(), "[]");
     }

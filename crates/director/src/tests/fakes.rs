@@ -5,7 +5,7 @@ use crate::observe::features::Features;
 use crate::observe::links::{Kind, Link, Links, LocalAddress};
 use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
-use dataplane::{Attachment, Error, SweepReport, TableUse};
+use dataplane::{Attachment, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error, SweepReport, TableUse};
 use forward::Counter;
 use forward::abi::Statistics;
 use model::{Change, Endpoint, ServiceKey, State};
@@ -22,6 +22,8 @@ pub(crate) struct Kernel {
     pub(crate) changes: Vec<Change>,
     pub(crate) attached: BTreeSet<String>,
     pub(crate) connections: u64,
+    /// The connection table, slice by slice.
+    pub(crate) table: Vec<Vec<ConnectionEntry>>,
     /// Servers the maps still take.
     pub(crate) room: Option<usize>,
     pub(crate) journal_is_full: bool,
@@ -99,6 +101,14 @@ impl Plane for FakePlane {
     fn sweep(&mut self) -> Result<SweepReport, Error> {
         let table = TableUse { used: 1, size: 1024 };
         Ok(SweepReport { family4: table, family6: table, expired: 0, complete: true })
+    }
+    fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error> {
+        let table = &self.kernel().table;
+        let place = cursor.position.unwrap_or_default();
+        let connections = table.get(place as usize).cloned().unwrap_or_default();
+        let next = (place as usize + 1 < table.len()).then_some(place + 1);
+        let next = next.map(|place| ConnectionsCursor { family6: false, position: Some(place) });
+        Ok(ConnectionsSlice { connections, next })
     }
     /// Forwards by NAT to the first server of the first service.
     fn explain(&self, frame: &[u8], _: u32) -> Result<(u32, Vec<u8>, Counter), Error> {

@@ -5,7 +5,7 @@ use super::fakes::{FakeNetwork, FakePlane};
 use crate::daemon::{Daemon, Stopped};
 use crate::server::{calls, serve};
 use crate::socket::Claim;
-use api::{ExplainRequest, RefusalKind, Reply, Request, Response};
+use api::{ConnectionFilter, ConnectionsRequest, ExplainRequest, RefusalKind, Reply, Request, Response};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -133,4 +133,38 @@ fn an_answer_waits_a_moment_for_the_neighbour_and_no_longer() {
         let impatient = began.elapsed();
         assert!(impatient < Duration::from_millis(4 * 140), "{impatient:?}");
     });
+}
+
+#[test]
+fn connections_come_in_pages() {
+    let entry = |number: u16| dataplane::ConnectionEntry {
+        protocol: model::Protocol::Tcp,
+        client: std::net::SocketAddr::new([198, 51, 100, 1 + (number % 2) as u8].into(), number),
+        service: "192.0.2.1:80".parse().unwrap(),
+        server: Some("192.0.2.10:80".parse().unwrap()),
+        state: Some(forward::TcpState::Established),
+        expires: 900,
+    };
+    let plane = FakePlane::default();
+    plane.kernel().table = (0..10).map(|slice| (slice * 4096..(slice + 1) * 4096).map(entry).collect()).collect();
+    let director = start(&plane, &network());
+    let pages = |filter: ConnectionFilter, enough: Option<u32>| {
+        let mut request = ConnectionsRequest { filter, enough, ..ConnectionsRequest::default() };
+        let mut pages = Vec::new();
+        loop {
+            let page = director.connections(&request).unwrap();
+            request.from = page.next;
+            pages.push(page.connections.len());
+            if page.next.is_none() {
+                return pages;
+            }
+        }
+    };
+    assert_eq!(pages(ConnectionFilter::default(), None), [8192; 5]);
+    assert_eq!(pages(ConnectionFilter::default(), Some(1)), [4096; 10]);
+    let client = Some("198.51.100.2".parse().unwrap());
+    assert_eq!(pages(ConnectionFilter { client, ..ConnectionFilter::default() }, None), [8192, 8192, 4096]);
+    // A page in which nothing is found ends, too, so that others get their turn.
+    let state = Some("SYN_RECV".to_owned());
+    assert_eq!(pages(ConnectionFilter { state, ..ConnectionFilter::default() }, None), [0, 0]);
 }

@@ -7,7 +7,7 @@ use super::restore;
 use crate::output;
 use crate::session::{Session, Trouble};
 use crate::table::{self, View};
-use api::{Listing, Request};
+use api::{ConnectionFilter, Listing, Request};
 use model::{ServiceKey, ServiceOptions};
 
 /// The program by the name it was called by, and its daemon.
@@ -72,6 +72,7 @@ impl Front {
             Intent::List { service: None, view } => {
                 output::data(&table::all(&self.listing()?, view, table::names(view.numeric)))
             }
+            Intent::ListConnections { numeric, with_engines } => self.list_connections(numeric, with_engines)?,
             Intent::ListTimeouts => output::data(&table::timeouts(&self.listing()?)),
             Intent::Save { numeric } => output::data(&table::rules(&self.listing()?, table::names(numeric))),
             Intent::Help => return Ok(said(&help::usage(&self.program))),
@@ -113,6 +114,15 @@ impl Front {
         let found = found.ok_or_else(Failure::nothing_to_list)?;
         output::data(&table::one(found, view, table::names(view.numeric)));
         Ok(())
+    }
+
+    fn list_connections(&self, numeric: bool, with_engines: bool) -> Result<(), Failure> {
+        let names = table::names(numeric);
+        let mut title = Some(table::connections::title(with_engines));
+        let shown = self.session.connections(&ConnectionFilter::default(), None, |page| {
+            output::data(&(title.take().unwrap_or_default() + &table::connections::rows(page, &names)));
+        });
+        shown.map_err(|trouble| Failure::of(trouble, Subject::Service))
     }
 
     fn listing(&self) -> Result<Listing, Failure> {

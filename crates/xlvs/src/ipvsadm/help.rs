@@ -30,6 +30,7 @@ Real servers
   PROGRAM -d SERVICE -r SERVER                         remove
 Looking
   PROGRAM -L|-l [SERVICE] [-n] [--stats|--rate] [--exact] [--nosort]
+  PROGRAM -L -c [-n]                               connections
   PROGRAM -L --timeout                             time-outs
   PROGRAM -Z [SERVICE]                             count from zero again
 Rules
@@ -49,6 +50,6 @@ Other
 Long options: --add-service --edit-service --delete-service --clear --add-server --edit-server --delete-server
   --list --zero --save --restore --help --version --tcp-service --udp-service --scheduler --sched-flags
   --real-server --gatewaying --masquerading --weight --numeric --stats --rate --exact (-X) --sort --nosort
-Not supported yet, and refused: -f --sctp-service -p -M -o --pe -i --tun-* -x -y -c --daemon --thresholds
+Not supported yet, and refused: -f --sctp-service -p -M -o --pe -i --tun-* -x -y --daemon --thresholds
   --persistent-conn --tun-info --start-daemon --stop-daemon, the other schedulers and flags
 ";

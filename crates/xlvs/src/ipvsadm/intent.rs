@@ -27,6 +27,13 @@ pub(crate) enum Intent {
         /// How it is shown.
         view: View,
     },
+    /// `-L -c`
+    ListConnections {
+        /// Numbers instead of names.
+        numeric: bool,
+        /// Columns for persistence engines.
+        with_engines: bool,
+    },
     /// `-L --timeout`
     ListTimeouts,
     /// `-S`
@@ -66,6 +73,10 @@ impl Intent {
             Verb::SetTimeouts => {
                 let [tcp, tcp_fin, udp] = typed.timeouts.map(|seconds| (seconds != 0).then_some(seconds));
                 Request::SetTimeouts { tcp, tcp_fin, udp }
+            }
+            Verb::List if typed.says(Thing::Connection) => {
+                let with_engines = typed.says(Thing::PersistentConnections);
+                return Ok(Self::ListConnections { numeric: typed.says(Thing::Numeric), with_engines });
             }
             Verb::List if typed.says(Thing::Timeout) => return Ok(Self::ListTimeouts),
             Verb::List => return Ok(Self::List { service: optional_key(typed)?, view: view(typed) }),

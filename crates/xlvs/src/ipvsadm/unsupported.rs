@@ -40,7 +40,6 @@ const fn describe(thing: Thing) -> Option<&'static str> {
         Thing::OnePacket => Some("one-packet scheduling (-o)"),
         Thing::UpperThreshold => Some("an upper threshold (-x)"),
         Thing::LowerThreshold => Some("a lower threshold (-y)"),
-        Thing::Connection => Some("the list of connections (-c)"),
         Thing::Daemon => Some("connection synchronization (--daemon)"),
         Thing::Thresholds => Some("the list of thresholds (--thresholds)"),
         Thing::PersistentConnections => Some("the list of persistent connections (--persistent-conn)"),

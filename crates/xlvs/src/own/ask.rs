@@ -50,6 +50,6 @@ pub(super) fn shown(response: &Response, json: bool) -> Result<String, Trouble> 
         Response::Status(status) => show::status(status),
         Response::Explanation(explanation) => show::explanation(explanation),
         // That it is done is what exit code 0 says.
-        Response::Done { .. } | Response::Listing(_) => String::new(),
+        Response::Done { .. } | Response::Listing(_) | Response::Connections(_) => String::new(),
     })
 }
