@@ -8,9 +8,9 @@ use crate::error::{Doing, Error};
 use crate::pins::{make_directory, names_in, remove_tree};
 use crate::schema::{Fnv, JUMPS, RETIRED, Schema};
 use crate::syscall;
-use aya::EbpfLoader;
 use aya::maps::MapError;
 use aya::programs::{Program, ProgramError};
+use aya::{Ebpf, EbpfLoader};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -18,8 +18,10 @@ use std::path::{Path, PathBuf};
 /// The BPF object, built from crate `ebpf`.
 pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xlvs-bpf"));
 
-/// Programs that are reached by tail calls, with their places in JUMPS.
-const TAIL_CALLED: [(&str, u32); 4] = [("steer4", 0), ("steer6", 1), ("establish4", 2), ("establish6", 3)];
+/// Programs that are reached by tail calls, by their places in the map of their lane.
+const TAIL_CALLED: [&str; 4] = ["steer4", "steer6", "establish4", "establish6"];
+/// What stands before the names of a lane's programs, in the order of [`JUMPS`].
+const PREFIXES: [&str; 2] = ["", "tc_"];
 /// Pinned last: where it is, the generation is whole.
 pub(crate) const ENTRY: &str = "entry";
 /// Prefix of the directory of a generation.
@@ -56,7 +58,7 @@ impl Generation {
 
     fn of_pins(place: &Path) -> Result<Self, Error> {
         let mut verified = BTreeMap::new();
-        for name in names_in(place).into_iter().filter(|name| name != JUMPS) {
+        for name in names_in(place).into_iter().filter(|name| !JUMPS.contains(&name.as_str())) {
             let program = open(place, &name)?;
             let facts = syscall::program_facts(program.as_fd()).doing(|| format!("look at program {name}"))?;
             verified.insert(name, facts.verified_instructions);
@@ -116,7 +118,9 @@ fn load(directory: &Path, place: &Path, schema: &Schema, options: &Options) -> R
     let mut loader = EbpfLoader::new();
     loader.map_max_entries("CONNECTIONS4", options.connections4);
     loader.map_max_entries("CONNECTIONS6", options.connections6);
-    loader.map_pin_path(JUMPS, place.join(JUMPS));
+    for name in JUMPS {
+        loader.map_pin_path(name, place.join(name));
+    }
     for (name, path) in &paths {
         loader.map_pin_path(name, path.clone());
     }
@@ -124,16 +128,25 @@ fn load(directory: &Path, place: &Path, schema: &Schema, options: &Options) -> R
     for (name, program) in object.programs_mut() {
         load_program(name, program)?;
     }
-    let jumps = open(place, JUMPS)?;
-    for (name, index) in TAIL_CALLED {
-        let program = descriptor(object.program(name), name)?;
-        let number = (program.as_fd().as_raw_fd() as u32).to_ne_bytes();
-        syscall::update(jumps.as_fd(), &index.to_ne_bytes(), &number).doing(|| format!("enter {name} into {JUMPS}"))?;
+    for (map, prefix) in JUMPS.into_iter().zip(PREFIXES) {
+        enter_tail_called(&object, place, map, prefix)?;
     }
     let names = object.programs().map(|(name, _)| name).filter(|name| *name != ENTRY);
     for name in names.chain([ENTRY]) {
         let program = descriptor(object.program(name), name)?;
         syscall::pin(program.as_fd(), &place.join(name)).doing(|| format!("pin program {name}"))?;
+    }
+    Ok(())
+}
+
+/// Enters the programs of one lane into its map.
+fn enter_tail_called(object: &Ebpf, place: &Path, map: &str, prefix: &str) -> Result<(), Error> {
+    let jumps = open(place, map)?;
+    for (index, name) in (0_u32..).zip(TAIL_CALLED) {
+        let name = format!("{prefix}{name}");
+        let program = descriptor(object.program(&name), &name)?;
+        let number = (program.as_fd().as_raw_fd() as u32).to_ne_bytes();
+        syscall::update(jumps.as_fd(), &index.to_ne_bytes(), &number).doing(|| format!("enter {name} into {map}"))?;
     }
     Ok(())
 }
@@ -165,10 +178,12 @@ fn create_retired(path: &Path, schema: &Schema) -> Result<(), Error> {
 }
 
 fn load_program(name: &str, program: &mut Program) -> Result<(), Error> {
-    let Program::Xdp(program) = program else {
-        return Err(Error::Load(format!("program {name} is not an XDP program")));
+    let loaded = match program {
+        Program::Xdp(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
+        _ => return Err(Error::Load(format!("program {name} is of no kind that is known here"))),
     };
-    program.load().map_err(|error| Error::Load(format!("program {name}: {}", explain_program(&error))))
+    loaded.map_err(|error| Error::Load(format!("program {name}: {}", explain_program(&error))))
 }
 
 fn descriptor<'a>(program: Option<&'a Program>, name: &str) -> Result<&'a aya::programs::ProgramFd, Error> {

@@ -11,8 +11,8 @@ use std::path::Path;
 
 /// Maps whose size is the operator's choice; it is not part of the schema.
 pub(crate) const SIZED_BY_OPTIONS: [&str; 2] = ["CONNECTIONS4", "CONNECTIONS6"];
-/// The map that belongs to a generation of programs instead of the schema.
-pub(crate) const JUMPS: &str = "JUMPS";
+/// The maps that belong to a generation of programs instead of the schema: tail calls, one map a lane.
+pub(crate) const JUMPS: [&str; 2] = ["JUMPS", "TC_JUMPS"];
 /// Our own map beside those of the object: what outlives a service, by its id.
 pub(crate) const RETIRED: &str = "RETIRED";
 
@@ -25,7 +25,7 @@ impl Schema {
     /// From the BPF object, plus what this crate adds.
     pub(crate) fn of_object(object: &[u8]) -> Result<Self, Error> {
         let object = Object::parse(object).map_err(|error| Error::Load(format!("the object is damaged: {error}")))?;
-        let maps = object.maps.iter().filter(|(name, _)| !name.starts_with('.') && *name != JUMPS);
+        let maps = object.maps.iter().filter(|(name, _)| !name.starts_with('.') && !JUMPS.contains(&name.as_str()));
         let mut shapes: BTreeMap<_, _> = maps.map(|(name, map)| (name.clone(), shape_of(map))).collect();
         let services = shapes.get("CURSORS").map_or(forward::abi::MAX_SERVICES, |cursors| cursors.max_entries);
         shapes.insert(RETIRED.to_owned(), retired_shape(services));

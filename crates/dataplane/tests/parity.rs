@@ -5,12 +5,15 @@ mod kernel;
 use forward::cases::{self, Case, Expect, Step};
 use forward::host::World;
 use forward::{Action, Time};
-use kernel::Kernel;
+use kernel::{Kernel, Lane};
 
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 const XDP_TX: u32 = 3;
 const XDP_REDIRECT: u32 = 4;
+const TC_UNSPECIFIED: u32 = -1_i32 as u32;
+const TC_SHOT: u32 = 2;
+const TC_REDIRECT: u32 = 7;
 
 /// Of the million instructions that the verifier follows: what a program may need here, so that it loads elsewhere too.
 const VERIFIER_BUDGET: u32 = 700_000;
@@ -20,16 +23,16 @@ const VERIFIER_BUDGET: u32 = 700_000;
 fn every_case_in_the_kernel() {
     let cases = cases::all();
     let (mut kernel, verified) = Kernel::load(1000);
-    let mut packets = 0;
-    for case in &cases {
-        if case.name == "table full" {
-            packets += run(&mut Kernel::load(3).0, case);
-        } else {
+    let mut small = Kernel::load(3).0;
+    for lane in [Lane::Xdp, Lane::Tc] {
+        let mut packets = 0;
+        for case in &cases {
+            let kernel = if case.name == "table full" { &mut small } else { &mut kernel };
             kernel.reset();
-            packets += run(&mut kernel, case);
+            packets += run(kernel, lane, case);
         }
+        println!("{lane:?}: {} cases, {packets} packets: host and kernel agree", cases.len());
     }
-    println!("{} cases, {packets} packets: host and kernel agree", cases.len());
     for (program, instructions) in verified {
         println!("{program:>12}: {instructions} instructions verified");
         assert!(instructions < VERIFIER_BUDGET, "{program} leaves too little of the verifier's million instructions");
@@ -37,17 +40,17 @@ fn every_case_in_the_kernel() {
 }
 
 /// Runs one case on both sides. The host's clock is the kernel's, so that ticks agree.
-fn run(kernel: &mut Kernel, case: &Case) -> usize {
+fn run(kernel: &mut Kernel, lane: Lane, case: &Case) -> usize {
     let mut world = (case.world)();
     kernel.configure(&world.tables);
     let mut packets = 0;
     for (number, step) in case.steps.iter().enumerate() {
-        let place = format!("{}, step {}", case.name, number + 1);
+        let place = format!("{lane:?}: {}, step {}", case.name, number + 1);
         world.now = now();
         match step {
             Step::Send(frame, expect) => {
-                let outcome = kernel.run("entry", frame);
-                assert_eq!(outcome.action, action(expect), "{place}: action");
+                let outcome = kernel.run(&lane.program("entry"), frame);
+                assert_eq!(outcome.action, action(lane, expect), "{place}: action");
                 assert_eq!(hex(&outcome.bytes), hex(&expect.bytes), "{place}: bytes");
                 world.send(&mut frame.clone());
                 packets += 1;
@@ -102,12 +105,15 @@ fn sweep(world: &World) {
     }
 }
 
-fn action(expect: &Expect) -> u32 {
-    match expect.action {
-        Action::Drop => XDP_DROP,
-        Action::Pass => XDP_PASS,
-        Action::Forward if expect.interface == 1 => XDP_TX,
-        Action::Forward => XDP_REDIRECT,
+fn action(lane: Lane, expect: &Expect) -> u32 {
+    match (lane, expect.action) {
+        (Lane::Xdp, Action::Drop) => XDP_DROP,
+        (Lane::Xdp, Action::Pass) => XDP_PASS,
+        (Lane::Xdp, Action::Forward) if expect.interface == 1 => XDP_TX,
+        (Lane::Xdp, Action::Forward) => XDP_REDIRECT,
+        (Lane::Tc, Action::Drop) => TC_SHOT,
+        (Lane::Tc, Action::Pass) => TC_UNSPECIFIED,
+        (Lane::Tc, Action::Forward) => TC_REDIRECT,
     }
 }
 

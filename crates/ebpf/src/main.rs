@@ -1,6 +1,7 @@
 //! The BPF programs: entry points and nothing else. What they do stands in `forward`.
 //!
 //! A packet goes entry → steer{4,6} → establish{4,6} by tail calls, each step only when the one before had no verdict.
+//! Every step is there twice, once a lane: XDP, and tc with a `tc_` before the name.
 //! `expire{4,6}` and `explain` are run by the daemon through BPF_PROG_TEST_RUN and never attached.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics))]
 #![cfg_attr(target_arch = "bpf", allow(internal_features))]
@@ -9,57 +10,72 @@
 #![expect(unsafe_code, reason = "BPF maps and contexts are raw pointers")]
 
 mod atomic;
-mod frame;
+mod bytes;
+mod lane;
 mod maps;
+mod skb;
 mod tables;
+mod xdp;
 
-use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_ktime_get_coarse_ns, macros::xdp, programs::XdpContext};
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
 use forward::abi::{Address4, Address6, FlowKey, Service};
-use forward::classify::{self, NETWORK};
-use forward::{Counter, Family, Time, Verdict, decide, establish, expire, parse, schedule, steer};
-use frame::XdpFrame;
-use maps::{JUMP_ESTABLISH4, JUMP_ESTABLISH6, JUMP_STEER4, JUMP_STEER6};
-use tables::{LIVE, REHEARSAL};
+use forward::classify::NETWORK;
+use forward::{expire, parse, schedule};
+use maps::{JUMP_ESTABLISH4, JUMP_ESTABLISH6};
+use skb::SkbFrame;
+use tables::LIVE;
+use xdp::XdpFrame;
 
-/// Every frame of an attached interface begins here.
-#[xdp(frags)]
-pub fn entry(context: XdpContext) -> u32 {
-    match classify::classify(&XdpFrame(context.ctx), &LIVE) {
-        Ok(Family::Ipv4) => jump(&context, JUMP_STEER4),
-        Ok(Family::Ipv6) => jump(&context, JUMP_STEER6),
-        Err(counter) => frame::action(context.ctx, decide::conclude(Verdict::because(counter), &LIVE)),
-    }
+/// The programs of one lane, each one line: what they do stands in [`lane`].
+macro_rules! lane {
+    (
+        #[$kind:meta] $frame:ident($context:ident) -> $action:ty:
+        $entry:ident, $steer4:ident, $steer6:ident, $establish4:ident, $establish6:ident, $explain:ident
+    ) => {
+        #[$kind]
+        pub fn $entry(context: $context) -> $action {
+            lane::entry($frame(context))
+        }
+        #[$kind]
+        pub fn $steer4(context: $context) -> $action {
+            lane::steer::<Address4, _>($frame(context), JUMP_ESTABLISH4)
+        }
+        #[$kind]
+        pub fn $steer6(context: $context) -> $action {
+            lane::steer::<Address6, _>($frame(context), JUMP_ESTABLISH6)
+        }
+        #[$kind]
+        pub fn $establish4(context: $context) -> $action {
+            lane::establish::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $establish6(context: $context) -> $action {
+            lane::establish::<Address6, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $explain(context: $context) -> $action {
+            lane::explain($frame(context))
+        }
+    };
 }
 
-macro_rules! family {
-    ($address:ty, $steer:ident, $establish:ident, $expire:ident, $next:ident) => {
-        /// Known flows of one family.
-        #[xdp(frags)]
-        pub fn $steer(context: XdpContext) -> u32 {
-            let mut frame = XdpFrame(context.ctx);
-            match steer::steer::<$address, _, _>(&mut frame, NETWORK, &LIVE, now()) {
-                Some(verdict) => frame::action(context.ctx, decide::conclude(verdict, &LIVE)),
-                None => jump(&context, $next),
-            }
-        }
+lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32: entry, steer4, steer6, establish4, establish6, explain);
+lane!(#[classifier] SkbFrame(TcContext) -> i32:
+    tc_entry, tc_steer4, tc_steer6, tc_establish4, tc_establish6, tc_explain);
 
-        /// New flows of one family.
-        #[xdp(frags)]
-        pub fn $establish(context: XdpContext) -> u32 {
-            let mut frame = XdpFrame(context.ctx);
-            let verdict = establish::establish::<$address, _, _>(&mut frame, NETWORK, &LIVE, now());
-            frame::action(context.ctx, decide::conclude(verdict, &LIVE))
-        }
-
+macro_rules! expiry {
+    ($address:ty, $expire:ident) => {
         /// Retires and removes entries; the frame holds keys behind an Ethernet header's length. Returns how many were removed.
         #[xdp(frags)]
         pub fn $expire(context: XdpContext) -> u32 {
-            let frame = XdpFrame(context.ctx);
+            let frame = XdpFrame(context);
             let mut removed = 0;
             let mut offset = NETWORK;
             for _ in 0..64 {
-                let Some(key) = frame.key::<FlowKey<$address>>(offset) else { break };
-                removed += (expire::expire(&key, &LIVE, now()) == expire::Outcome::Removed) as u32;
+                let Some(key) = frame.bytes().key::<FlowKey<$address>>(offset) else { break };
+                removed += (expire::expire(&key, &LIVE, lane::now()) == expire::Outcome::Removed) as u32;
                 offset += size_of::<FlowKey<$address>>();
             }
             removed
@@ -67,16 +83,8 @@ macro_rules! family {
     };
 }
 
-family!(Address4, steer4, establish4, expire4, JUMP_ESTABLISH4);
-family!(Address6, steer6, establish6, expire6, JUMP_ESTABLISH6);
-
-/// What would become of a frame: the same steps over tables that remember nothing. The reason goes to `EXPLANATION`.
-#[xdp(frags)]
-pub fn explain(context: XdpContext) -> u32 {
-    let verdict = decide::process(&mut XdpFrame(context.ctx), &REHEARSAL, now());
-    maps::explain(verdict.counter);
-    frame::action(context.ctx, verdict)
-}
+expiry!(Address4, expire4);
+expiry!(Address6, expire6);
 
 /// A traversal of a service's list: a loop, verified once, in a function of its own.
 ///
@@ -113,25 +121,18 @@ pub unsafe extern "C" fn least_connection(service: *const Service) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub unsafe extern "C" fn walk_extensions(context: *mut xdp_md) -> u32 {
-    parse::walk_extensions(&XdpFrame(context), NETWORK).word()
+    parse::walk_extensions(&XdpFrame(XdpContext::new(context)), NETWORK).word()
 }
 
-#[inline(always)]
-fn now() -> Time {
-    // SAFETY: a helper without arguments.
-    Time(unsafe { bpf_ktime_get_coarse_ns() })
+/// The same for the other lane: the verifier knows a context by its type.
+///
+/// # Safety
+/// `context` is a valid tc context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn tc_walk_extensions(context: *mut __sk_buff) -> u32 {
+    parse::walk_extensions(&SkbFrame(TcContext::new(context)), NETWORK).word()
 }
-
-/// Tail-calls; a missing program (never, once loaded) is counted and drops the packet rather than passing it unrewritten.
-#[inline(always)]
-fn jump(context: &XdpContext, index: u32) -> u32 {
-    maps::jump(context, index);
-    let verdict = Verdict::because(Counter::DropInconsistent);
-    frame::action(context.ctx, decide::conclude(verdict, &LIVE))
-}
-
-/// Keeps the context type in one place for the modules below.
-type Context = *mut xdp_md;
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]

@@ -2,7 +2,6 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
-use aya_ebpf::programs::XdpContext;
 use forward::abi::{
     Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, Load, MAX_SCHEDULE_SLOTS,
     MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics,
@@ -46,20 +45,16 @@ pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Cou
 #[map]
 static EXPLANATION: Array<u32> = Array::with_max_entries(1, MAPPED);
 #[map]
-static JUMPS: ProgramArray = ProgramArray::with_max_entries(8, 0);
+pub(crate) static JUMPS: ProgramArray = ProgramArray::with_max_entries(8, 0);
+/// The same for the tc lane: an array holds programs of one kind.
+#[map]
+pub(crate) static TC_JUMPS: ProgramArray = ProgramArray::with_max_entries(8, 0);
 
-/// Places in `JUMPS`.
+/// Places in `JUMPS` and `TC_JUMPS`.
 pub(crate) const JUMP_STEER4: u32 = 0;
 pub(crate) const JUMP_STEER6: u32 = 1;
 pub(crate) const JUMP_ESTABLISH4: u32 = 2;
 pub(crate) const JUMP_ESTABLISH6: u32 = 3;
-
-/// Continues in another program; returns only when that is not there.
-#[inline(always)]
-pub(crate) fn jump(context: &XdpContext, index: u32) {
-    // SAFETY: all members of the array are programs of this object, with the same context.
-    unsafe { JUMPS.tail_call(context, index) };
-}
 
 /// Leaves the reason of a rehearsed verdict for the daemon.
 #[inline(always)]

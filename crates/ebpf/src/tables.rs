@@ -14,8 +14,10 @@ use forward::{Cell32, Cell64, Counter, InsertError, Shared, Tables};
 /// The maps, written to or (`REMEMBERS` is false) only read: every change is then left out or pretended.
 pub(crate) struct MapTables<const REMEMBERS: bool>;
 
+/// The maps that packets meet.
+pub(crate) type Live = MapTables<true>;
 /// The maps as packets find them.
-pub(crate) const LIVE: MapTables<true> = MapTables;
+pub(crate) const LIVE: Live = MapTables;
 /// The maps for a question: what would be?
 pub(crate) const REHEARSAL: MapTables<false> = MapTables;
 

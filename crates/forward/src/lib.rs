@@ -25,6 +25,7 @@ pub mod filter;
 pub mod frame;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
+pub mod linear;
 pub mod parse;
 pub mod rewrite;
 pub mod schedule;

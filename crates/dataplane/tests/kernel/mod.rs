@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "part of a test")]
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray};
-use aya::programs::{TestRun, TestRunOptions, Xdp};
+use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use forward::Counter;
 use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics};
@@ -23,6 +23,30 @@ const USED_SLOTS: usize = 4200;
 pub(crate) struct Outcome {
     pub(crate) action: u32,
     pub(crate) bytes: Vec<u8>,
+}
+
+/// One kind of programs that frames come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lane {
+    Xdp,
+    Tc,
+}
+
+impl Lane {
+    /// The name of a step's program in this lane.
+    pub(crate) fn program(self, step: &str) -> String {
+        match self {
+            Self::Xdp => step.to_owned(),
+            Self::Tc => format!("tc_{step}"),
+        }
+    }
+
+    fn jumps(self) -> &'static str {
+        match self {
+            Self::Xdp => "JUMPS",
+            Self::Tc => "TC_JUMPS",
+        }
+    }
 }
 
 /// The loaded programs.
@@ -47,8 +71,8 @@ impl Kernel {
         let verified = names
             .into_iter()
             .map(|name| {
-                let program: &mut Xdp = ebpf.program_mut(&name).unwrap().try_into().unwrap();
-                if let Err(error) = program.load() {
+                let program = ebpf.program_mut(&name).unwrap();
+                if let Err(error) = load(program) {
                     panic!("{name} is refused: {error:?}");
                 }
                 let count = program.info().unwrap().verified_instruction_count().unwrap_or(0);
@@ -56,13 +80,18 @@ impl Kernel {
             })
             .collect();
         let mut kernel = Self { ebpf };
-        for (index, name) in ["steer4", "steer6", "establish4", "establish6"].into_iter().enumerate() {
-            let program: &Xdp = kernel.ebpf.program(name).unwrap().try_into().unwrap();
-            let program = program.fd().unwrap().try_clone().unwrap();
-            let mut jumps = ProgramArray::try_from(kernel.ebpf.map_mut("JUMPS").unwrap()).unwrap();
-            jumps.set(index as u32, &program, 0).unwrap();
+        for lane in [Lane::Xdp, Lane::Tc] {
+            for (index, name) in ["steer4", "steer6", "establish4", "establish6"].into_iter().enumerate() {
+                let program = kernel.descriptor(&lane.program(name));
+                let mut jumps = ProgramArray::try_from(kernel.ebpf.map_mut(lane.jumps()).unwrap()).unwrap();
+                jumps.set(index as u32, &program, 0).unwrap();
+            }
         }
         (kernel, verified)
+    }
+
+    fn descriptor(&self, program: &str) -> ProgramFd {
+        self.ebpf.program(program).unwrap().fd().unwrap().try_clone().unwrap()
     }
 
     fn array<const N: usize>(&mut self, name: &str) -> Array<&mut MapData, [u8; N]> {
@@ -196,11 +225,15 @@ impl Kernel {
 
     /// Runs a program over a frame that arrives on interface 1.
     pub(crate) fn run(&self, program: &str, frame: &SliceFrame) -> Outcome {
-        let program: &Xdp = self.ebpf.program(program).unwrap().try_into().unwrap();
         let mut out = vec![0; frame.bytes.len() + 256];
         let options =
             TestRunOptions { data_in: Some(&frame.bytes), data_out: Some(&mut out), repeat: 1, ..Default::default() };
-        let result = program.test_run(options).expect("BPF_PROG_TEST_RUN");
+        let result = match self.ebpf.program(program).unwrap() {
+            Program::Xdp(program) => program.test_run(options),
+            Program::SchedClassifier(program) => program.test_run(options),
+            _ => panic!("{program} is of no known kind"),
+        };
+        let result = result.expect("BPF_PROG_TEST_RUN");
         out.truncate(result.data_size_out as usize);
         Outcome { action: result.return_value, bytes: out }
     }
@@ -220,6 +253,14 @@ impl Kernel {
                 self.run(program, &SliceFrame { bytes, ingress: 1 }).action as usize
             })
             .sum()
+    }
+}
+
+fn load(program: &mut Program) -> Result<(), aya::programs::ProgramError> {
+    match program {
+        Program::Xdp(program) => Xdp::load(program),
+        Program::SchedClassifier(program) => SchedClassifier::load(program),
+        _ => panic!("a program of no known kind"),
     }
 }
 

@@ -1,0 +1,79 @@
+//! What the programs of both lanes have in common, written once.
+
+use crate::maps;
+use crate::tables::{LIVE, REHEARSAL};
+use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use forward::classify::{self, NETWORK};
+use forward::parse::Parse;
+use forward::{Counter, Family, Frame, Tables, Time, Verdict, decide, establish, steer};
+
+/// A kind of program that frames come to.
+pub(crate) trait Lane: Frame + Sized {
+    /// What a program returns.
+    type Action;
+
+    /// Makes the headers readable, before anything else.
+    fn prepare(&mut self);
+
+    /// Continues in another program; returns only when that is not there.
+    fn jump(&self, index: u32);
+
+    /// The one place of this lane where a verdict becomes an action.
+    fn action(&self, verdict: Verdict) -> Self::Action;
+}
+
+/// Every frame of an attached interface begins here.
+#[inline(always)]
+pub(crate) fn entry<L: Lane>(mut frame: L) -> L::Action {
+    frame.prepare();
+    match classify::classify(&frame, &LIVE) {
+        Ok(Family::Ipv4) => jump(&frame, maps::JUMP_STEER4),
+        Ok(Family::Ipv6) => jump(&frame, maps::JUMP_STEER6),
+        Err(counter) => frame.action(decide::conclude(Verdict::because(counter), &LIVE)),
+    }
+}
+
+/// Known flows of one family; others continue in program `next`.
+#[inline(always)]
+pub(crate) fn steer<A: Parse, L: Lane>(mut frame: L, next: u32) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    match steer::steer::<A, _, _>(&mut frame, NETWORK, &LIVE, now()) {
+        Some(verdict) => frame.action(decide::conclude(verdict, &LIVE)),
+        None => jump(&frame, next),
+    }
+}
+
+/// New flows of one family.
+#[inline(always)]
+pub(crate) fn establish<A: Parse, L: Lane>(mut frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let verdict = establish::establish::<A, _, _>(&mut frame, NETWORK, &LIVE, now());
+    frame.action(decide::conclude(verdict, &LIVE))
+}
+
+/// What would become of a frame: the same steps over tables that remember nothing. The reason goes to `EXPLANATION`.
+#[inline(always)]
+pub(crate) fn explain<L: Lane>(mut frame: L) -> L::Action {
+    frame.prepare();
+    let verdict = decide::process(&mut frame, &REHEARSAL, now());
+    maps::explain(verdict.counter);
+    frame.action(verdict)
+}
+
+/// Tail-calls; a missing program (never, once loaded) is counted and drops the packet rather than passing it unrewritten.
+#[inline(always)]
+fn jump<L: Lane>(frame: &L, index: u32) -> L::Action {
+    frame.jump(index);
+    frame.action(decide::conclude(Verdict::because(Counter::DropInconsistent), &LIVE))
+}
+
+/// The coarse clock.
+#[inline(always)]
+pub(crate) fn now() -> Time {
+    // SAFETY: a helper without arguments.
+    Time(unsafe { bpf_ktime_get_coarse_ns() })
+}

@@ -1,0 +1,120 @@
+//! The lane of the stack's own buffers (tc): a `__sk_buff` as a frame, and a verdict as a tc action.
+//!
+//! Frames come here with the offloads of the host's devices: larger than any MTU, with a transport checksum that was
+//! only begun, or with a sum over all their bytes. The kernel's helper keeps all of these right.
+
+use crate::bytes::Bytes;
+use crate::lane::Lane;
+use crate::maps;
+use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
+use aya_ebpf::helpers::generated::{bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_pull_data};
+use aya_ebpf::programs::TcContext;
+use forward::classify::NETWORK;
+use forward::parse::Walk;
+use forward::{Action, Frame, Verdict, linear};
+use wire::{Checksum, Header};
+
+/// BPF_F_PSEUDO_HDR (linux/bpf.h)
+const PSEUDO_HEADER: u64 = 1 << 4;
+/// BPF_F_MARK_MANGLED_0 (linux/bpf.h): a sum of zero becomes 0xffff.
+const NEVER_ZERO: u64 = 1 << 5;
+/// ETH_P_IPV6 as the context shows it.
+const PROTOCOL_IPV6: u32 = 0x86dd_u16.to_be() as u32;
+
+/// The frame of a tc program.
+pub(crate) struct SkbFrame(pub(crate) TcContext);
+
+impl SkbFrame {
+    #[inline(always)]
+    fn bytes(&self) -> Bytes {
+        Bytes { start: self.0.data(), end: self.0.data_end() }
+    }
+
+    /// Brings the first `bytes` bytes, or all that there are, into the linear part.
+    #[inline(always)]
+    fn pull(&mut self, bytes: usize) {
+        if self.bytes().length() < bytes {
+            // A refusal leaves the frame as it is; what is read beyond its linear part is then missing.
+            // SAFETY: the context is valid for the whole program.
+            unsafe { bpf_skb_pull_data(self.0.skb.skb, (bytes as u32).min(self.0.len())) };
+        }
+    }
+}
+
+impl Frame for SkbFrame {
+    #[inline(always)]
+    fn read<H: Header>(&self, offset: usize) -> Option<H> {
+        self.bytes().read(offset)
+    }
+
+    #[inline(always)]
+    fn write<H: Header>(&mut self, offset: usize, header: H) -> Option<()> {
+        self.bytes().write(offset, header)
+    }
+
+    #[inline(always)]
+    fn walk_extensions(&self, _network: usize) -> Walk {
+        // SAFETY: as in the other lane.
+        Walk::from_word(unsafe { crate::tc_walk_extensions(self.0.skb.skb) })
+    }
+
+    #[inline(always)]
+    fn has(&self, bytes: usize) -> bool {
+        self.0.len() as usize >= bytes
+    }
+
+    #[inline(always)]
+    fn ingress(&self) -> u32 {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0.skb.skb).ifindex }
+    }
+
+    /// A sum that was only begun holds nothing but the pseudo-header: the helper leaves out what is not of it.
+    #[inline(always)]
+    fn adjust_checksum(&mut self, offset: usize, delta: Checksum, pseudo: Checksum, udp: bool) -> Option<()> {
+        let context = self.0.skb.skb;
+        let flags = if udp { NEVER_ZERO } else { 0 };
+        let (rest, pseudo) = (delta.remove16(pseudo.fold()).fold(), pseudo.fold());
+        // SAFETY: the context is valid for the whole program; the helper checks the offset.
+        unsafe {
+            if bpf_l4_csum_replace(context, offset as u32, 0, rest as u64, flags) != 0
+                || bpf_l4_csum_replace(context, offset as u32, 0, pseudo as u64, flags | PSEUDO_HEADER) != 0
+            {
+                return None;
+            }
+            // Where a device gave a sum over all bytes, the helper takes the change of an address out of it. An IPv4
+            // header's own checksum makes that right; in IPv6 the addresses have already done it.
+            if (*context).protocol == PROTOCOL_IPV6 {
+                bpf_csum_update(context, pseudo as u32);
+            }
+        }
+        Some(())
+    }
+}
+
+impl Lane for SkbFrame {
+    type Action = i32;
+
+    #[inline(always)]
+    fn prepare(&mut self) {
+        self.pull(linear::LEAST);
+        self.pull(linear::wanted(self, NETWORK));
+    }
+
+    #[inline(always)]
+    fn jump(&self, index: u32) {
+        // SAFETY: all members of the array are programs of this object for this lane.
+        unsafe { maps::TC_JUMPS.tail_call(&self.0, index) };
+    }
+
+    #[inline(always)]
+    fn action(&self, verdict: Verdict) -> i32 {
+        match verdict.action {
+            // Whoever else is attached sees it next, then the stack.
+            Action::Pass => TC_ACT_UNSPEC,
+            Action::Drop => TC_ACT_SHOT,
+            // SAFETY: a helper that takes numbers.
+            Action::Forward => unsafe { bpf_redirect(verdict.interface, 0) as i32 },
+        }
+    }
+}
