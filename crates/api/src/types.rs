@@ -1,8 +1,9 @@
 //! Requests, answers, and the views they carry.
 
 use crate::connections::{ConnectionsPage, ConnectionsRequest};
-use model::{Endpoint, RealServer, ServiceKey, ServiceOptions, Timeouts, VirtualService};
+use model::{Endpoint, RealServer, ServiceKey, ServiceOptions, Sysctl, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything the daemon can be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -64,6 +65,11 @@ pub enum Request {
         /// UDP, in seconds.
         udp: Option<u32>,
     },
+    /// `xlvs sysctl NAME=VALUE`: the others keep their values.
+    SetSysctls {
+        /// New values.
+        values: BTreeMap<Sysctl, u32>,
+    },
     /// Several requests that change the configuration, whole or not at all.
     Batch {
         /// In this order.
@@ -73,6 +79,8 @@ pub enum Request {
     List,
     /// `-L -c`, `xlvs conns`: a page of the connections.
     Connections(ConnectionsRequest),
+    /// `xlvs sysctl`: all with their values.
+    Sysctls,
     /// `xlvs status`.
     Status,
     /// `xlvs explain`.
@@ -121,6 +129,11 @@ pub enum Response {
     Listing(Listing),
     /// Answer to [`Request::Connections`].
     Connections(ConnectionsPage),
+    /// Answer to [`Request::Sysctls`].
+    Sysctls {
+        /// By name.
+        sysctls: Vec<SysctlView>,
+    },
     /// Answer to [`Request::Status`].
     Status(Status),
     /// Answer to [`Request::Explain`].
@@ -229,6 +242,17 @@ pub enum ReachView {
     },
 }
 
+/// One of IPVS's sysctls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SysctlView {
+    /// Its name.
+    pub name: Sysctl,
+    /// Its value.
+    pub value: u32,
+    /// The kernel's default.
+    pub default: u32,
+}
+
 /// Traffic since a zero point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct TrafficCounters {
@@ -279,7 +303,7 @@ pub struct Status {
     /// Connection tables.
     pub connections: Vec<ConnectionTableStatus>,
     /// Every counter of the forwarding path by name, drops among them.
-    pub counters: std::collections::BTreeMap<String, u64>,
+    pub counters: BTreeMap<String, u64>,
     /// Things an operator should know, one line each.
     pub notes: Vec<String>,
 }

@@ -43,6 +43,11 @@ impl Writer<'_> {
                 settings::set_timeouts(settings.ok_or_else(|| missing("settings"))?, *timeouts);
                 Ok(())
             }
+            Change::SetSysctls(sysctls) => {
+                let settings = self.maps.settings.get(0);
+                settings::set_sysctls(settings.ok_or_else(|| missing("settings"))?, sysctls);
+                Ok(())
+            }
         }
     }
 

@@ -164,7 +164,8 @@ impl Dataplane {
         let services = snapshot::services(&self.maps)?;
         let services = services.into_iter().map(|found| (found.key, self.state_of(found)));
         let timeouts = self.maps.settings.get(0).map(settings::timeouts).unwrap_or_default();
-        Ok(State { services: services.collect(), timeouts })
+        let sysctls = self.maps.settings.get(0).map(settings::sysctls).unwrap_or_default();
+        Ok(State { services: services.collect(), timeouts, sysctls })
     }
 
     /// Names and `any` are not in the maps: they are as last applied here.

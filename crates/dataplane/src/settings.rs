@@ -2,7 +2,7 @@
 
 use forward::abi::Settings;
 use forward::{TcpState, Time};
-use model::Timeouts;
+use model::{Sysctl, Sysctls, Timeouts};
 
 /// Writes IPVS's defaults into settings that nobody has written yet.
 pub(crate) fn begin(settings: &Settings) {
@@ -12,7 +12,7 @@ pub(crate) fn begin(settings: &Settings) {
     for (cell, seconds) in settings.tcp_timeouts.iter().zip(TcpState::TIMEOUTS) {
         cell.set(Time::ticks(seconds));
     }
-    settings.flags.set(Settings::REUSE_CLOSED);
+    set_sysctls(settings, &Sysctls::default());
     set_timeouts(settings, Timeouts::default());
 }
 
@@ -37,6 +37,29 @@ pub(crate) fn timeouts(settings: &Settings) -> Timeouts {
     }
 }
 
+/// All sysctls, each a flag or two.
+pub(crate) fn set_sysctls(settings: &Settings, sysctls: &Sysctls) {
+    let flags = FLAGS.iter().map(|(sysctl, shift)| sysctls.get(*sysctl) << shift);
+    settings.flags.set(flags.fold(0, |all, flag| all | flag));
+}
+
+/// All sysctls, read back.
+pub(crate) fn sysctls(settings: &Settings) -> Sysctls {
+    let mut sysctls = Sysctls::default();
+    for (sysctl, shift) in FLAGS {
+        let width = u32::BITS - sysctl.largest().leading_zeros();
+        sysctls.set(sysctl, settings.flags.get() >> shift & ((1 << width) - 1));
+    }
+    sysctls
+}
+
+/// Where the bits of a sysctl's value stand among the flags.
+const FLAGS: [(Sysctl, u32); Sysctl::ALL.len()] = [
+    (Sysctl::ExpireNodestConn, Settings::EXPIRE_NODEST.trailing_zeros()),
+    (Sysctl::ConnReuseMode, Settings::REUSE_CLOSED.trailing_zeros()),
+    (Sysctl::SloppyTcp, Settings::SLOPPY_TCP.trailing_zeros()),
+];
+
 /// Ages are compared as differences that wrap: no time-out may reach half the range (four and a half years).
 fn ticks(seconds: u32) -> u32 {
     const MOST: u32 = 100_000_000;
@@ -57,6 +80,23 @@ mod tests {
         for value in (0..100_000).chain([1_000_000, 99_999_999]) {
             assert_eq!(seconds(ticks(value)), value);
         }
+    }
+
+    #[test]
+    fn sysctls_come_back_as_they_went_in() {
+        let settings = Settings::default();
+        begin(&settings);
+        assert_eq!(settings.flags.get(), Settings::REUSE_CLOSED);
+        assert_eq!(sysctls(&settings), Sysctls::default());
+        for sysctl in Sysctl::ALL {
+            for value in 0..=sysctl.largest() {
+                let mut wanted = Sysctls::default();
+                wanted.set(sysctl, value);
+                set_sysctls(&settings, &wanted);
+                assert_eq!(sysctls(&settings), wanted);
+            }
+        }
+        assert_eq!(FLAGS[1].1 + 1, Settings::REUSE_FIN_WAIT.trailing_zeros());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use crate::director::{Director, Done, refusal};
 use crate::observe::Network;
 use crate::plane::Plane;
-use api::{Refusal, Request, Response};
+use api::{Refusal, Request, Response, SysctlView};
+use model::Sysctl;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         let response = match request {
             Request::List => Response::Listing(self.listing()),
             Request::Connections(question) => Response::Connections(self.connections(question)?),
+            Request::Sysctls => self.sysctls(),
             Request::Status => Response::Status(self.status()?),
             Request::Explain(question) => Response::Explanation(self.explain(question)?),
             Request::Zero { service } => self.zero(*service)?,
@@ -40,6 +42,12 @@ impl<P: Plane, N: Network> Director<P, N> {
             None => self.interfaces.detach_all(&mut self.plane),
         };
         result.map(|()| self.done()).map_err(|error| refusal(&error))
+    }
+
+    fn sysctls(&self) -> Response {
+        let values = self.store.sysctls();
+        let view = |name: Sysctl| SysctlView { name, value: values.get(name), default: name.default_value() };
+        Response::Sysctls { sysctls: Sysctl::ALL.map(view).to_vec() }
     }
 
     fn done(&self) -> Response {

@@ -19,7 +19,7 @@ pub(crate) fn desired<N: Network>(
         None => store.services().values().map(state).collect(),
         Some(keys) => keys.iter().filter_map(|key| store.services().get(key)).map(state).collect(),
     };
-    State { services, timeouts: store.timeouts() }
+    State { services, timeouts: store.timeouts(), sysctls: store.sysctls().clone() }
 }
 
 /// The endpoint that the maps have for a server of `service`: port 0 is the service's port. `None`: the same address is

@@ -102,7 +102,7 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
         if !adopted && differences > 0 {
             let file = options.config_path.as_deref().unwrap_or(Path::new("the configuration file")).display();
             tracing::warn!(
-                "{file} is unchanged since it was applied; run-time changes to {differences} of its services or time-outs \
+                "{file} is unchanged since it was applied; run-time changes to {differences} of its services, sysctls or time-outs \
                  are kept; edit it, or start after `xlvs stop`, to apply it again"
             );
         }

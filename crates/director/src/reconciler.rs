@@ -79,5 +79,5 @@ impl Reconciler {
 
 fn restrict(state: &State, keys: &BTreeSet<ServiceKey>) -> State {
     let services = keys.iter().filter_map(|key| state.services.get(key).map(|service| (*key, service.clone())));
-    State { services: services.collect(), timeouts: state.timeouts }
+    State { services: services.collect(), timeouts: state.timeouts, sysctls: state.sysctls.clone() }
 }

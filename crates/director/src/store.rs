@@ -16,15 +16,16 @@ pub(crate) use receipt::Receipt;
 pub(crate) use record::{Record, Snapshot, restore};
 
 use api::{Refusal, RefusalKind, Request};
-use model::{ServiceKey, Timeouts, VirtualService};
+use model::{ServiceKey, Sysctls, Timeouts, VirtualService};
 use std::collections::BTreeMap;
 
-/// Services, servers and time-outs as configured.
+/// Services, servers, time-outs and sysctls as configured.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Store {
     generation: u64,
     services: BTreeMap<ServiceKey, VirtualService>,
     timeouts: Timeouts,
+    sysctls: Sysctls,
     file: Option<FileMark>,
 }
 
@@ -47,6 +48,11 @@ impl Store {
     /// The time-outs.
     pub(crate) fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// The sysctls.
+    pub(crate) fn sysctls(&self) -> &Sysctls {
+        &self.sysctls
     }
 
     /// Number of servers in all services.
@@ -78,6 +84,7 @@ impl Store {
             };
         }
         self.timeouts = receipt.timeouts;
+        self.sysctls = receipt.sysctls;
         self.generation = receipt.generation;
         self.file = receipt.file;
     }
@@ -86,6 +93,7 @@ impl Store {
         Receipt {
             services: BTreeMap::new(),
             timeouts: self.timeouts,
+            sysctls: self.sysctls.clone(),
             generation: self.generation,
             file: self.file.clone(),
         }

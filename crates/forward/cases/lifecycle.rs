@@ -20,10 +20,14 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(quiesce(net));
         cases.push(remove_and_add_again(net));
         cases.push(expire_nodest(net));
+        cases.push(expire_nodest_unasked(net));
         cases.push(unresolved(net));
         cases.push(not_owned(net));
         if net.is_tcp() {
             cases.push(close_and_reopen(net));
+            cases.push(reopen_without_reuse(net));
+            cases.push(quiesced_and_reopened(net));
+            cases.push(sloppy(net));
             cases.push(established_expires(net));
             cases.push(shorter_timeout(net));
         } else {
@@ -108,6 +112,81 @@ fn expire_nodest(net: Net) -> Case {
         load(net, 1, 1),
     ];
     case(net, "expire nodest", 2, steps)
+}
+
+/// expire_nodest_conn: the sweeper ends orphans that nobody sends packets of.
+fn expire_nodest_unasked(net: Net) -> Case {
+    let entries = if net.is_nat() { 2 } else { 1 };
+    let steps = std::vec![
+        open(net, 2, 4000),
+        Step::Change(|world| set_flags(world, 2, RealServer::READY & !RealServer::AVAILABLE)),
+        Step::Sweep(0),
+        load(net, 2, 1),
+        Step::Change(|world| world.tables.settings.flags.set(Settings::EXPIRE_NODEST)),
+        Step::Sweep(0),
+        load(net, 2, 0),
+        Step::Wait(3),
+        Step::Sweep(entries),
+    ];
+    case(net, "expire nodest unasked", 2, steps)
+}
+
+/// A connection of the second server, reset by its client: CLOSE.
+fn closed(net: Net) -> Vec<Step> {
+    let reset = TcpFlags::RST;
+    let close = forward(&net.request(4000).flags(reset), ForwardIn, SERVER_SIDE, &net.at_server(2, 4000).flags(reset));
+    std::vec![open(net, 2, 4000), more(net, 2, 4000), close, Step::Load(2, 0, 1)]
+}
+
+/// conn_reuse_mode 0: a SYN on a closed connection goes to the old server, even a quiesced one. 2: to the next one.
+fn reopen_without_reuse(net: Net) -> Case {
+    let mut steps = closed(net);
+    steps.extend([
+        Step::Change(|world| {
+            world.tables.settings.flags.set(Settings::EXPIRE_NODEST);
+            world.tables.loads[2].weight.set(0);
+        }),
+        open(net, 2, 4000),
+        load(net, 2, 1),
+        Step::Change(|world| world.tables.settings.flags.set(Settings::REUSE_FIN_WAIT)),
+        more(net, 2, 4000),
+        forward(
+            &net.request(4000).flags(TcpFlags::RST),
+            ForwardIn,
+            SERVER_SIDE,
+            &net.at_server(2, 4000).flags(TcpFlags::RST),
+        ),
+        open(net, 1, 4000),
+    ]);
+    case(net, "reopen without reuse", 2, steps)
+}
+
+/// expire_nodest_conn: a SYN of a connection whose server is quiesced goes to another, whatever its state.
+fn quiesced_and_reopened(net: Net) -> Case {
+    let steps = std::vec![
+        open(net, 2, 4000),
+        more(net, 2, 4000),
+        Step::Change(|world| world.tables.loads[2].weight.set(0)),
+        open(net, 2, 4000),
+        Step::Change(|world| world.tables.settings.flags.set(Settings::EXPIRE_NODEST | Settings::REUSE_CLOSED)),
+        more(net, 2, 4000),
+        open(net, 1, 4000),
+        load(net, 2, 0),
+        load(net, 1, 1),
+    ];
+    case(net, "quiesced and reopened", 2, steps)
+}
+
+/// sloppy_tcp: an ACK begins a connection that is established at once; a RST never does.
+fn sloppy(net: Net) -> Case {
+    let steps = std::vec![
+        refuse(&net.request(4000), PassNotSchedulable),
+        Step::Change(|world| world.tables.settings.flags.set(Settings::SLOPPY_TCP)),
+        refuse(&net.request(4000).flags(TcpFlags::RST), PassNotSchedulable),
+        more(net, 2, 4000),
+        load(net, 2, 1),
+    ];
+    case(net, "sloppy", 2, steps)
 }
 
 /// No neighbour, no traffic: nothing is passed unrewritten to the local stack.

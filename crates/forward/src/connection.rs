@@ -146,19 +146,31 @@ fn is_reopened<T: Shared>(tables: &T, connection: &Connection) -> bool {
     let flags = tables.settings().map_or(0, |settings| settings.flags.get());
     let state = word.state();
     if state == TcpState::TimeWait as u8 || state == TcpState::Close as u8 {
-        flags & (Settings::REUSE_CLOSED | Settings::REUSE_FIN_WAIT) != 0
+        flags & Settings::REUSE != 0
     } else {
         state == TcpState::FinWait as u8 && word.has(StateWord::NO_OUTPUT) && flags & Settings::REUSE_FIN_WAIT != 0
     }
 }
 
-/// expire_nodest_conn: any packet of a connection whose server is gone, a SYN also when it is quiesced.
+/// expire_nodest_conn: any packet of a connection whose server is gone; with conn_reuse_mode a SYN also when it is
+/// quiesced.
 #[inline(always)]
 pub fn is_orphan_to_expire<A, T: Shared>(tables: &T, server: u32, server_flags: u32, packet: &Packet<A>) -> bool {
-    let removed = server_flags & RealServer::AVAILABLE == 0;
-    let quiesced = || packet.flags.any(TcpFlags::SYN) && tables.load(server).is_some_and(|load| load.weight.get() == 0);
-    (removed || quiesced())
-        && tables.settings().is_some_and(|settings| settings.flags.get() & Settings::EXPIRE_NODEST != 0)
+    let flags = tables.settings().map_or(0, |settings| settings.flags.get());
+    if flags & Settings::EXPIRE_NODEST == 0 {
+        return false;
+    }
+    let again = flags & Settings::REUSE != 0 && packet.flags.any(TcpFlags::SYN);
+    server_flags & RealServer::AVAILABLE == 0
+        || (again && tables.load(server).is_some_and(|load| load.weight.get() == 0))
+}
+
+/// expire_nodest_conn: the connection's server is gone, nobody need wait for a packet.
+#[inline(always)]
+pub fn is_abandoned<T: Shared>(tables: &T, connection: &Connection) -> bool {
+    let flags = tables.settings().map_or(0, |settings| settings.flags.get());
+    let removed = |server: &RealServer| server.flags.get() & RealServer::AVAILABLE == 0;
+    flags & Settings::EXPIRE_NODEST != 0 && tables.server(connection.server.get()).is_some_and(removed)
 }
 
 /// Moves the connection's TCP state by one packet, and the server's active and inactive counts with it: exactly once,

@@ -37,7 +37,7 @@ pub fn expire<A: Parse, T: Tables<A>>(key: &FlowKey<A>, tables: &T, now: Time) -
     let over = if word.has(StateWord::REPLY) {
         is_reply_over(key, connection, tables, now)
     } else {
-        connection::is_expired(connection, now)
+        connection::is_expired(connection, now) || connection::is_abandoned(tables, connection)
     };
     if !over || !tables.exchange(&connection.state, word.0, word.dead().0) {
         return Outcome::Kept;

@@ -33,6 +33,7 @@ impl State {
                 }
             }
             Change::SetTimeouts(timeouts) => self.timeouts = *timeouts,
+            Change::SetSysctls(sysctls) => self.sysctls = sysctls.clone(),
         }
     }
 }
@@ -62,6 +63,7 @@ impl fmt::Display for Change {
             Self::AddServer { service, server } => write!(formatter, "+ {service} -> {server}"),
             Self::EditServer { service, server } => write!(formatter, "~ {service} -> {server}"),
             Self::RemoveServer { service, server } => write!(formatter, "- {service} -> {server}"),
+            Self::SetSysctls(sysctls) => write!(formatter, "~ sysctls {sysctls}"),
             Self::SetTimeouts(timeouts) => {
                 let (tcp, tcp_fin, udp) = (timeouts.tcp, timeouts.tcp_fin, timeouts.udp);
                 write!(formatter, "~ timeouts tcp {tcp} s, tcp fin {tcp_fin} s, udp {udp} s")

@@ -12,7 +12,7 @@ mod tests;
 
 pub use error::ConfigError;
 
-use crate::{Timeouts, VirtualService};
+use crate::{Sysctl, Timeouts, VirtualService};
 use error::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,11 +38,14 @@ pub struct DirectorSettings {
     pub interfaces: Vec<String>,
     /// Entries of the connection table of each family; NAT takes two per connection.
     pub connections: u32,
+    /// IPVS's sysctls that the file names.
+    pub sysctls: BTreeMap<Sysctl, u32>,
 }
 
 impl Default for DirectorSettings {
     fn default() -> Self {
-        Self { interfaces: Vec::new(), connections: forward::abi::DEFAULT_CONNECTIONS }
+        let connections = forward::abi::DEFAULT_CONNECTIONS;
+        Self { interfaces: Vec::new(), connections, sysctls: BTreeMap::new() }
     }
 }
 
@@ -54,7 +57,7 @@ const FILE: Keys = Keys {
 
 const DIRECTOR: Keys = Keys {
     place: "[director]",
-    known: &["interfaces", "connections"],
+    known: &["interfaces", "connections", "conn_reuse_mode", "expire_nodest_conn", "sloppy_tcp"],
     planned: &[
         "am_droprate",
         "amemthresh",
@@ -62,11 +65,9 @@ const DIRECTOR: Keys = Keys {
         "attach",
         "backup_only",
         "cache_bypass",
-        "conn_reuse_mode",
         "conntrack",
         "drop_entry",
         "drop_packet",
-        "expire_nodest_conn",
         "expire_quiescent_template",
         "ignore_tunneled",
         "local_addresses",
@@ -76,7 +77,6 @@ const DIRECTOR: Keys = Keys {
         "schedule_icmp",
         "secure_tcp",
         "sloppy_sctp",
-        "sloppy_tcp",
         "snat_reroute",
     ],
 };
@@ -130,6 +130,11 @@ fn read_director(table: &Table<'_>) -> Result<DirectorSettings, Fault> {
     }
     if let Some(connections) = table.get("connections") {
         settings.connections = connections.number(1, MOST_CONNECTIONS)?;
+    }
+    for sysctl in Sysctl::ALL {
+        if let Some(value) = table.get(sysctl.name()) {
+            settings.sysctls.insert(sysctl, value.number(0, sysctl.largest())?);
+        }
     }
     Ok(settings)
 }

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod ring;
 pub mod service;
 pub mod state;
+pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings};
 pub use plan::plan;
@@ -19,3 +20,4 @@ pub use service::{
     VirtualService, Weight,
 };
 pub use state::{Change, Hop, Reach, ServerState, ServiceState, State};
+pub use sysctl::{Sysctl, Sysctls};

@@ -25,6 +25,9 @@ pub fn plan(desired: &State, actual: &State) -> Vec<Change> {
     if desired.timeouts != actual.timeouts {
         plan.edits.push(Change::SetTimeouts(desired.timeouts));
     }
+    if desired.sysctls != actual.sysctls {
+        plan.edits.push(Change::SetSysctls(desired.sysctls.clone()));
+    }
     plan.in_order()
 }
 

@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::{
-    ForwardingMethod, Hop, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServiceOptions, Timeouts, Weight,
+    ForwardingMethod, Hop, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServiceOptions, Sysctl, Sysctls,
+    Timeouts, Weight,
 };
 use proptest::prelude::*;
 
@@ -37,7 +38,7 @@ fn service(servers: Vec<ServerState>) -> ServiceState {
 
 fn state(services: impl IntoIterator<Item = (u8, ServiceState)>) -> State {
     let services = services.into_iter().map(|(number, service)| (key(number), service)).collect();
-    State { services, timeouts: Timeouts::default() }
+    State { services, ..State::default() }
 }
 
 fn one(servers: impl IntoIterator<Item = (u8, u32)>) -> State {
@@ -159,9 +160,12 @@ fn some_service() -> impl Strategy<Value = ServiceState> {
 }
 
 fn some_state() -> impl Strategy<Value = State> {
-    (proptest::collection::btree_map(1..5_u8, some_service(), 0..4), 1..3_u32).prop_map(|(services, tcp)| {
+    let services = proptest::collection::btree_map(1..5_u8, some_service(), 0..4);
+    (services, 1..3_u32, 0..4_u32).prop_map(|(services, tcp, mode)| {
         let timeouts = Timeouts { tcp, ..Timeouts::default() };
-        State { timeouts, ..state(services) }
+        let mut sysctls = Sysctls::default();
+        sysctls.set(Sysctl::ConnReuseMode, mode);
+        State { timeouts, sysctls, ..state(services) }
     })
 }
 

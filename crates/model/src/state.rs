@@ -1,6 +1,6 @@
 //! The state of a data plane: what is wanted (`desired`) and what is there (`actual`) are values of one type.
 
-use crate::{RealServer, ServiceKey, ServiceOptions, Timeouts};
+use crate::{RealServer, ServiceKey, ServiceOptions, Sysctls, Timeouts};
 use std::collections::BTreeMap;
 
 /// Everything the maps say about services. Built from the configuration plus observations (desired), or read back
@@ -11,6 +11,8 @@ pub struct State {
     pub services: BTreeMap<ServiceKey, ServiceState>,
     /// Time-outs.
     pub timeouts: Timeouts,
+    /// IPVS's sysctls.
+    pub sysctls: Sysctls,
 }
 
 /// One service and its servers.
@@ -104,4 +106,6 @@ pub enum Change {
     },
     /// Time-outs.
     SetTimeouts(Timeouts),
+    /// Sysctls, all of them.
+    SetSysctls(Sysctls),
 }

@@ -6,6 +6,7 @@ mod daemon;
 mod detach;
 mod preflight;
 mod show;
+mod sysctl;
 
 use crate::output;
 use clap::error::ErrorKind;
@@ -53,6 +54,15 @@ enum Verb {
     },
     /// Detach the programs from an interface, or from all (which works without the daemon)
     Detach(Detach),
+    /// Show or set IPVS's sysctls: all without a NAME; `xlvs sysctl conn_reuse_mode=0` sets one
+    Sysctl {
+        /// As in sysctl(8); `net.ipv4.vs.` before the name may be left out
+        #[arg(value_name = "NAME[=VALUE]")]
+        settings: Vec<String>,
+        /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop the daemon: detach the programs and remove the maps
     Stop {
         /// Leave programs and maps as they are: traffic goes on without the daemon
@@ -162,6 +172,7 @@ impl Verb {
             Self::Conns(conns) => conns::run(&conns),
             Self::Attach { interface, force, json } => ask::attach(interface, force, json),
             Self::Detach(detach) => detach::run(detach),
+            Self::Sysctl { settings, json } => sysctl::run(&settings, json),
             Self::Stop { keep_forwarding, json } => ask::stop(keep_forwarding, json),
             Self::Ipvsadm { arguments } => crate::ipvsadm::run("xlvs ipvsadm", &arguments),
         }

@@ -4,8 +4,11 @@
 
 mod support;
 
-use api::{ConnectionTableStatus, ExplainRequest, Explanation, Refusal, RefusalKind, Reply, Request, Response, Status};
-use model::{Protocol, ServiceKey};
+use api::{
+    ConnectionTableStatus, ExplainRequest, Explanation, Refusal, RefusalKind, Reply, Request, Response, Status,
+    SysctlView,
+};
+use model::{Protocol, ServiceKey, Sysctl};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -43,6 +46,10 @@ fn answer(request: &Request) -> Reply {
         Request::Attach { interface, .. } if interface == "busy" => {
             let message = "interface busy already runs XDP program 9; take it over with --force".to_owned();
             Err(Refusal { kind: RefusalKind::Conflict, message, request: None })
+        }
+        Request::Sysctls => {
+            let view = |name: Sysctl| SysctlView { name, value: 0, default: name.default_value() };
+            Ok(Response::Sysctls { sysctls: Sysctl::ALL.map(view).to_vec() })
         }
         _ => Ok(Response::Done { generation: 8 }),
     }
@@ -115,6 +122,23 @@ fn attach_detach_and_stop() {
     assert_eq!(daemon.changes(), expected);
     let json = place.shell("xlvs attach eth0 --json");
     assert_eq!(serde_json::from_str::<Response>(&json.out).unwrap(), Response::Done { generation: 8 });
+}
+
+#[test]
+fn sysctls_are_shown_and_set() {
+    let (place, daemon) = with_daemon();
+    let all = "conn_reuse_mode = 0 (default 1)\nexpire_nodest_conn = 0\nsloppy_tcp = 0\n";
+    assert_eq!(place.shell("xlvs sysctl"), said(all, "", 0));
+    assert_eq!(place.shell("xlvs sysctl net.ipv4.vs.sloppy_tcp"), said("sloppy_tcp = 0\n", "", 0));
+    let set = place.shell("xlvs sysctl conn_reuse_mode=0 expire_nodest_conn=0");
+    assert_eq!(set, said("conn_reuse_mode = 0 (default 1)\nexpire_nodest_conn = 0\n", "", 0));
+    let values = [(Sysctl::ConnReuseMode, 0), (Sysctl::ExpireNodestConn, 0)];
+    assert_eq!(daemon.changes(), [Request::SetSysctls { values: values.into() }]);
+    let json = place.shell("xlvs sysctl --json sloppy_tcp");
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(value["sysctls"][0], serde_json::json!({ "name": "sloppy_tcp", "value": 0, "default": 0 }));
+    let wrong = "xlvs: sloppy_tcp takes a number from 0 to 1, not `x`\n";
+    assert_eq!(place.shell("xlvs sysctl sloppy_tcp=x"), said("", wrong, 2));
 }
 
 #[test]

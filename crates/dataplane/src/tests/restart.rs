@@ -2,7 +2,7 @@
 
 use super::{add_service, in_namespace, key, options, server};
 use crate::{Dataplane, Error, detach_all};
-use model::{Change, Scheduler, ServiceKey, State, Timeouts};
+use model::{Change, Scheduler, ServiceKey, State, Sysctl, Sysctls, Timeouts};
 
 fn fill(plane: &mut Dataplane) -> State {
     for scheduler in Scheduler::ALL {
@@ -20,6 +20,9 @@ fn fill(plane: &mut Dataplane) -> State {
         }
     }
     plane.apply(&Change::SetTimeouts(Timeouts { tcp: 100, tcp_fin: 20, udp: 30 })).unwrap();
+    let mut sysctls = Sysctls::default();
+    sysctls.set(Sysctl::ConnReuseMode, 2);
+    plane.apply(&Change::SetSysctls(sysctls)).unwrap();
     plane.actual().unwrap()
 }
 
@@ -32,6 +35,7 @@ fn what_was_applied_is_there_again_after_a_new_start() {
         assert_eq!(before.services.len(), 12);
         assert!(before.services.values().all(|service| service.servers.len() == 3 && service.owned));
         assert_eq!(before.timeouts, Timeouts { tcp: 100, tcp_fin: 20, udp: 30 });
+        assert_eq!(before.sysctls.get(Sysctl::ConnReuseMode), 2);
         let attachment = plane.attach("xlvs-a", false).unwrap();
         assert_eq!((attachment.name.as_str(), attachment.lane), ("xlvs-a", "xdp"));
         let refusal = Dataplane::open(&options(directory)).err().unwrap();

@@ -2,7 +2,7 @@
 
 use super::{Receipt, Store, rules};
 use api::Refusal;
-use model::{Config, ServiceKey, Timeouts, VirtualService};
+use model::{Config, ServiceKey, Sysctl, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -15,6 +15,9 @@ pub(crate) struct FileMark {
     pub(crate) named: BTreeSet<ServiceKey>,
     /// It set time-outs.
     pub(crate) timeouts: bool,
+    /// The sysctls it set.
+    #[serde(default)]
+    pub(crate) sysctls: BTreeSet<Sysctl>,
 }
 
 impl Store {
@@ -23,7 +26,9 @@ impl Store {
     pub(crate) fn adopt(&mut self, config: &Config) -> Result<Option<Receipt>, Refusal> {
         let services = &config.services;
         let named = services.iter().map(|service| service.key).collect();
-        let mark = FileMark { hash: hash(config), named, timeouts: config.timeouts != Timeouts::default() };
+        let timeouts = config.timeouts != Timeouts::default();
+        let sysctls = config.director.sysctls.keys().copied().collect();
+        let mark = FileMark { hash: hash(config), named, timeouts, sysctls };
         if self.file.as_ref().is_some_and(|file| file.hash == mark.hash) {
             return Ok(None);
         }
@@ -36,6 +41,12 @@ impl Store {
         let forgotten = self.file.take();
         if mark.timeouts || forgotten.as_ref().is_some_and(|file| file.timeouts) {
             self.timeouts = config.timeouts;
+        }
+        for sysctl in forgotten.iter().flat_map(|file| &file.sysctls) {
+            self.sysctls.set(*sysctl, sysctl.default_value());
+        }
+        for (sysctl, value) in &config.director.sysctls {
+            self.sysctls.set(*sysctl, *value);
         }
         for key in forgotten.iter().flat_map(|file| &file.named).filter(|key| !mark.named.contains(key)) {
             self.put(*key, None, &mut receipt);
@@ -52,12 +63,13 @@ impl Store {
         Ok(Some(receipt))
     }
 
-    /// How much of what a file names is otherwise by now: services, and the time-outs as one.
+    /// How much of what a file names is otherwise by now: services, sysctls, and the time-outs as one.
     pub(crate) fn differences(&self, config: &Config) -> usize {
         let differs = |service: &&VirtualService| self.services.get(&service.key) != Some(&as_kept(service));
         let services = config.services.iter().filter(differs).count();
         let timeouts = config.timeouts != Timeouts::default() && config.timeouts != self.timeouts;
-        services + usize::from(timeouts)
+        let sysctls = config.director.sysctls.iter().filter(|(sysctl, value)| self.sysctls.get(**sysctl) != **value);
+        services + usize::from(timeouts) + sysctls.count()
     }
 }
 
@@ -69,6 +81,6 @@ fn as_kept(service: &VirtualService) -> VirtualService {
 
 /// FNV-1a over the canonical JSON of what is taken over: the same on every machine and in every build.
 fn hash(config: &Config) -> u64 {
-    let text = serde_json::to_vec(&(&config.services, config.timeouts)).unwrap_or_default();
+    let text = serde_json::to_vec(&(&config.services, config.timeouts, &config.director.sysctls)).unwrap_or_default();
     text.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,7 +1,7 @@
 //! What takes a change of the [`Store`](super::Store) back.
 
 use super::FileMark;
-use model::{ServiceKey, Timeouts, VirtualService};
+use model::{ServiceKey, Sysctls, Timeouts, VirtualService};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a change touched, as it was before.
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Receipt {
     pub(super) services: BTreeMap<ServiceKey, Option<VirtualService>>,
     pub(super) timeouts: Timeouts,
+    pub(super) sysctls: Sysctls,
     pub(super) generation: u64,
     pub(super) file: Option<FileMark>,
 }

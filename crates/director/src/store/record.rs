@@ -3,7 +3,7 @@
 use super::{FileMark, Store};
 use crate::zero::ZeroPoints;
 use api::Request;
-use model::{Timeouts, VirtualService};
+use model::{Sysctls, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
 
 /// Version of the lines. Another one is not read: the remedy is in the error.
@@ -27,6 +27,8 @@ pub(crate) struct Snapshot {
     format: u32,
     generation: u64,
     timeouts: Timeouts,
+    #[serde(default)]
+    sysctls: Sysctls,
     services: Vec<VirtualService>,
     file: Option<FileMark>,
     zero: ZeroPoints,
@@ -39,6 +41,7 @@ impl Snapshot {
             format: FORMAT,
             generation: store.generation,
             timeouts: store.timeouts,
+            sysctls: store.sysctls.clone(),
             services: store.services.values().cloned().collect(),
             file: store.file.clone(),
             zero: zero.clone(),
@@ -49,9 +52,10 @@ impl Snapshot {
         if self.format != FORMAT {
             return Err(format!("has format {}, this version reads {FORMAT}", self.format));
         }
-        let services = self.services.into_iter().map(|service| (service.key, service)).collect();
-        let store = Store { generation: self.generation, services, timeouts: self.timeouts, file: self.file };
-        Ok((store, self.zero))
+        let Self { generation, timeouts, sysctls, services, file, zero, .. } = self;
+        let services = services.into_iter().map(|service| (service.key, service)).collect();
+        let store = Store { generation, services, timeouts, sysctls, file };
+        Ok((store, zero))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Receipt, Store, refuse, rules};
 use api::{Refusal, RefusalKind, Request};
-use model::{Endpoint, RealServer, ServiceKey, ServiceOptions, Timeouts, VirtualService};
+use model::{Endpoint, RealServer, ServiceKey, ServiceOptions, Sysctl, Timeouts, VirtualService};
+use std::collections::BTreeMap;
 
 impl Store {
     pub(super) fn carry_out(&mut self, request: &Request, receipt: &mut Receipt) -> Result<(), Refusal> {
@@ -23,6 +24,7 @@ impl Store {
             Request::EditServer { service, server } => self.edit_server(*service, *server, receipt),
             Request::DeleteServer { service, endpoint } => self.delete_server(*service, *endpoint, receipt),
             Request::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
+            Request::SetSysctls { values } => self.set_sysctls(values),
             Request::Batch { requests } => self.batch(requests, receipt),
             _ => Err(refuse(RefusalKind::Invalid, "this request does not change the configuration")),
         }
@@ -101,6 +103,12 @@ impl Store {
             tcp_fin: rules::timeout("tcpfin", tcp_fin, old_fin)?,
             udp: rules::timeout("udp", udp, old_udp)?,
         };
+        Ok(())
+    }
+
+    fn set_sysctls(&mut self, values: &BTreeMap<Sysctl, u32>) -> Result<(), Refusal> {
+        values.iter().try_for_each(|(sysctl, value)| rules::check_sysctl(*sysctl, *value))?;
+        values.iter().for_each(|(sysctl, value)| self.sysctls.set(*sysctl, *value));
         Ok(())
     }
 

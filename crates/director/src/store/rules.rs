@@ -4,7 +4,7 @@ use super::refuse;
 use api::{Refusal, RefusalKind};
 use forward::abi::MAX_SERVERS_PER_SERVICE;
 use model::config::MAX_SERVICES;
-use model::{Endpoint, RealServer, ServiceKey, VirtualService};
+use model::{Endpoint, RealServer, ServiceKey, Sysctl, VirtualService};
 use std::net::IpAddr;
 
 /// The longest time-out, 31 days: what ipvsadm takes. The ticks of the data plane hold eight years.
@@ -82,6 +82,15 @@ pub(crate) fn check_room(service: &VirtualService) -> Result<(), Refusal> {
     }
     let message = format!("service {} has {MAX_SERVERS_PER_SERVICE} servers, the most there can be", service.key);
     Err(refuse(RefusalKind::NoSpace, message))
+}
+
+/// A value that the sysctl knows.
+pub(crate) fn check_sysctl(sysctl: Sysctl, value: u32) -> Result<(), Refusal> {
+    let largest = sysctl.largest();
+    if value <= largest {
+        return Ok(());
+    }
+    Err(refuse(RefusalKind::Invalid, format!("{sysctl} takes 0 to {largest}, not {value}")))
 }
 
 /// A time-out in seconds; none or 0 keeps the old one.

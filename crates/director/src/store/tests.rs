@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::zero::ZeroPoints;
-use model::{Config, ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceOptions, Weight};
+use model::{
+    Config, ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceOptions, Sysctl, Weight,
+};
 use std::collections::BTreeSet;
 
 fn key(endpoint: &str) -> ServiceKey {
@@ -72,6 +74,7 @@ fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
         (delete("10.0.0.1:0"), RefusalKind::NoSuchServer),
         (timeouts(2_678_401), RefusalKind::Invalid),
         (timeouts(u32::MAX), RefusalKind::Invalid),
+        (Request::SetSysctls { values: BTreeMap::from([(Sysctl::ConnReuseMode, 4)]) }, RefusalKind::Invalid),
         (Request::List, RefusalKind::Invalid),
     ];
     for (request, kind) in rows {
@@ -178,13 +181,14 @@ fn a_batch_is_whole_or_nothing() {
         add_server("192.0.2.2:80", nat("10.0.0.2:80")),
         Request::DeleteService { key: key("192.0.2.1:80") },
         Request::SetTimeouts { tcp: Some(60), tcp_fin: None, udp: None },
+        Request::SetSysctls { values: BTreeMap::from([(Sysctl::ExpireNodestConn, 1)]) },
     ];
     for bad in [add_service("192.0.2.2:80"), Request::Batch { requests: vec![] }, Request::List] {
         let mut changed = store();
         let requests = [good.clone(), vec![bad]].concat();
         let refusal = changed.change(&Request::Batch { requests }).unwrap_err();
-        assert_eq!(refusal.request, Some(4), "{refusal:?}");
-        assert!(refusal.to_string().starts_with("request 5 of the batch: "), "{refusal}");
+        assert_eq!(refusal.request, Some(5), "{refusal:?}");
+        assert!(refusal.to_string().starts_with("request 6 of the batch: "), "{refusal}");
         assert_eq!(changed, store());
     }
     let mut changed = store();
@@ -234,6 +238,23 @@ fn a_file_sets_timeouts_only_when_it_names_them() {
     assert_eq!(store.timeouts(), timeouts);
     store.adopt(&config(&[])).unwrap();
     assert_eq!(store.timeouts(), Timeouts::default());
+}
+
+#[test]
+fn a_file_sets_the_sysctls_it_names_until_it_names_them_no_more() {
+    let mut store = store();
+    let set = |sysctl, value| Request::SetSysctls { values: BTreeMap::from([(sysctl, value)]) };
+    store.change(&set(Sysctl::SloppyTcp, 1)).unwrap();
+    let mut named = config(&[]);
+    named.director.sysctls = BTreeMap::from([(Sysctl::ConnReuseMode, 3)]);
+    store.adopt(&named).unwrap().unwrap();
+    let values = |store: &Store| Sysctl::ALL.map(|sysctl| store.sysctls().get(sysctl));
+    assert_eq!(values(&store), [3, 0, 1]);
+    assert_eq!(store.differences(&named), 0);
+    store.change(&set(Sysctl::ConnReuseMode, 2)).unwrap();
+    assert_eq!(store.differences(&named), 1);
+    store.adopt(&config(&[])).unwrap().unwrap();
+    assert_eq!(values(&store), [1, 0, 1]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::director::Director;
 use api::{RefusalKind, Request, Response};
 use model::{
     Change, Config, ForwardingMethod, Hop, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServiceKey,
-    ServiceOptions, Weight,
+    ServiceOptions, Sysctl, Weight,
 };
 use std::time::Instant;
 use wire::MacAddress;
@@ -69,6 +69,8 @@ fn a_restart_after_kill_9_plans_nothing() {
         director.answer(&request).unwrap();
     }
     director.answer(&Request::SetTimeouts { tcp: Some(33), tcp_fin: None, udp: None }).unwrap();
+    let values = [(Sysctl::ConnReuseMode, 0), (Sysctl::SloppyTcp, 1)];
+    director.answer(&Request::SetSysctls { values: values.into() }).unwrap();
     let listing = director.listing();
     drop(director);
     plane.kernel().changes.clear();
@@ -78,7 +80,11 @@ fn a_restart_after_kill_9_plans_nothing() {
     let mut again = start(&plane, &network);
     assert_eq!(plane.kernel().changes, []);
     assert_eq!(again.listing(), listing);
-    assert_eq!(again.store.generation(), 4);
+    assert_eq!(again.store.generation(), 5);
+    let sysctls = again.answer(&Request::Sysctls).unwrap().response;
+    let Response::Sysctls { sysctls } = sysctls else { panic!("{sysctls:?}") };
+    assert_eq!(sysctls.iter().map(|view| view.value).collect::<Vec<_>>(), [0, 0, 1]);
+    assert_eq!(plane.kernel().state.sysctls.get(Sysctl::ConnReuseMode), 0);
     again.answer(&Request::DeleteService { key: key() }).unwrap();
     assert_eq!(plane.kernel().changes, [Change::RemoveService { service: key() }]);
 }

@@ -64,10 +64,12 @@ pub struct Settings {
 impl Settings {
     /// sysctl expire_nodest_conn.
     pub const EXPIRE_NODEST: u32 = 1;
-    /// sysctl conn_reuse_mode, bit 1 (default on).
+    /// sysctl conn_reuse_mode, bit 0 (default on).
     pub const REUSE_CLOSED: u32 = 2;
-    /// sysctl conn_reuse_mode, bit 2.
+    /// sysctl conn_reuse_mode, bit 1.
     pub const REUSE_FIN_WAIT: u32 = 4;
+    /// sysctl conn_reuse_mode, any bit.
+    pub const REUSE: u32 = Self::REUSE_CLOSED | Self::REUSE_FIN_WAIT;
     /// sysctl sloppy_tcp.
     pub const SLOPPY_TCP: u32 = 8;
 }

@@ -7,6 +7,7 @@ const EXAMPLE: &str = r#"
 [director]
 interfaces = ["eth0", "eth1"]
 connections = 200000
+conn_reuse_mode = 0
 
 [timeouts]
 tcp = "15m"
@@ -43,6 +44,7 @@ fn the_example_says_what_it_means() {
     let config = parse(EXAMPLE);
     assert_eq!(config.director.interfaces, ["eth0", "eth1"]);
     assert_eq!(config.director.connections, 200_000);
+    assert_eq!(config.director.sysctls, BTreeMap::from([(Sysctl::ConnReuseMode, 0)]));
     assert_eq!(config.timeouts, Timeouts { tcp: 900, tcp_fin: 120, udp: 90 });
     let [web, dns, empty] = config.services.as_slice() else { panic!("{config:?}") };
     assert_eq!(web.key.to_string(), "tcp 203.0.113.10:80");
@@ -252,11 +254,11 @@ const FILE_FAULTS: &[(&str, &str)] = &[
     ("[vrrp]\n", "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, service, timeouts)"),
     (
         "[director]\ninterface = [\"eth0\"]\n",
-        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, connections)",
+        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, connections, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
     ),
     (
         "[director]\nattach = \"tc\"\n",
-        "2:1: `attach` in [director] is not supported yet; remove it (supported: interfaces, connections)",
+        "2:1: `attach` in [director] is not supported yet; remove it (supported: interfaces, connections, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
     ),
     (
         "[director]\ninterfaces = \"eth0\"\n",
@@ -266,6 +268,11 @@ const FILE_FAULTS: &[(&str, &str)] = &[
     (
         "[director]\ninterfaces = [\"sixteen-letters-\"]\n",
         "2:15: `sixteen-letters-` cannot be the name of an interface; write one that `ip link` shows, such as \"eth0\"",
+    ),
+    ("[director]\nsloppy_tcp = 2\n", "2:14: `sloppy_tcp` is 2; write a whole number from 0 to 1"),
+    (
+        "[director]\nsloppy_tcp = true\n",
+        "2:14: `sloppy_tcp` takes a whole number, not true or false; write sloppy_tcp = 1",
     ),
     ("[director]\nconnections = 0\n", "2:15: `connections` is 0; write a whole number from 1 to 134217728"),
     (

@@ -49,6 +49,7 @@ pub(super) fn shown(response: &Response, json: bool) -> Result<String, Trouble> 
     Ok(match response {
         Response::Status(status) => show::status(status),
         Response::Explanation(explanation) => show::explanation(explanation),
+        Response::Sysctls { sysctls } => show::sysctls(sysctls),
         // That it is done is what exit code 0 says.
         Response::Done { .. } | Response::Listing(_) | Response::Connections(_) => String::new(),
     })

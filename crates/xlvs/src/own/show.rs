@@ -1,6 +1,6 @@
 //! Answers of the daemon as text for people. Pure.
 
-use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status};
+use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status, SysctlView};
 
 /// `xlvs status`
 pub(super) fn status(status: &Status) -> String {
@@ -38,6 +38,15 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
     text
 }
 
+/// `xlvs sysctl`, in the form of sysctl(8); the default where the value is another.
+pub(super) fn sysctls(sysctls: &[SysctlView]) -> String {
+    let default = |view: &SysctlView| {
+        if view.value == view.default { String::new() } else { format!(" (default {})", view.default) }
+    };
+    let line = |view: &SysctlView| format!("{} = {}{}\n", view.name, view.value, default(view));
+    sysctls.iter().map(line).collect()
+}
+
 fn table(table: &ConnectionTableStatus) -> String {
     let mebibytes = table.size.saturating_mul(table.entry_bytes) >> 20;
     format!(
@@ -62,6 +71,7 @@ fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::Sysctl;
     use std::collections::BTreeMap;
 
     fn example() -> Status {
@@ -104,6 +114,13 @@ note: eth0 has no address
     fn a_status_with_nothing_attached() {
         let bare = Status { interfaces: Vec::new(), counters: BTreeMap::new(), notes: Vec::new(), ..example() };
         assert!(status(&bare).ends_with("interfaces   none attached (`xlvs attach IF`)\n"));
+    }
+
+    #[test]
+    fn sysctls_that_differ_name_their_default() {
+        let views = [(Sysctl::ConnReuseMode, 0, 1), (Sysctl::SloppyTcp, 0, 0)];
+        let views = views.map(|(name, value, default)| SysctlView { name, value, default });
+        assert_eq!(sysctls(&views), "conn_reuse_mode = 0 (default 1)\nsloppy_tcp = 0\n");
     }
 
     #[test]
