@@ -7,7 +7,7 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, ProgramArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use forward::Counter;
-use forward::abi::{Connection, DEFAULT_CONNECTIONS, Statistics};
+use forward::abi::{Connection, DEFAULT_CONNECTIONS, Statistics, TAIL_CALLED};
 use forward::host::HashTables;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -36,7 +36,7 @@ impl Director {
             .map_max_entries("CONNECTIONS6", if six { DEFAULT_CONNECTIONS } else { 1 })
             .load(dataplane::OBJECT)
             .context("opening the BPF object")?;
-        for (name, index) in [("steer4", 0), ("steer6", 1), ("establish4", 2), ("establish6", 3)] {
+        for (name, index) in TAIL_CALLED.into_iter().zip(0..) {
             let program = load(&mut ebpf, name)?.fd()?.try_clone()?;
             ProgramArray::try_from(map(&mut ebpf, "JUMPS")?)?.set(index, &program, 0)?;
         }

@@ -11,6 +11,7 @@ use crate::syscall;
 use aya::maps::MapError;
 use aya::programs::{Program, ProgramError};
 use aya::{Ebpf, EbpfLoader};
+use forward::abi::TAIL_CALLED;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -18,8 +19,6 @@ use std::path::{Path, PathBuf};
 /// The BPF object, built from crate `ebpf`.
 pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xlvs-bpf"));
 
-/// Programs that are reached by tail calls, by their places in the map of their lane.
-const TAIL_CALLED: [&str; 4] = ["steer4", "steer6", "establish4", "establish6"];
 /// What stands before the names of a lane's programs, in the order of [`JUMPS`].
 const PREFIXES: [&str; 2] = ["", "tc_"];
 /// Pinned last: where it is, the generation is whole.

@@ -5,7 +5,7 @@ use crate::tables::{LIVE, REHEARSAL};
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use forward::classify::{self, NETWORK};
 use forward::parse::Parse;
-use forward::{Counter, Family, Frame, Tables, Time, Verdict, decide, establish, steer};
+use forward::{Counter, Family, Frame, Next, Tables, Time, Verdict, decide, establish, relate, steer};
 
 /// A kind of program that frames come to.
 pub(crate) trait Lane: Frame + Sized {
@@ -27,21 +27,20 @@ pub(crate) trait Lane: Frame + Sized {
 pub(crate) fn entry<L: Lane>(mut frame: L) -> L::Action {
     frame.prepare();
     match classify::classify(&frame, &LIVE) {
-        Ok(Family::Ipv4) => jump(&frame, maps::JUMP_STEER4),
-        Ok(Family::Ipv6) => jump(&frame, maps::JUMP_STEER6),
+        Ok((family, next)) => jump(&frame, family, next),
         Err(counter) => frame.action(decide::conclude(Verdict::because(counter), &LIVE)),
     }
 }
 
-/// Known flows of one family; others continue in program `next`.
+/// Known flows of one family.
 #[inline(always)]
-pub(crate) fn steer<A: Parse, L: Lane>(mut frame: L, next: u32) -> L::Action
+pub(crate) fn steer<A: Parse, L: Lane>(mut frame: L) -> L::Action
 where
     crate::tables::Live: Tables<A>,
 {
     match steer::steer::<A, _, _>(&mut frame, NETWORK, &LIVE, now()) {
-        Some(verdict) => frame.action(decide::conclude(verdict, &LIVE)),
-        None => jump(&frame, next),
+        Ok(verdict) => frame.action(decide::conclude(verdict, &LIVE)),
+        Err(next) => jump(&frame, A::FAMILY, next),
     }
 }
 
@@ -52,6 +51,16 @@ where
     crate::tables::Live: Tables<A>,
 {
     let verdict = establish::establish::<A, _, _>(&mut frame, NETWORK, &LIVE, now());
+    frame.action(decide::conclude(verdict, &LIVE))
+}
+
+/// Errors about packets of one family.
+#[inline(always)]
+pub(crate) fn relate<A: Parse, L: Lane>(mut frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let verdict = relate::relate::<A, _, _>(&mut frame, NETWORK, &LIVE, now());
     frame.action(decide::conclude(verdict, &LIVE))
 }
 
@@ -66,8 +75,8 @@ pub(crate) fn explain<L: Lane>(mut frame: L) -> L::Action {
 
 /// Tail-calls; a missing program (never, once loaded) is counted and drops the packet rather than passing it unrewritten.
 #[inline(always)]
-fn jump<L: Lane>(frame: &L, index: u32) -> L::Action {
-    frame.jump(index);
+fn jump<L: Lane>(frame: &L, family: Family, next: Next) -> L::Action {
+    frame.jump(maps::place(family, next));
     frame.action(decide::conclude(Verdict::because(Counter::DropInconsistent), &LIVE))
 }
 

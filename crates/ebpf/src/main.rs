@@ -1,6 +1,7 @@
 //! The BPF programs: entry points and nothing else. What they do stands in `forward`.
 //!
-//! A packet goes entry → steer{4,6} → establish{4,6} by tail calls, each step only when the one before had no verdict.
+//! A packet goes entry → steer{4,6} → establish{4,6} by tail calls, each step only when the one before had no verdict;
+//! ICMP goes to relate{4,6}.
 //! Every step is there twice, once a lane: XDP, and tc with a `tc_` before the name.
 //! `expire{4,6}` and `explain` are run by the daemon through BPF_PROG_TEST_RUN and never attached.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics))]
@@ -22,8 +23,8 @@ use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use forward::abi::{Address4, Address6, FlowKey, Service};
 use forward::classify::NETWORK;
-use forward::{expire, parse, schedule};
-use maps::{JUMP_ESTABLISH4, JUMP_ESTABLISH6};
+use forward::parse::{self, Walk};
+use forward::{expire, schedule};
 use skb::SkbFrame;
 use tables::LIVE;
 use xdp::XdpFrame;
@@ -32,7 +33,8 @@ use xdp::XdpFrame;
 macro_rules! lane {
     (
         #[$kind:meta] $frame:ident($context:ident) -> $action:ty:
-        $entry:ident, $steer4:ident, $steer6:ident, $establish4:ident, $establish6:ident, $explain:ident
+        $entry:ident, $steer4:ident, $steer6:ident, $establish4:ident, $establish6:ident,
+        $relate4:ident, $relate6:ident, $explain:ident
     ) => {
         #[$kind]
         pub fn $entry(context: $context) -> $action {
@@ -40,11 +42,11 @@ macro_rules! lane {
         }
         #[$kind]
         pub fn $steer4(context: $context) -> $action {
-            lane::steer::<Address4, _>($frame(context), JUMP_ESTABLISH4)
+            lane::steer::<Address4, _>($frame(context))
         }
         #[$kind]
         pub fn $steer6(context: $context) -> $action {
-            lane::steer::<Address6, _>($frame(context), JUMP_ESTABLISH6)
+            lane::steer::<Address6, _>($frame(context))
         }
         #[$kind]
         pub fn $establish4(context: $context) -> $action {
@@ -55,15 +57,24 @@ macro_rules! lane {
             lane::establish::<Address6, _>($frame(context))
         }
         #[$kind]
+        pub fn $relate4(context: $context) -> $action {
+            lane::relate::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $relate6(context: $context) -> $action {
+            lane::relate::<Address6, _>($frame(context))
+        }
+        #[$kind]
         pub fn $explain(context: $context) -> $action {
             lane::explain($frame(context))
         }
     };
 }
 
-lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32: entry, steer4, steer6, establish4, establish6, explain);
+lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32:
+    entry, steer4, steer6, establish4, establish6, relate4, relate6, explain);
 lane!(#[classifier] SkbFrame(TcContext) -> i32:
-    tc_entry, tc_steer4, tc_steer6, tc_establish4, tc_establish6, tc_explain);
+    tc_entry, tc_steer4, tc_steer6, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_explain);
 
 macro_rules! expiry {
     ($address:ty, $expire:ident) => {
@@ -120,8 +131,8 @@ pub unsafe extern "C" fn least_connection(service: *const Service) -> u32 {
 /// `context` is a valid XDP context.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub unsafe extern "C" fn walk_extensions(context: *mut xdp_md) -> u32 {
-    parse::walk_extensions(&XdpFrame(XdpContext::new(context)), NETWORK).word()
+pub unsafe extern "C" fn walk_extensions(context: *mut xdp_md, network: u32) -> u32 {
+    parse::walk_extensions(&XdpFrame(XdpContext::new(context)), Walk::offset(network)).word()
 }
 
 /// The same for the other lane: the verifier knows a context by its type.
@@ -130,8 +141,8 @@ pub unsafe extern "C" fn walk_extensions(context: *mut xdp_md) -> u32 {
 /// `context` is a valid tc context.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub unsafe extern "C" fn tc_walk_extensions(context: *mut __sk_buff) -> u32 {
-    parse::walk_extensions(&SkbFrame(TcContext::new(context)), NETWORK).word()
+pub unsafe extern "C" fn tc_walk_extensions(context: *mut __sk_buff, network: u32) -> u32 {
+    parse::walk_extensions(&SkbFrame(TcContext::new(context)), Walk::offset(network)).word()
 }
 
 #[cfg(target_arch = "bpf")]

@@ -4,10 +4,10 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
     Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, Load, MAX_SCHEDULE_SLOTS,
-    MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics,
+    MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
 };
 use forward::filter::Filter;
-use forward::{Cell64, Counter};
+use forward::{Cell64, Counter, Family, Next};
 
 /// BPF_F_MMAPABLE (linux/bpf.h): the daemon reads and writes these through its own memory.
 const MAPPED: u32 = 1 << 10;
@@ -45,16 +45,21 @@ pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Cou
 #[map]
 static EXPLANATION: Array<u32> = Array::with_max_entries(1, MAPPED);
 #[map]
-pub(crate) static JUMPS: ProgramArray = ProgramArray::with_max_entries(8, 0);
+pub(crate) static JUMPS: ProgramArray = ProgramArray::with_max_entries(TAIL_CALLED.len() as u32, 0);
 /// The same for the tc lane: an array holds programs of one kind.
 #[map]
-pub(crate) static TC_JUMPS: ProgramArray = ProgramArray::with_max_entries(8, 0);
+pub(crate) static TC_JUMPS: ProgramArray = ProgramArray::with_max_entries(TAIL_CALLED.len() as u32, 0);
 
-/// Places in `JUMPS` and `TC_JUMPS`.
-pub(crate) const JUMP_STEER4: u32 = 0;
-pub(crate) const JUMP_STEER6: u32 = 1;
-pub(crate) const JUMP_ESTABLISH4: u32 = 2;
-pub(crate) const JUMP_ESTABLISH6: u32 = 3;
+/// The place in `JUMPS` and `TC_JUMPS` of the program that looks at a packet of this family next.
+#[inline(always)]
+pub(crate) const fn place(family: Family, next: Next) -> u32 {
+    let six = matches!(family, Family::Ipv6) as u32;
+    match next {
+        Next::Steer => six,
+        Next::Establish => 2 + six,
+        Next::Relate => 4 + six,
+    }
+}
 
 /// Leaves the reason of a rehearsed verdict for the daemon.
 #[inline(always)]

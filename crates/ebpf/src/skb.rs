@@ -53,9 +53,9 @@ impl Frame for SkbFrame {
     }
 
     #[inline(always)]
-    fn walk_extensions(&self, _network: usize) -> Walk {
+    fn walk_extensions(&self, network: usize) -> Walk {
         // SAFETY: as in the other lane.
-        Walk::from_word(unsafe { crate::tc_walk_extensions(self.0.skb.skb) })
+        Walk::from_word(unsafe { crate::tc_walk_extensions(self.0.skb.skb, network as u32) })
     }
 
     #[inline(always)]

@@ -32,10 +32,9 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
-    fn walk_extensions(&self, _network: usize) -> Walk {
-        // The function takes the context alone and begins at NETWORK, the one offset the programs use.
+    fn walk_extensions(&self, network: usize) -> Walk {
         // SAFETY: the context is valid for the whole program.
-        Walk::from_word(unsafe { crate::walk_extensions(self.0.ctx) })
+        Walk::from_word(unsafe { crate::walk_extensions(self.0.ctx, network as u32) })
     }
 
     #[inline(always)]

@@ -3,8 +3,8 @@
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Expect, Step, forward, refuse};
 use crate::Counter::{
-    DropFragment, DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, PassLaterFragment, PassLocalServer,
-    PassNoService, PassNotOurs, PassOtherReceiver, PassProtocol,
+    DropFragment, DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, PassIcmp, PassLaterFragment,
+    PassLocalServer, PassNoService, PassNotOurs, PassOtherReceiver, PassProtocol,
 };
 use crate::abi::{Method, RealServer, SchedulerKind};
 use crate::host::packet::{CLIENT_MAC, packet};
@@ -77,7 +77,9 @@ fn other_receivers() -> Case {
 
 fn other_protocols(net: Net) -> Case {
     let with = |number: u8| packet().ip(net.client(), net.vip().ip()).protocol(number).payload(&[8; 64]);
-    let steps = [1, 2, 47, 50, 58, 89, 112, 132].map(|number| refuse(&with(number), PassProtocol)).into();
+    let control = if net.six { protocol::ICMPV6 } else { protocol::ICMP };
+    let reason = |number| if number == control { PassIcmp } else { PassProtocol };
+    let steps = [1, 2, 47, 50, 58, 89, 112, 132].map(|number| refuse(&with(number), reason(number))).into();
     case(net, if net.six { "other protocols over IPv6" } else { "other protocols over IPv4" }, steps)
 }
 

@@ -2,6 +2,7 @@
 //! programs (`dataplane/tests/parity.rs`), where verdict, bytes, counters and loads must be the same.
 
 mod edges;
+mod errors;
 mod flows;
 mod lifecycle;
 mod net;
@@ -79,6 +80,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(lifecycle::cases());
     cases.extend(scheduling::cases());
     cases.extend(edges::cases());
+    cases.extend(errors::cases());
     cases
 }
 

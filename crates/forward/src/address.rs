@@ -21,6 +21,14 @@ pub trait Address: Copy + Eq + KeyTail {
     /// Writes source and destination (`None`: stays) and takes one hop off, network checksum made good.
     fn readdress<F: Frame>(frame: &mut F, offset: usize, source: Option<Self>, destination: Option<Self>)
     -> Option<()>;
+    /// The same in a header that an error quotes, without taking a hop off. Returns what changed in the bytes of the
+    /// header, its checksum included, for the checksum of the message around it.
+    fn requote<F: Frame>(
+        frame: &mut F,
+        offset: usize,
+        source: Option<Self>,
+        destination: Option<Self>,
+    ) -> Option<Checksum>;
 }
 
 /// Reads an address from two shared words.
@@ -35,6 +43,13 @@ pub fn store<A: Address, T: Shared>(tables: &T, [first, second]: &[Cell64; 2], a
     let [low, high] = address.words();
     tables.store64(first, low);
     tables.store64(second, high);
+}
+
+/// What a checksum over an address sees when it changes.
+#[inline(always)]
+pub fn change<A: Address>(old: A, new: A) -> Checksum {
+    let [low, high] = old.words();
+    Checksum::new().remove64(low).remove64(high).join(new.sum())
 }
 
 /// Spreads 32 bits over the 16 of the prefilter (multiplicative hashing by the golden ratio).
@@ -98,6 +113,27 @@ impl Address for Address4 {
         ip.checksum = delta.update(ip.checksum);
         frame.write(offset, ip)
     }
+
+    #[inline(always)]
+    fn requote<F: Frame>(
+        frame: &mut F,
+        offset: usize,
+        source: Option<Self>,
+        destination: Option<Self>,
+    ) -> Option<Checksum> {
+        let mut ip = frame.read::<Ipv4>(offset)?;
+        let before = ip;
+        ip.source = source.map_or(ip.source, |new| Be32::from_bits(new.0));
+        ip.destination = destination.map_or(ip.destination, |new| Be32::from_bits(new.0));
+        let delta = Checksum::new()
+            .remove32(before.source.bits())
+            .remove32(before.destination.bits())
+            .add32(ip.source.bits())
+            .add32(ip.destination.bits());
+        ip.checksum = delta.update(before.checksum);
+        frame.write(offset, ip)?;
+        Some(delta.remove16(before.checksum.bits()).add16(ip.checksum.bits()))
+    }
 }
 
 impl Address for Address6 {
@@ -153,6 +189,23 @@ impl Address for Address6 {
         }
         ip.hop_limit = ip.hop_limit.wrapping_sub(1);
         frame.write(offset, ip)
+    }
+
+    #[inline(always)]
+    fn requote<F: Frame>(
+        frame: &mut F,
+        offset: usize,
+        source: Option<Self>,
+        destination: Option<Self>,
+    ) -> Option<Checksum> {
+        let mut ip = frame.read::<Ipv6>(offset)?;
+        let (old_source, old_destination) = (Self(ip.source.bits()), Self(ip.destination.bits()));
+        let new_source = source.unwrap_or(old_source);
+        let new_destination = destination.unwrap_or(old_destination);
+        ip.source = Bytes16::from_bits(new_source.0);
+        ip.destination = Bytes16::from_bits(new_destination.0);
+        frame.write(offset, ip)?;
+        Some(change(old_source, new_source).join(change(old_destination, new_destination)))
     }
 }
 

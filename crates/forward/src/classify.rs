@@ -1,17 +1,19 @@
 //! The first look at a frame: is it ours at all?
 
 use crate::abi::{Address4, Address6};
-use crate::{Address, Counter, Family, Frame, Shared};
-use wire::{EtherType, Ethernet};
+use crate::{Address, Counter, Family, Frame, Next, Shared};
+use core::mem::offset_of;
+use wire::number::Byte;
+use wire::{EtherType, Ethernet, Ipv4, Ipv6, protocol};
 
 /// Offset of the network header: frames without a VLAN tag.
 pub const NETWORK: usize = Ethernet::LENGTH;
 
 const NOT_OURS: Counter = Counter::PassNotOurs;
 
-/// The family of a frame that may concern a service, or the reason why it does not.
+/// The family of a frame that may concern a service and who looks at it next, or the reason why it does not.
 #[inline(always)]
-pub fn classify<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<Family, Counter> {
+pub fn classify<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<(Family, Next), Counter> {
     let ethernet = frame.read::<Ethernet>(0).ok_or(NOT_OURS)?;
     let family = match EtherType::parse(ethernet.ether_type) {
         EtherType::Ipv4 => Family::Ipv4,
@@ -24,9 +26,19 @@ pub fn classify<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<Family, Co
     };
     let filter = tables.filter().ok_or(NOT_OURS)?;
     if !filter.may_contain(destination) && !filter.may_contain(source) {
-        return Err(NOT_OURS);
+        return if is_icmp(frame, family) { Ok((family, Next::Relate)) } else { Err(NOT_OURS) };
     }
-    addressed_to_us(frame, tables).map(|()| family)
+    addressed_to_us(frame, tables).map(|()| (family, Next::Steer))
+}
+
+/// A router on the way to a server may tell the client about a packet, and neither address is in the filter.
+#[inline(always)]
+fn is_icmp<F: Frame>(frame: &F, family: Family) -> bool {
+    let (offset, number) = match family {
+        Family::Ipv4 => (NETWORK + offset_of!(Ipv4, protocol), protocol::ICMP),
+        Family::Ipv6 => (NETWORK + offset_of!(Ipv6, next_header), protocol::ICMPV6),
+    };
+    frame.read::<Byte>(offset).is_some_and(|byte| byte.0 == number)
 }
 
 #[inline(always)]
@@ -37,7 +49,7 @@ fn hashes<A: Address, F: Frame>(frame: &F) -> Result<(u16, u16), Counter> {
 
 /// Only frames to the interface's own link-layer address are ours; a bridge floods, a capture makes promiscuous.
 #[inline(always)]
-fn addressed_to_us<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<(), Counter> {
+pub fn addressed_to_us<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<(), Counter> {
     const OTHER: Counter = Counter::PassOtherReceiver;
     let index = frame.ingress();
     let interface = tables.interface(index).ok_or(OTHER)?;

@@ -6,25 +6,32 @@
 use crate::abi::{Address4, Address6};
 use crate::classify::{self, NETWORK};
 use crate::parse::Parse;
-use crate::{Family, Frame, Shared, Tables, Time, Verdict, establish, steer};
+use crate::{Family, Frame, Next, Shared, Tables, Time, Verdict, establish, relate, steer};
 
 /// Decides about a frame and rewrites it; counts the verdict.
 #[inline(always)]
 pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     let verdict = match classify::classify(frame, tables) {
         Err(counter) => Verdict::because(counter),
-        Ok(Family::Ipv4) => serve::<Address4, F, T>(frame, tables, now),
-        Ok(Family::Ipv6) => serve::<Address6, F, T>(frame, tables, now),
+        Ok((Family::Ipv4, next)) => serve::<Address4, F, T>(frame, next, tables, now),
+        Ok((Family::Ipv6, next)) => serve::<Address6, F, T>(frame, next, tables, now),
     };
     conclude(verdict, tables)
 }
 
-/// A packet of one family: by its connection, or by a new one.
+/// A packet of one family: by its connection, by a new one, or as an error about a packet of one.
 #[inline(always)]
-fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
-    match steer::steer(frame, NETWORK, tables, now) {
-        Some(verdict) => verdict,
-        None => establish::establish(frame, NETWORK, tables, now),
+fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, first: Next, tables: &T, now: Time) -> Verdict {
+    let next = match first {
+        Next::Steer => match steer::steer(frame, NETWORK, tables, now) {
+            Ok(verdict) => return verdict,
+            Err(next) => next,
+        },
+        next => next,
+    };
+    match next {
+        Next::Relate => relate::relate(frame, NETWORK, tables, now),
+        _ => establish::establish(frame, NETWORK, tables, now),
     }
 }
 

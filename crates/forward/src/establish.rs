@@ -2,7 +2,7 @@
 
 use crate::abi::{Connection, FlowKey, NO_SERVER, NextHop, Port, RealServer, Service, ServiceKey, Settings};
 use crate::connection::{self, StateWord};
-use crate::parse::Parse;
+use crate::parse::{self, Parse};
 use crate::rewrite;
 use crate::tcp_state::{self, Direction};
 use crate::{
@@ -14,7 +14,7 @@ use wire::{TcpFlags, protocol};
 #[inline(always)]
 pub fn establish<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, network: usize, tables: &T, now: Time) -> Verdict {
     let mut packet = Packet::unread();
-    if let Err(counter) = A::parse(frame, network, &mut packet) {
+    if let Err(counter) = parse::parse::<A, F>(frame, network, &mut packet) {
         return Verdict::because(counter);
     }
     let mut forward = Forward::undecided();

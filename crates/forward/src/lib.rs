@@ -1,7 +1,7 @@
 //! What to do with a packet: the whole forwarding path, pure.
 //!
 //! [`classify`](classify::classify) tells what is ours, [`steer`](steer::steer) serves known flows,
-//! [`establish`](establish::establish) schedules new ones, [`rewrite`](rewrite::rewrite) changes the frame. The same
+//! [`establish`](establish::establish) schedules new ones, [`relate`](relate::relate) takes errors along, [`rewrite`](rewrite::rewrite) changes the frame. The same
 //! code runs in BPF programs (`ebpf`) and on the host ([`host`]), where tests, fuzzers and benches use it. Nothing
 //! here allocates, panics, reads a clock or loops without a constant bound.
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
@@ -27,6 +27,7 @@ pub mod frame;
 pub mod host;
 pub mod linear;
 pub mod parse;
+pub mod relate;
 pub mod rewrite;
 pub mod schedule;
 pub mod steer;
@@ -42,4 +43,4 @@ pub use parse::Packet;
 pub use tables::{InsertError, Shared, Tables};
 pub use tcp_state::TcpState;
 pub use time::Time;
-pub use verdict::{Action, Counter, Family, Forward, Stop, Translation, Verdict};
+pub use verdict::{Action, Counter, Family, Forward, Next, Stop, Translation, Verdict};

@@ -1,8 +1,8 @@
 //! A frame's headers, read once.
 
 use crate::abi::{Address4, Address6, FlowKey, Port};
-use crate::{Address, Counter, Frame};
-use wire::{Be32, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
+use crate::{Address, Counter, Family, Frame};
+use wire::{Be32, Icmp, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
 
 /// What the forwarding path needs to know of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,8 +54,26 @@ impl<A: Address> Packet<A> {
 
 /// A family whose packets can be parsed.
 pub trait Parse: Address {
-    /// Reads network and transport header; what cannot be balanced ends here.
-    fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter>;
+    /// Which family it is.
+    const FAMILY: Family;
+    /// Number of its control protocol.
+    const ICMP: u8;
+
+    /// Reads the network header; what cannot be a packet for a transport protocol here ends here.
+    fn network<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter>;
+
+    /// The same of a header that an error quotes: nobody vouches for its checksum, and its payload is cut off.
+    fn quoted<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter>;
+
+    /// True for the kind of a message about a packet that failed, as IPVS takes them (ip_vs_core.c).
+    fn is_error(kind: u8) -> bool;
+}
+
+/// Reads network and transport header; what cannot be balanced ends here.
+#[inline(always)]
+pub fn parse<A: Parse, F: Frame>(frame: &F, network: usize, packet: &mut Packet<A>) -> Result<(), Counter> {
+    A::network(frame, network, packet)?;
+    transport(frame, packet)
 }
 
 /// Words of IPv4 options, at most.
@@ -70,45 +88,80 @@ const PROTOCOL: Counter = Counter::PassProtocol;
 const LATER_FRAGMENT: Counter = Counter::PassLaterFragment;
 
 impl Parse for Address4 {
+    const FAMILY: Family = Family::Ipv4;
+    const ICMP: u8 = protocol::ICMP;
+
     #[inline(always)]
-    fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
-        let ip = frame.read::<Ipv4>(network).ok_or(MALFORMED)?;
-        if !ip.is_valid() || !is_intact(frame, network, &ip) {
+    fn network<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
+        let ip = frame.read::<Ipv4>(offset).ok_or(MALFORMED)?;
+        if !ip.is_valid() || !is_intact(frame, offset, &ip) {
             return Err(MALFORMED);
         }
-        if ip.is_later_fragment() {
-            return Err(LATER_FRAGMENT);
+        take4(&ip, offset, packet)
+    }
+
+    #[inline(always)]
+    fn quoted<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
+        let ip = frame.read::<Ipv4>(offset).ok_or(MALFORMED)?;
+        if !ip.is_valid() {
+            return Err(MALFORMED);
         }
-        packet.flow.source = Self(ip.source.bits());
-        packet.flow.destination = Self(ip.destination.bits());
-        packet.flow.protocol = ip.protocol;
-        packet.network = network;
-        packet.transport = network + ip.header_length();
-        packet.bytes = ip.total_length.get() as u32;
-        packet.hops = ip.time_to_live;
-        packet.fragment = ip.is_fragment();
-        transport(frame, packet)
+        take4(&ip, offset, packet)
+    }
+
+    #[inline(always)]
+    fn is_error(kind: u8) -> bool {
+        matches!(kind, Icmp::UNREACHABLE | Icmp::SOURCE_QUENCH | Icmp::TIME_EXCEEDED)
     }
 }
 
+#[inline(always)]
+fn take4(ip: &Ipv4, offset: usize, packet: &mut Packet<Address4>) -> Result<(), Counter> {
+    if ip.is_later_fragment() {
+        return Err(LATER_FRAGMENT);
+    }
+    packet.flow.source = Address4(ip.source.bits());
+    packet.flow.destination = Address4(ip.destination.bits());
+    packet.flow.protocol = ip.protocol;
+    packet.network = offset;
+    packet.transport = offset + ip.header_length();
+    packet.bytes = ip.total_length.get() as u32;
+    packet.hops = ip.time_to_live;
+    packet.fragment = ip.is_fragment();
+    Ok(())
+}
+
 impl Parse for Address6 {
+    const FAMILY: Family = Family::Ipv6;
+    const ICMP: u8 = protocol::ICMPV6;
+
     #[inline(always)]
-    fn parse<F: Frame>(frame: &F, network: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
-        let ip = frame.read::<Ipv6>(network).ok_or(MALFORMED)?;
+    fn network<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
+        let ip = frame.read::<Ipv6>(offset).ok_or(MALFORMED)?;
         if !ip.is_valid() {
             return Err(MALFORMED);
         }
         packet.flow.source = Self(ip.source.bits());
         packet.flow.destination = Self(ip.destination.bits());
         packet.flow.protocol = ip.next_header;
-        packet.network = network;
-        packet.transport = network + Ipv6::LENGTH;
+        packet.network = offset;
+        packet.transport = offset + Ipv6::LENGTH;
         packet.bytes = Ipv6::LENGTH as u32 + ip.payload_length.get() as u32;
         packet.hops = ip.hop_limit;
         if packet.flow.protocol != protocol::TCP && packet.flow.protocol != protocol::UDP {
             skip_extensions(frame, packet)?;
         }
-        transport(frame, packet)
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn quoted<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
+        Self::network(frame, offset, packet)
+    }
+
+    #[inline(always)]
+    fn is_error(kind: u8) -> bool {
+        kind & Icmp::INFORMATIONAL6 == 0
     }
 }
 
@@ -155,6 +208,12 @@ impl Walk {
     #[inline(always)]
     pub const fn word(self) -> u32 {
         self.0
+    }
+
+    /// An offset that a BPF function was given: bounded by a mask, since the verifier knows nothing about it.
+    #[inline(always)]
+    pub const fn offset(argument: u32) -> usize {
+        (argument & Self::OFFSET) as usize
     }
 }
 
@@ -205,7 +264,7 @@ fn skip_extensions<F: Frame>(frame: &F, packet: &mut Packet<Address6>) -> Result
 
 /// Reads the transport header.
 #[inline(always)]
-fn transport<A: Address, F: Frame>(frame: &F, packet: &mut Packet<A>) -> Result<(), Counter> {
+fn transport<A: Parse, F: Frame>(frame: &F, packet: &mut Packet<A>) -> Result<(), Counter> {
     let headers = packet.transport - packet.network;
     let bytes = packet.bytes as usize;
     if bytes < headers || !frame.has(packet.network + bytes) {
@@ -236,6 +295,7 @@ fn transport<A: Address, F: Frame>(frame: &F, packet: &mut Packet<A>) -> Result<
             packet.flow.destination_port = Port(udp.destination.bits());
             Ok(())
         }
+        number if number == A::ICMP => Err(Counter::PassIcmp),
         _ => Err(PROTOCOL),
     }
 }

@@ -1,8 +1,8 @@
 //! Writing what was decided into the frame.
 
 use crate::abi::{NextHop, Port};
-use crate::{Address, Counter, Forward, Frame, Packet, Translation, Verdict};
-use wire::{Be16, Checksum, Ethernet, Tcp, Udp, protocol};
+use crate::{Address, Counter, Forward, Frame, Packet, Translation, Verdict, address};
+use wire::{Be16, Ethernet, Tcp, Udp, protocol};
 
 /// Rewrites the frame as decided. A packet whose last hop this was is dropped instead, unchanged.
 #[inline(always)]
@@ -34,21 +34,26 @@ fn rewrite<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Fo
             A::readdress(frame, packet.network, Some(forward.address), None)?;
         }
     }
+    address_link(frame, forward.hop)
+}
+
+/// Link-layer addresses of the next hop.
+#[inline(always)]
+pub fn address_link<F: Frame>(frame: &mut F, hop: NextHop) -> Option<()> {
     let ether_type = frame.read::<Ethernet>(0)?.ether_type;
-    frame.write(0, Ethernet { destination: forward.hop.destination, source: forward.hop.source, ether_type })
+    frame.write(0, Ethernet { destination: hop.destination, source: hop.source, ether_type })
 }
 
 /// Where TCP and UDP both keep their ports.
-const SOURCE_PORT: usize = core::mem::offset_of!(Tcp, source);
-const DESTINATION_PORT: usize = core::mem::offset_of!(Tcp, destination);
+pub(crate) const SOURCE_PORT: usize = core::mem::offset_of!(Tcp, source);
+pub(crate) const DESTINATION_PORT: usize = core::mem::offset_of!(Tcp, destination);
 const _: () = assert!(SOURCE_PORT == core::mem::offset_of!(Udp, source));
 const _: () = assert!(DESTINATION_PORT == core::mem::offset_of!(Udp, destination));
 
 /// Makes the transport checksum good for an endpoint that changes from `old` to `new`.
 #[inline(always)]
 fn translate<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, old: (A, Port), new: (A, Port)) -> Option<()> {
-    let [old_low, old_high] = old.0.words();
-    let pseudo = Checksum::new().remove64(old_low).remove64(old_high).join(new.0.sum());
+    let pseudo = address::change(old.0, new.0);
     let delta = pseudo.remove16(old.1.0).add16(new.1.0);
     if packet.flow.protocol == protocol::TCP {
         frame.adjust_checksum(packet.transport + core::mem::offset_of!(Tcp, checksum), delta, pseudo, false)

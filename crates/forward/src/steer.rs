@@ -3,32 +3,35 @@
 use crate::abi::{Connection, FlowKey, Method, NextHop, Port, RealServer};
 use crate::address;
 use crate::connection::{self, StateWord};
-use crate::parse::Parse;
+use crate::parse::{self, Parse};
 use crate::rewrite;
 use crate::tcp_state::{self, Direction};
-use crate::{Counter, Forward, Frame, Packet, Stop, Tables, Time, Translation, Verdict};
+use crate::{Counter, Forward, Frame, Next, Packet, Stop, Tables, Time, Translation, Verdict};
 use wire::{TcpFlags, protocol};
 
 /// Ticks between two looks at the reply entry from the client's side, a power of two.
 const REFRESH_TICKS: u32 = 16;
 
-/// The verdict for a packet of a known flow, rewritten; `None` when there is no connection that may serve it.
+/// The verdict for a packet of a known flow, rewritten; or who looks at it next, when there is no connection that may
+/// serve it.
 #[inline(always)]
 pub fn steer<A: Parse, F: Frame, T: Tables<A>>(
     frame: &mut F,
     network: usize,
     tables: &T,
     now: Time,
-) -> Option<Verdict> {
+) -> Result<Verdict, Next> {
     let mut packet = Packet::unread();
-    if let Err(counter) = A::parse(frame, network, &mut packet) {
-        return Some(Verdict::because(counter));
+    match parse::parse::<A, F>(frame, network, &mut packet) {
+        Ok(()) => {}
+        Err(Counter::PassIcmp) => return Err(Next::Relate),
+        Err(counter) => return Ok(Verdict::because(counter)),
     }
     let mut forward = Forward::undecided();
     match decide(&packet, frame, tables, now, &mut forward) {
-        Ok(()) => Some(rewrite::depart(frame, &packet, &forward)),
-        Err(Stop::New) => None,
-        Err(Stop::Because(counter)) => Some(Verdict::because(counter)),
+        Ok(()) => Ok(rewrite::depart(frame, &packet, &forward)),
+        Err(Stop::New) => Err(Next::Establish),
+        Err(Stop::Because(counter)) => Ok(Verdict::because(counter)),
     }
 }
 
@@ -104,7 +107,7 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
 
 /// Why a server that is not ready does not get the packet.
 #[inline(always)]
-fn check_ready(flags: u32) -> Result<(), Counter> {
+pub fn check_ready(flags: u32) -> Result<(), Counter> {
     if flags & RealServer::AVAILABLE == 0 {
         Err(Counter::DropServerRemoved)
     } else if flags & RealServer::OWNED == 0 {

@@ -11,6 +11,17 @@ pub enum Family {
     Ipv6,
 }
 
+/// Which program looks at a packet next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// It may belong to a known flow: [`crate::steer`].
+    Steer,
+    /// It may begin a flow: [`crate::establish`].
+    Establish,
+    /// It may be an error about a packet of a flow: [`crate::relate`].
+    Relate,
+}
+
 /// What becomes of a packet. A structure and not an enum with contents: it is the result of every path, and the BPF
 /// verifier refuses to see the unused contents of an enum copied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,12 +126,18 @@ counters! {
     PassLaterFragment = "pass_later_fragment",
     /// A protocol that is not balanced (yet): passed.
     PassProtocol = "pass_protocol",
+    /// A control message that is about no balanced flow, a ping for instance: passed.
+    PassIcmp = "pass_icmp",
     /// Delivered to the local stack, which is the real server.
     PassLocalServer = "pass_local_server",
     /// Client to server.
     ForwardIn = "forward_in",
     /// Server to client.
     ForwardOut = "forward_out",
+    /// An error about a packet that a server sent, to that server.
+    ForwardIcmpIn = "forward_icmp_in",
+    /// An error about a packet that a client sent, to that client.
+    ForwardIcmpOut = "forward_icmp_out",
     /// Headers that contradict themselves or the frame.
     DropMalformed = "drop_malformed",
     /// A fragment of a balanced flow.

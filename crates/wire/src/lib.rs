@@ -10,6 +10,7 @@
 
 pub mod checksum;
 pub mod ethernet;
+pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod number;
@@ -18,6 +19,7 @@ pub mod udp;
 
 pub use checksum::Checksum;
 pub use ethernet::{EtherType, Ethernet, MacAddress, Vlan};
+pub use icmp::Icmp;
 pub use ipv4::Ipv4;
 pub use ipv6::{Ipv6, Ipv6Extension};
 pub use number::{Be16, Be32};

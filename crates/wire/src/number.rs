@@ -44,6 +44,14 @@ macro_rules! big_endian {
 big_endian!(Be16, u16, 2, "A 16-bit number in network byte order, at any alignment.");
 big_endian!(Be32, u32, 4, "A 32-bit number in network byte order, at any alignment.");
 
+/// One byte.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Byte(pub u8);
+
+// SAFETY: a byte.
+unsafe impl Header for Byte {}
+
 /// Sixteen bytes of an IPv6 address as they stand on the wire, kept as two halves so that each is one load.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]

@@ -6,7 +6,7 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray
 use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use forward::Counter;
-use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics};
+use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED};
 use forward::host::{HashTables, SliceFrame};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("XLVS_BPF_OBJECT"));
@@ -81,7 +81,7 @@ impl Kernel {
             .collect();
         let mut kernel = Self { ebpf };
         for lane in [Lane::Xdp, Lane::Tc] {
-            for (index, name) in ["steer4", "steer6", "establish4", "establish6"].into_iter().enumerate() {
+            for (index, name) in TAIL_CALLED.into_iter().enumerate() {
                 let program = kernel.descriptor(&lane.program(name));
                 let mut jumps = ProgramArray::try_from(kernel.ebpf.map_mut(lane.jumps()).unwrap()).unwrap();
                 jumps.set(index as u32, &program, 0).unwrap();

@@ -20,6 +20,9 @@ pub use service::{Load, Method, RealServer, SchedulerKind, Service};
 /// Version of every layout in this file; the pin directory of the maps is `v<SCHEMA>`.
 pub const SCHEMA: u32 = 1;
 
+/// Programs that are reached by tail calls, in the order of their places in the array of jumps.
+pub const TAIL_CALLED: [&str; 6] = ["steer4", "steer6", "establish4", "establish6", "relate4", "relate6"];
+
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).
 pub const MAX_SERVERS_PER_SERVICE: u32 = 1024;
 /// Default size of the real-server table; an id is an index into it.

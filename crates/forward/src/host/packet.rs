@@ -30,6 +30,7 @@ pub struct PacketBuilder {
 enum Transport {
     Tcp { source: u16, destination: u16, flags: u8 },
     Udp { source: u16, destination: u16 },
+    Icmp { kind: u8, code: u8, rest: u32 },
     Other(u8),
 }
 
@@ -83,6 +84,18 @@ impl PacketBuilder {
     pub fn udp(mut self, source: u16, destination: u16) -> Self {
         self.transport = Transport::Udp { source, destination };
         self
+    }
+
+    /// An error of the family's control protocol; `rest` is what stands in its last four bytes.
+    pub fn icmp(mut self, kind: u8, code: u8, rest: u32) -> Self {
+        self.transport = Transport::Icmp { kind, code, rest };
+        self
+    }
+
+    /// The first `bytes` bytes of another packet, from its network header on, as payload.
+    pub fn quote(self, packet: &Self, bytes: usize) -> Self {
+        let whole = packet.build().bytes;
+        self.payload(whole.get(14..whole.len().min(14 + bytes)).unwrap_or_default())
     }
 
     /// A payload of another protocol.
@@ -164,6 +177,8 @@ impl PacketBuilder {
         match self.transport {
             Transport::Tcp { .. } => protocol::TCP,
             Transport::Udp { .. } => protocol::UDP,
+            Transport::Icmp { .. } if self.source.is_ipv4() => protocol::ICMP,
+            Transport::Icmp { .. } => protocol::ICMPV6,
             Transport::Other(number) => number,
         }
     }
@@ -214,6 +229,11 @@ impl PacketBuilder {
                 bytes.extend_from_slice(&[0, 0]);
                 6
             }
+            Transport::Icmp { kind, code, rest } => {
+                bytes.extend_from_slice(&[kind, code, 0, 0]);
+                bytes.extend_from_slice(&rest.to_be_bytes());
+                2
+            }
             Transport::Other(_) => {
                 bytes.extend_from_slice(&self.payload);
                 return bytes;
@@ -233,6 +253,9 @@ impl PacketBuilder {
     }
 
     fn pseudo_header(&self, length: usize) -> Checksum {
+        if self.protocol_number() == protocol::ICMP {
+            return Checksum::new();
+        }
         let sum = Checksum::new().add16((length as u16).to_be()).add16((self.protocol_number() as u16).to_be());
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {

@@ -3,7 +3,8 @@
 
 use wire::{Checksum, protocol};
 
-/// The first thing that is wrong with an IPv4 or IPv6 frame carrying TCP or UDP: lengths and checksums.
+/// The first thing that is wrong with an IPv4 or IPv6 frame carrying TCP, UDP or an ICMP error: lengths and checksums,
+/// those of the quoted packet too, as far as it is quoted.
 pub fn defect(frame: &[u8]) -> Option<&'static str> {
     if frame.len() < 14 + 20 {
         return Some("too short");
@@ -58,10 +59,46 @@ fn defect6(ip: &[u8]) -> Option<&'static str> {
     transport(next, Checksum::new().add_bytes(&ip[8..40]), &ip[at..end], false)
 }
 
+/// An error: its own checksum, then the headers it quotes.
+fn error(number: u8, pseudo: Checksum, message: &[u8]) -> Option<&'static str> {
+    let six = number == protocol::ICMPV6;
+    let pseudo = pseudo.add16((message.len() as u16).to_be()).add16(u16::from(number).to_be());
+    let pseudo = if six { pseudo } else { Checksum::new() };
+    if message.len() < 8 {
+        return Some("ICMP length");
+    }
+    if pseudo.add_bytes(message).fold() != 0xffff {
+        return Some("ICMP checksum");
+    }
+    let quoted = &message[8..];
+    if six { quoted6(quoted) } else { quoted4(quoted) }
+}
+
+fn quoted4(ip: &[u8]) -> Option<&'static str> {
+    let header = usize::from(ip.first().copied().unwrap_or(0) & 15) * 4;
+    if header < 20 || ip.len() < header {
+        return Some("quoted IPv4 header");
+    }
+    if Checksum::new().add_bytes(&ip[..header]).fold() != 0xffff {
+        return Some("quoted IPv4 header checksum");
+    }
+    let whole = word(ip, 2) == ip.len();
+    whole.then(|| transport(ip[9], Checksum::new().add_bytes(&ip[12..20]), &ip[header..], true)).flatten()
+}
+
+fn quoted6(ip: &[u8]) -> Option<&'static str> {
+    if ip.len() < 40 {
+        return Some("quoted IPv6 header");
+    }
+    let whole = 40 + word(ip, 4) == ip.len() && matches!(ip[6], protocol::TCP | protocol::UDP);
+    whole.then(|| transport(ip[6], Checksum::new().add_bytes(&ip[8..40]), &ip[40..], false)).flatten()
+}
+
 fn transport(number: u8, pseudo: Checksum, segment: &[u8], may_be_unsummed: bool) -> Option<&'static str> {
     let (shortest, field) = match number {
         protocol::TCP => (20, 16),
         protocol::UDP => (8, 6),
+        protocol::ICMP | protocol::ICMPV6 => return error(number, pseudo, segment),
         _ => return Some("transport protocol"),
     };
     if segment.len() < shortest {
@@ -126,6 +163,51 @@ mod tests {
                 let as_sent = make(vip, client, vport, cport, TcpFlags::SYN | TcpFlags::ACK);
                 prop_assert_eq!(reply.bytes.len(), as_sent.bytes.len());
                 prop_assert_eq!(&reply.bytes[reply.bytes.len() - payload.len()..], &payload[..]);
+            }
+        }
+
+        /// An error about any packet of any flow, cut anywhere, to either end: what leaves is valid, and tells the ports
+        /// that the receiver knows.
+        #[test]
+        fn errors_that_leave_are_valid(
+            [client, vip, server] in addresses(),
+            router in any::<[u8; 16]>(),
+            [cport, vport, rport] in any::<[u16; 3]>(),
+            payload in proptest::collection::vec(any::<u8>(), 0..100),
+            cut in 8_usize..120,
+            tcp in any::<bool>(),
+            nat in any::<bool>(),
+            hops in 2_u8..,
+        ) {
+            let number = if tcp { protocol::TCP } else { protocol::UDP };
+            let method = if nat { Method::Nat } else { Method::DirectRouting };
+            let mut world = World::new(10);
+            let spec = ServerSpec { endpoint: SocketAddr::new(server, rport), method, weight: 1, interface: 2 };
+            world.service(number, SocketAddr::new(vip, vport), SchedulerKind::RoundRobin, &[spec], &[]);
+            let six = client.is_ipv6();
+            let router = if six { IpAddr::from(router) } else { IpAddr::from([router[0], router[1], router[2], router[3]]) };
+            let make = |from: IpAddr, to: IpAddr, from_port, to_port| {
+                let packet = packet().ip(from, to).hops(hops).payload(&payload);
+                if tcp { packet.tcp(from_port, to_port).syn() } else { packet.udp(from_port, to_port) }
+            };
+            let forwarded = world.send(&mut make(client, vip, cport, vport).build());
+            prop_assert_eq!(forwarded.counter, Counter::ForwardIn);
+            let (kind, cut) = if six { (1, cut + 40) } else { (3, cut + 20) };
+            let about = |to: IpAddr, quoted: &crate::host::PacketBuilder| {
+                packet().ip(router, to).hops(hops).icmp(kind, 3, 0).quote(quoted, cut)
+            };
+            let mut inward = about(vip, &make(vip, client, vport, cport)).build();
+            prop_assert_eq!(defect(&inward.bytes), None);
+            prop_assert_eq!(world.send(&mut inward).counter, Counter::ForwardIcmpIn);
+            prop_assert_eq!(defect(&inward.bytes), None);
+            let quoted_ports = |bytes: &[u8]| if six { bytes[102..106].to_vec() } else { bytes[62..66].to_vec() };
+            let known = if nat { rport } else { vport };
+            prop_assert_eq!(quoted_ports(&inward.bytes), [known.to_be_bytes(), cport.to_be_bytes()].concat());
+            if nat {
+                let mut outward = about(client, &make(client, server, cport, rport)).build();
+                prop_assert_eq!(world.send(&mut outward).counter, Counter::ForwardIcmpOut);
+                prop_assert_eq!(defect(&outward.bytes), None);
+                prop_assert_eq!(quoted_ports(&outward.bytes), [cport.to_be_bytes(), vport.to_be_bytes()].concat());
             }
         }
 

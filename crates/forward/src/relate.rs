@@ -1,0 +1,216 @@
+//! Errors about packets of balanced flows (ip_vs_core.c, `ip_vs_in_icmp` and `ip_vs_out_icmp`).
+//!
+//! An error quotes the packet that failed. Turned round, the quoted endpoints are the key of a connection: of the
+//! primary, when a server's packet failed on its way to the client, or of the reply, when a client's packet failed on
+//! its way to a server behind NAT. Outer and quoted addresses are then translated alike, and so is the quoted port.
+
+use crate::abi::{Connection, FlowKey, Port};
+use crate::address;
+use crate::classify::addressed_to_us;
+use crate::connection::{self, StateWord};
+use crate::parse::Parse;
+use crate::rewrite::{self, DESTINATION_PORT, SOURCE_PORT};
+use crate::steer;
+use crate::tcp_state::Direction;
+use crate::{Counter, Forward, Frame, Packet, Tables, Time, Translation, Verdict, frame};
+use core::mem::offset_of;
+use wire::{Be16, Be32, Checksum, Icmp, Tcp, Udp, protocol};
+
+const NOT_RELATED: Counter = Counter::PassIcmp;
+
+/// The verdict for a control message, rewritten.
+#[inline(always)]
+pub fn relate<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, network: usize, tables: &T, now: Time) -> Verdict {
+    let (mut message, mut quoted) = (Packet::unread(), Packet::unread());
+    let mut forward = Forward::undecided();
+    let outcome = read::<A, F>(frame, network, &mut message, &mut quoted)
+        .and_then(|()| addressed_to_us(frame, tables))
+        .and_then(|()| decide(&message, &quoted, tables, now, &mut forward));
+    match outcome {
+        Ok(()) => depart(frame, &message, &quoted, &forward),
+        Err(counter) => Verdict::because(counter),
+    }
+}
+
+/// Reads an error and the packet that it quotes, up to the ports; whatever is something else ends here.
+#[inline(always)]
+fn read<A: Parse, F: Frame>(
+    frame: &F,
+    network: usize,
+    message: &mut Packet<A>,
+    quoted: &mut Packet<A>,
+) -> Result<(), Counter> {
+    A::network(frame, network, message).map_err(|_| NOT_RELATED)?;
+    let icmp = frame.read::<Icmp>(message.transport).ok_or(NOT_RELATED)?;
+    let whole = !message.fragment && frame.has(network + message.bytes as usize);
+    if message.flow.protocol != A::ICMP || !A::is_error(icmp.kind) || !whole {
+        return Err(NOT_RELATED);
+    }
+    A::quoted(frame, message.transport + Icmp::LENGTH, quoted).map_err(|_| NOT_RELATED)?;
+    let balanced = matches!(quoted.flow.protocol, protocol::TCP | protocol::UDP);
+    // An error goes to whoever sent the packet it is about.
+    if !balanced || quoted.flow.source != message.flow.destination || !reaches(message, quoted, SIZE_OF_PORTS) {
+        return Err(NOT_RELATED);
+    }
+    let ports = frame.read::<Be32>(quoted.transport).ok_or(NOT_RELATED)?.bits().to_ne_bytes();
+    let [first, second, third, fourth] = ports;
+    quoted.flow.source_port = Port(u16::from_ne_bytes([first, second]));
+    quoted.flow.destination_port = Port(u16::from_ne_bytes([third, fourth]));
+    Ok(())
+}
+
+const SIZE_OF_PORTS: usize = 4;
+
+/// True when the message quotes so many bytes of the transport header.
+#[inline(always)]
+fn reaches<A>(message: &Packet<A>, quoted: &Packet<A>, bytes: usize) -> bool {
+    quoted.transport + bytes <= message.network + message.bytes as usize
+}
+
+/// To whom the error goes, by the connection of the packet it is about. It steps no state and keeps nothing alive.
+#[inline(always)]
+fn decide<A: Parse, T: Tables<A>>(
+    message: &Packet<A>,
+    quoted: &Packet<A>,
+    tables: &T,
+    now: Time,
+    forward: &mut Forward<A>,
+) -> Result<(), Counter> {
+    let connection = tables.connection(&reversed(&quoted.flow)).ok_or(NOT_RELATED)?;
+    let word = StateWord(connection.state.get());
+    if !word.is_live() {
+        return Err(NOT_RELATED);
+    }
+    if word.has(StateWord::REPLY) {
+        to_client(message, connection, tables, forward);
+        return Ok(());
+    }
+    if connection::is_expired(connection, now) {
+        return Err(NOT_RELATED);
+    }
+    to_server(message, connection, tables, forward)
+}
+
+/// The flow in the other direction.
+#[inline(always)]
+fn reversed<A: Copy>(flow: &FlowKey<A>) -> FlowKey<A> {
+    FlowKey {
+        source: flow.destination,
+        destination: flow.source,
+        source_port: flow.destination_port,
+        destination_port: flow.source_port,
+        ..*flow
+    }
+}
+
+/// About a packet of a client behind a NAT connection: it comes from the service now, and goes where replies go.
+#[inline(always)]
+fn to_client<A: Parse, T: Tables<A>>(message: &Packet<A>, reply: &Connection, tables: &T, forward: &mut Forward<A>) {
+    tables.account(reply.server.get(), Direction::Output, message.bytes);
+    forward.counter = Counter::ForwardIcmpOut;
+    forward.hop = reply.hop.get();
+    forward.translation = Translation::Source;
+    forward.address = address::load(&reply.address);
+    forward.port = Port(reply.port.get() as u16);
+}
+
+/// About a packet of a server: to the server.
+#[inline(always)]
+fn to_server<A: Parse, T: Tables<A>>(
+    message: &Packet<A>,
+    connection: &Connection,
+    tables: &T,
+    forward: &mut Forward<A>,
+) -> Result<(), Counter> {
+    let id = connection.server.get();
+    let server = tables.server(id).ok_or(Counter::DropInconsistent)?;
+    let flags = server.flags.get();
+    steer::check_ready(flags)?;
+    tables.account(id, Direction::Input, message.bytes);
+    steer::towards_server(server, flags, forward)?;
+    forward.counter = Counter::ForwardIcmpIn;
+    Ok(())
+}
+
+/// Rewrites the message as decided. One whose last hop this was is dropped: no error is told about an error.
+#[inline(always)]
+fn depart<A: Parse, F: Frame>(frame: &mut F, message: &Packet<A>, quoted: &Packet<A>, forward: &Forward<A>) -> Verdict {
+    if message.hops <= 1 {
+        return Verdict::because(Counter::DropTimeToLive);
+    }
+    match translate(frame, message, quoted, forward).and_then(|()| rewrite::address_link(frame, forward.hop)) {
+        Some(()) => Verdict::forward(forward.counter, forward.hop.interface),
+        None => Verdict::because(Counter::DropRewriteFailed),
+    }
+}
+
+/// Puts the server's endpoint in the place of the service's, or the other way round, outside and in the quotation.
+#[inline(always)]
+fn translate<A: Parse, F: Frame>(
+    frame: &mut F,
+    message: &Packet<A>,
+    quoted: &Packet<A>,
+    forward: &Forward<A>,
+) -> Option<()> {
+    let new = Some(forward.address);
+    // The quoted packet went the other way: the outer destination is its source, and its destination is where the
+    // endpoint stands that the outer source shall be taken for.
+    let (source, destination) = match forward.translation {
+        Translation::Nothing => return A::readdress(frame, message.network, None, None),
+        Translation::Destination => (None, new),
+        Translation::Source => (new, None),
+    };
+    let body = requote(frame, message, quoted, forward, (destination, source))?;
+    let outer = match forward.translation {
+        Translation::Destination => address::change(message.flow.destination, forward.address),
+        _ => address::change(message.flow.source, forward.address),
+    };
+    let pseudo = if A::ICMP == protocol::ICMPV6 { outer } else { Checksum::new() };
+    let field = message.transport + offset_of!(Icmp, checksum);
+    frame.adjust_checksum(field, body.join(pseudo), pseudo, false)?;
+    A::readdress(frame, message.network, source, destination)
+}
+
+/// Translates the quotation: address, port and whatever checksums it shows. Returns what changed in its bytes.
+#[inline(always)]
+fn requote<A: Parse, F: Frame>(
+    frame: &mut F,
+    message: &Packet<A>,
+    quoted: &Packet<A>,
+    forward: &Forward<A>,
+    (source, destination): (Option<A>, Option<A>),
+) -> Option<Checksum> {
+    let header = A::requote(frame, quoted.network, source, destination)?;
+    let (address, port, place) = if source.is_some() {
+        (quoted.flow.source, quoted.flow.source_port, SOURCE_PORT)
+    } else {
+        (quoted.flow.destination, quoted.flow.destination_port, DESTINATION_PORT)
+    };
+    frame.write(quoted.transport + place, Be16::from_bits(forward.port.0))?;
+    let moved = Checksum::new().remove16(port.0).add16(forward.port.0);
+    let inner = address::change(address, forward.address).join(moved);
+    Some(header.join(moved).join(resum(frame, message, quoted, inner)?))
+}
+
+/// Makes good the quoted transport checksum, where the quotation is long enough to show one.
+#[inline(always)]
+fn resum<A: Parse, F: Frame>(
+    frame: &mut F,
+    message: &Packet<A>,
+    quoted: &Packet<A>,
+    delta: Checksum,
+) -> Option<Checksum> {
+    let udp = quoted.flow.protocol == protocol::UDP;
+    let place = if udp { offset_of!(Udp, checksum) } else { offset_of!(Tcp, checksum) };
+    let untouched = Some(Checksum::new());
+    if !reaches(message, quoted, place + size_of::<Be16>()) {
+        return untouched;
+    }
+    let Some(old) = frame.read::<Be16>(quoted.transport + place) else { return untouched };
+    if udp && old.bits() == 0 {
+        return untouched;
+    }
+    let new = frame::adjusted(old, delta, udp);
+    frame.write(quoted.transport + place, new)?;
+    Some(Checksum::new().remove16(old.bits()).add16(new.bits()))
+}
