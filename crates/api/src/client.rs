@@ -2,6 +2,10 @@
 //!
 //! Every failure is one line that names the socket and, where there is one, the remedy.
 
+mod download;
+
+pub use download::Download;
+
 use crate::{DEFAULT_SOCKET, Reply, Request, SOCKET_VARIABLE};
 use http_body_util::{BodyExt, Full};
 use hyper::StatusCode;

@@ -1,15 +1,17 @@
 //! What the daemon can be asked: one enum of requests, one of answers, and a client that carries them.
 //!
 //! The whole control surface is [`Request`]; HTTP over a Unix socket is only its spelling
-//! (`POST /v1` with a JSON body, answered by a JSON [`Reply`]).
+//! (`POST /v1` with a JSON body, answered by a JSON [`Reply`]). Streams and metrics are downloads of their own.
 #![warn(missing_docs)]
 
 pub mod client;
 pub mod connections;
+pub mod event;
 pub mod types;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Download};
 pub use connections::*;
+pub use event::{Event, EventKind, Level};
 pub use types::*;
 
 /// Where the daemon listens unless `$XLVS_SOCKET` says otherwise.

@@ -6,7 +6,7 @@ use crate::observe::events::{Events, News};
 use crate::plane::Plane;
 use crate::rates;
 use crate::server::Call;
-use api::{Reply, Request, Response};
+use api::{EventKind, Level, Reply, Request, Response};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -208,10 +208,15 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         let Some(config) = (self.reload)() else { return };
         match self.director.reload(&config, Instant::now()) {
             Ok(true) => {
-                tracing::info!(generation = self.director.store.generation(), "configuration file taken over");
+                let generation = self.director.store.generation();
+                let text = format!("configuration file taken over, generation {generation}");
+                self.director.events.tell(Level::Info, EventKind::Applied { generation }, text);
             }
             Ok(false) => tracing::info!("the configuration file says what it said before"),
-            Err(refusal) => tracing::error!(%refusal, "the configuration file is not taken over"),
+            Err(refusal) => {
+                let text = format!("the configuration file is not taken over: {refusal}");
+                self.director.events.tell(Level::Error, EventKind::Refused, text);
+            }
         }
     }
 }

@@ -7,16 +7,18 @@ mod counting;
 mod watching;
 
 use crate::desired::desired;
+use crate::events::Events;
 use crate::interfaces::Interfaces;
 use crate::journal::Journal;
 use crate::observe::{Network, Observer};
 use crate::plane::Plane;
+use crate::pressure::Pressure;
 use crate::rates::Rates;
 use crate::reconciler::Reconciler;
 use crate::store::{Receipt, Record, Store, refuse};
 use crate::sweeper::Sweeper;
 use crate::zero::{Subject, ZeroPoints};
-use api::{Refusal, RefusalKind, Request, Response};
+use api::{EventKind, Level, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
 use model::{Config, Reach, ServiceKey};
 use std::collections::BTreeSet;
@@ -31,6 +33,7 @@ pub(crate) struct Director<P, N> {
     pub(crate) store: Store,
     pub(crate) interfaces: Interfaces,
     pub(crate) sweeper: Sweeper,
+    pressure: Pressure,
     pub(crate) rates: Rates,
     pub(crate) zero: ZeroPoints,
     pub(crate) pin_directory: PathBuf,
@@ -40,6 +43,7 @@ pub(crate) struct Director<P, N> {
     journal: Journal,
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
+    pub(crate) events: Events,
 }
 
 /// A change that was carried out.
@@ -56,13 +60,15 @@ impl<P: Plane, N: Network> Director<P, N> {
             Some(lines) => crate::store::restore(&lines).map_err(crate::Error::Kept)?,
             None => Default::default(),
         };
-        let reconciler = Reconciler::new(plane.actual()?);
+        let events = Events::default();
+        let reconciler = Reconciler::new(plane.actual()?, events.clone());
         Ok(Self {
             plane,
             observer: Observer::new(network),
             store,
-            interfaces: Interfaces::default(),
+            interfaces: Interfaces::new(events.clone()),
             sweeper: Sweeper::new(Instant::now()),
+            pressure: Pressure::default(),
             rates: Rates::default(),
             zero,
             pin_directory,
@@ -70,6 +76,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             reconciler,
             journal: Journal::default(),
             trouble: None,
+            events,
         })
     }
 
@@ -163,7 +170,10 @@ impl<P: Plane, N: Network> Director<P, N> {
         let report = self.plane.sweep();
         let now = Instant::now();
         match report {
-            Ok(report) => self.sweeper.swept(report, now),
+            Ok(report) => {
+                self.sweeper.swept(report, now);
+                self.pressure.tell(&self.sweeper.status(), &self.events);
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot sweep the connection tables");
                 self.sweeper.failed(now);
@@ -184,10 +194,8 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     fn reconcile(&mut self, scope: Option<&BTreeSet<ServiceKey>>) -> Result<usize, Error> {
         let desired = desired(&self.store, &self.observer, scope);
-        self.reconciler.reconcile(&mut self.plane, &desired, scope).inspect_err(|error| {
-            tracing::error!(%error, "the maps do not take a change");
-            self.trouble = Some(format!("the maps do not take a change: {error}"));
-        })
+        let done = self.reconciler.reconcile(&mut self.plane, &desired, scope);
+        done.inspect_err(|error| self.troubled(format!("the maps do not take a change: {error}")))
     }
 
     /// Back to what was before a change that the maps did not take.
@@ -198,7 +206,21 @@ impl<P: Plane, N: Network> Director<P, N> {
             tracing::error!(%error, "cannot take a refused change out of the journal");
         }
         if self.reconcile(Some(&touched)).is_ok() {
-            self.trouble = None;
+            self.relieved();
+        }
+    }
+    /// Something is wrong until it is healed; told once.
+    fn troubled(&mut self, what: String) {
+        if self.trouble.as_ref() != Some(&what) {
+            self.events.tell(Level::Error, EventKind::Trouble, &what);
+        }
+        self.trouble = Some(what);
+    }
+
+    /// The maps are as they shall be.
+    fn relieved(&mut self) {
+        if self.trouble.take().is_some() {
+            self.events.tell(Level::Info, EventKind::TroubleOver, "the maps take changes again");
         }
     }
 }

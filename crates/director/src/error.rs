@@ -1,6 +1,7 @@
 //! Why the daemon does not start, or had to end: one line that names the place and the remedy.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// An error of the daemon. When it comes from the start, nothing was changed.
@@ -33,6 +34,16 @@ pub enum Error {
     Socket {
         /// Where.
         path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Metrics cannot be offered by TCP.
+    #[error(
+        "metrics cannot be offered at {address}: {error}; name another address (--metrics, or metrics in [director])"
+    )]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
         /// Why.
         error: io::Error,
     },

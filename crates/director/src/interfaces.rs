@@ -1,7 +1,9 @@
 //! The interfaces the programs shall be attached to, and how they stay attached when links come and go.
 
+use crate::events::Events;
 use crate::observe::links::Links;
 use crate::plane::Plane;
+use api::{EventKind, Level};
 use dataplane::Error;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::MacAddress;
@@ -14,9 +16,15 @@ pub(crate) struct Interfaces {
     attached: BTreeMap<String, (u32, Option<MacAddress>)>,
     /// Failures that were already reported.
     failing: BTreeMap<String, String>,
+    events: Events,
 }
 
 impl Interfaces {
+    /// None yet.
+    pub(crate) fn new(events: Events) -> Self {
+        Self { events, ..Self::default() }
+    }
+
     /// Takes over what is attached already (pinned links of an earlier daemon).
     pub(crate) fn adopt<P: Plane>(&mut self, plane: &P) -> Result<(), Error> {
         self.wanted.extend(plane.attachments()?.into_iter().map(|attachment| attachment.name));
@@ -33,7 +41,8 @@ impl Interfaces {
     ) -> Result<(), Error> {
         let attachment = plane.attach(name, force)?;
         let mac = links.get(&attachment.index).and_then(|link| link.mac);
-        tracing::info!(target: "xlvs::event", "interface {name}: attached ({})", attachment.lane);
+        let kind = EventKind::InterfaceAttached { interface: name.to_owned(), lane: attachment.lane.to_string() };
+        self.events.tell(Level::Info, kind, format!("interface {name}: attached ({})", attachment.lane));
         self.wanted.insert(name.to_owned());
         self.attached.insert(name.to_owned(), (attachment.index, mac));
         self.failing.remove(name);
@@ -52,7 +61,7 @@ impl Interfaces {
         let new: Vec<_> = names.iter().filter(|name| !self.wanted.contains(*name)).collect();
         for name in &new {
             if let Err(error) = self.attach(plane, links, name, false) {
-                tracing::error!("{error}");
+                self.events.tell(Level::Error, EventKind::InterfaceFailed { interface: (*name).clone() }, error);
             }
         }
         !new.is_empty()
@@ -61,7 +70,8 @@ impl Interfaces {
     /// Detaches from `name`, for good.
     pub(crate) fn detach<P: Plane>(&mut self, plane: &mut P, name: &str) -> Result<(), Error> {
         plane.detach(name)?;
-        tracing::info!(target: "xlvs::event", "interface {name}: detached");
+        let kind = EventKind::InterfaceDetached { interface: name.to_owned() };
+        self.events.tell(Level::Info, kind, format!("interface {name}: detached"));
         self.wanted.remove(name);
         self.attached.remove(name);
         self.failing.remove(name);
@@ -100,7 +110,7 @@ impl Interfaces {
 
     fn report(&mut self, name: String, error: String) {
         if self.failing.get(&name) != Some(&error) {
-            tracing::warn!(target: "xlvs::event", "{error}");
+            self.events.tell(Level::Warn, EventKind::InterfaceFailed { interface: name.clone() }, &error);
             self.failing.insert(name, error);
         }
     }

@@ -11,13 +11,16 @@ mod datagram;
 mod desired;
 mod director;
 mod error;
+mod events;
 mod explain;
 mod interfaces;
 mod journal;
 mod lifecycle;
 mod listing;
+mod metrics;
 mod observe;
 mod plane;
+mod pressure;
 mod rates;
 mod reconciler;
 mod server;
@@ -46,6 +49,8 @@ pub struct Options {
     pub pin_directory: PathBuf,
     /// Where requests are taken.
     pub socket: PathBuf,
+    /// Where metrics are offered by TCP, whatever the file says.
+    pub metrics: Option<model::MetricsAddress>,
     /// Start beside other balancers, and take hooks over from other owners.
     pub force: bool,
 }

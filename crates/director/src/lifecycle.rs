@@ -8,14 +8,16 @@ use crate::observe::Network;
 use crate::observe::events::Events;
 use crate::observe::netlink::Netlink;
 use crate::plane::Plane;
-use crate::server;
+use crate::server::{self, Server};
 use crate::socket::Claim;
 use crate::{Error, Options};
-use api::{Reply, Response};
+use api::{EventKind, Level, Reply, Response};
 use dataplane::Dataplane;
 use forward::abi::DEFAULT_CONNECTIONS;
+use model::MetricsAddress;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// How long a stop waits for answers that are still being sent.
@@ -42,13 +44,23 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
 async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
     let listener = claim.listen()?;
     let events = Events::open().map_err(Error::Netlink)?;
+    let metrics = bind_metrics(options).await?;
     let director = start(options)?;
     let (sender, calls) = server::calls();
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(server::serve(listener, sender, stopping));
+    let told = director.events.clone();
+    let server = Server { calls: sender, events: told.clone(), stop: stopping };
+    if let Some(metrics) = metrics {
+        tokio::spawn(server.clone().serve_metrics(metrics));
+    }
+    let serving = tokio::spawn(server.serve(listener));
     tracing::info!(socket = %options.socket.display(), pins = %options.pin_directory.display(), "ready");
+    let version = env!("CARGO_PKG_VERSION");
+    told.tell(Level::Info, EventKind::Started { pid: std::process::id() }, format!("xlvs {version} has started"));
     let daemon = Daemon::new(director, reloader(options.config_path.clone()));
     let (director, stopped) = daemon.run(calls, Some(events)).await.map_err(Error::System)?;
+    let keep_forwarding = stopped.keep_forwarding;
+    told.tell(Level::Info, EventKind::Stopping { keep_forwarding }, "the daemon ends");
     let reply = leave(director, options, stopped.keep_forwarding);
     if let Some(asked) = stopped.reply {
         // Whoever asked may be gone.
@@ -58,6 +70,15 @@ async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
     let _ = stop.send(true);
     let _ = tokio::time::timeout(FAREWELL, serving).await;
     Ok(())
+}
+
+/// Where metrics are offered by TCP, if anywhere: the command line comes before the file.
+async fn bind_metrics(options: &Options) -> Result<Option<TcpListener>, Error> {
+    let in_file = || options.config.as_ref().and_then(|config| config.director.metrics);
+    let Some(MetricsAddress { address, .. }) = options.metrics.or_else(in_file) else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(|error| Error::Metrics { address, error })?;
+    tracing::info!("metrics at http://{address}/metrics");
+    Ok(Some(listener))
 }
 
 /// Everything up to the point where the daemon can be asked. A start that fails where nothing was leaves nothing.

@@ -1,6 +1,8 @@
 //! The one path to the maps: desired state → plan → apply, one change after the other.
 
+use crate::events::Events;
 use crate::plane::Plane;
+use api::{EventKind, Level};
 use dataplane::Error;
 use model::{Change, Reach, ServerState, ServiceKey, State};
 use std::collections::BTreeSet;
@@ -11,12 +13,13 @@ const MOST_TOLD: usize = 64;
 /// What the maps hold, as far as is known: read at the start and at every full comparison, advanced by every change.
 pub(crate) struct Reconciler {
     actual: State,
+    events: Events,
 }
 
 impl Reconciler {
     /// Begins at what the maps hold.
-    pub(crate) fn new(actual: State) -> Self {
-        Self { actual }
+    pub(crate) fn new(actual: State, events: Events) -> Self {
+        Self { actual, events }
     }
 
     /// What the maps hold.
@@ -50,30 +53,54 @@ impl Reconciler {
                 self.refresh(plane);
                 return Err(error);
             }
-            if self.loses(&change) {
-                tracing::warn!(target: "xlvs::event", "{change}");
-            } else if changes <= MOST_TOLD {
-                tracing::info!(target: "xlvs::event", "{change}");
-            } else {
-                tracing::debug!(target: "xlvs::event", "{change}");
-            }
+            self.tell(&change, changes <= MOST_TOLD);
             self.actual.apply(&change);
         }
         if changes > MOST_TOLD {
-            tracing::info!(target: "xlvs::event", "{changes} changes");
+            self.events.tell(Level::Info, EventKind::Changes { count: changes }, format!("{changes} changes"));
         }
         Ok(changes)
     }
 
-    /// The change takes a server that was reached out of the rotation.
-    fn loses(&self, change: &Change) -> bool {
-        let Change::EditServer { service, server } = change else { return false };
-        let before = self.actual.services.get(service).map(|state| &state.servers);
-        let mut before = before.into_iter().flatten();
-        let reached = |old: &ServerState| {
-            old.server.endpoint == server.server.endpoint && !matches!(old.reach, Reach::Unresolved)
-        };
-        matches!(server.reach, Reach::Unresolved) && before.any(reached)
+    /// One event for a change that is carried out; a loss is told however many changes there are.
+    fn tell(&self, change: &Change, one_by_one: bool) {
+        let kind = self.kind(change);
+        if matches!(kind, EventKind::NeighbourLost { .. }) {
+            self.events.tell(Level::Warn, kind, change);
+        } else if one_by_one {
+            self.events.tell(Level::Info, kind, change);
+        } else {
+            tracing::debug!(target: "xlvs::event", "{change}");
+        }
+    }
+
+    fn kind(&self, change: &Change) -> EventKind {
+        match change {
+            Change::AddService { service, .. } => EventKind::ServiceAdded { service: *service },
+            Change::EditService { service, owned, .. } => {
+                EventKind::ServiceChanged { service: *service, owned: *owned }
+            }
+            Change::RemoveService { service } => EventKind::ServiceRemoved { service: *service },
+            Change::AddServer { service, server } => {
+                EventKind::ServerAdded { service: *service, server: server.server.endpoint }
+            }
+            Change::EditServer { service, server } => self.kind_of_edit(*service, server),
+            Change::RemoveServer { service, server } => EventKind::ServerRemoved { service: *service, server: *server },
+            Change::SetTimeouts(_) => EventKind::TimeoutsChanged,
+            Change::SetSysctls(_) => EventKind::SysctlsChanged,
+        }
+    }
+
+    fn kind_of_edit(&self, service: ServiceKey, after: &ServerState) -> EventKind {
+        let server = after.server.endpoint;
+        let before = self.actual.services.get(&service).map(|state| &state.servers);
+        let before = before.into_iter().flatten().find(|state| state.server.endpoint == server);
+        let reached = |state: &ServerState| !matches!(state.reach, Reach::Unresolved);
+        match (before.is_some_and(reached), reached(after)) {
+            (true, false) => EventKind::NeighbourLost { service, server },
+            (false, true) => EventKind::NeighbourResolved { service, server },
+            _ => EventKind::ServerChanged { service, server },
+        }
     }
 }
 

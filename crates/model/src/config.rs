@@ -4,6 +4,7 @@
 
 mod address;
 mod error;
+mod metrics;
 mod service;
 mod suggest;
 mod table;
@@ -11,6 +12,7 @@ mod table;
 mod tests;
 
 pub use error::ConfigError;
+pub use metrics::MetricsAddress;
 
 use crate::{Sysctl, Timeouts, VirtualService};
 use error::Fault;
@@ -40,12 +42,14 @@ pub struct DirectorSettings {
     pub connections: u32,
     /// IPVS's sysctls that the file names.
     pub sysctls: BTreeMap<Sysctl, u32>,
+    /// Where metrics are offered by TCP; nowhere unless named.
+    pub metrics: Option<MetricsAddress>,
 }
 
 impl Default for DirectorSettings {
     fn default() -> Self {
         let connections = forward::abi::DEFAULT_CONNECTIONS;
-        Self { interfaces: Vec::new(), connections, sysctls: BTreeMap::new() }
+        Self { interfaces: Vec::new(), connections, sysctls: BTreeMap::new(), metrics: None }
     }
 }
 
@@ -57,7 +61,7 @@ const FILE: Keys = Keys {
 
 const DIRECTOR: Keys = Keys {
     place: "[director]",
-    known: &["interfaces", "connections", "conn_reuse_mode", "expire_nodest_conn", "sloppy_tcp"],
+    known: &["interfaces", "connections", "metrics", "conn_reuse_mode", "expire_nodest_conn", "sloppy_tcp"],
     planned: &[
         "am_droprate",
         "amemthresh",
@@ -135,6 +139,10 @@ fn read_director(table: &Table<'_>) -> Result<DirectorSettings, Fault> {
         if let Some(value) = table.get(sysctl.name()) {
             settings.sysctls.insert(sysctl, value.number(0, sysctl.largest())?);
         }
+    }
+    if let Some(metrics) = table.get("metrics") {
+        let address = metrics.string("\"127.0.0.1:9100\"")?.parse();
+        settings.metrics = Some(address.map_err(|message: String| metrics.fault(message))?);
     }
     Ok(settings)
 }

@@ -13,7 +13,7 @@ pub mod service;
 pub mod state;
 pub mod sysctl;
 
-pub use config::{Config, ConfigError, DirectorSettings};
+pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
 pub use plan::plan;
 pub use service::{
     Endpoint, ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, Timeouts,

@@ -4,6 +4,7 @@ mod ask;
 mod conns;
 mod daemon;
 mod detach;
+mod events;
 mod preflight;
 mod show;
 mod sysctl;
@@ -34,6 +35,12 @@ enum Verb {
     /// Show what the daemon and its data plane are doing
     Status {
         /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow what happens: one line for each event, until interrupted
+    Events {
+        /// Print the API's values as lines of JSON
         #[arg(long)]
         json: bool,
     },
@@ -93,6 +100,9 @@ struct Run {
     /// Directory in a bpffs where maps and links are pinned; one is mounted there if there is none
     #[arg(long, value_name = "DIR", default_value = PIN_DIRECTORY)]
     pin_dir: PathBuf,
+    /// Offer metrics for Prometheus by TCP: 127.0.0.1:9100, or "public ADDRESS:PORT" for other hosts
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<model::MetricsAddress>,
     /// Take hooks over from other programs, and run beside an active IPVS
     #[arg(long)]
     force: bool,
@@ -168,6 +178,7 @@ impl Verb {
         match self {
             Self::Run(run) => daemon::run(run),
             Self::Status { json } => ask::status(json),
+            Self::Events { json } => events::run(json),
             Self::Explain(explain) => ask::explain(&explain),
             Self::Conns(conns) => conns::run(&conns),
             Self::Attach { interface, force, json } => ask::attach(interface, force, json),

@@ -1,8 +1,8 @@
 //! One run of a command against the daemon: the client and the little runtime it needs.
 
 use api::{
-    Client, ClientError, ConnectionFilter, ConnectionView, ConnectionsRequest, Listing, Refusal, Reply, Request,
-    Response,
+    Client, ClientError, ConnectionFilter, ConnectionView, ConnectionsRequest, Download, Listing, Refusal, Reply,
+    Request, Response,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -79,6 +79,17 @@ impl Session {
                 return Ok(());
             }
         }
+    }
+
+    /// Begins an answer that comes piece by piece.
+    pub(crate) fn download(&self, path: &str) -> Result<Download, Trouble> {
+        let begun = self.runtime.block_on(self.client.download(path)).map_err(Trouble::Client)?;
+        begun.map_err(Trouble::Refused)
+    }
+
+    /// Waits for something of a [`Download`].
+    pub(crate) fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
     }
 
     /// The services as they are now.

@@ -4,6 +4,7 @@ use super::Director;
 use crate::observe::events::News;
 use crate::observe::{Differences, Network};
 use crate::plane::Plane;
+use api::{EventKind, Level};
 use model::VirtualService;
 use std::time::Instant;
 
@@ -31,29 +32,20 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
 
-    /// A full comparison with the maps.
+    /// A full comparison with the maps, and with the pins: those that somebody removed are told once, and by `xlvs
+    /// status` for as long as they are missing.
     pub(crate) fn heal(&mut self) {
-        let known = self.trouble.clone();
         self.reconciler.refresh(&self.plane);
-        match self.reconcile(None) {
-            Ok(0) => self.trouble = None,
-            Ok(changes) => {
-                self.trouble = None;
-                tracing::warn!(changes, "the maps differed from the configuration; healed");
-            }
-            Err(_) => {}
+        let healed = self.reconcile(None);
+        if let Ok(count @ 1..) = healed {
+            let text = format!("the maps differed from the configuration; healed by {count} changes");
+            self.events.tell(Level::Warn, EventKind::DriftHealed { count }, text);
         }
-        self.check_pins(known.as_deref());
-    }
-
-    /// Pins that somebody removed are told once, and by `xlvs status` for as long as they are missing.
-    fn check_pins(&mut self, known: Option<&str>) {
-        let Err(error) = self.plane.check_pins() else { return };
-        let error = error.to_string();
-        if known != Some(error.as_str()) {
-            tracing::error!("{error}");
+        match self.plane.check_pins() {
+            Err(error) => self.troubled(error.to_string()),
+            Ok(()) if healed.is_ok() => self.relieved(),
+            Ok(()) => {}
         }
-        self.trouble = Some(error);
     }
 
     /// Brings the services that `differences` touch in line.

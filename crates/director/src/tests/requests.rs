@@ -3,7 +3,7 @@
 use super::changes::{add_server, add_service, key, network, start};
 use super::fakes::{FakeNetwork, FakePlane};
 use crate::daemon::{Daemon, Stopped};
-use crate::server::{calls, serve};
+use crate::server::{Server, calls};
 use crate::socket::Claim;
 use api::{ConnectionFilter, ConnectionsRequest, ExplainRequest, RefusalKind, Reply, Request, Response};
 use std::path::{Path, PathBuf};
@@ -24,8 +24,9 @@ async fn post(socket: &Path, body: &[u8]) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     let answer = String::from_utf8(answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(head.starts_with("HTTP/1.1 200"), body.starts_with("{\"Ok\""), "{answer}");
+    body.to_owned()
 }
 
 async fn ask(socket: &Path, request: &Request) -> Reply {
@@ -51,8 +52,10 @@ fn with_daemon<F: Future<Output = ()>>(
         let listener = claim.listen().unwrap();
         let (sender, calls) = calls();
         let (stop, stopping) = watch::channel(false);
-        let serving = tokio::spawn(serve(listener, sender, stopping));
-        let daemon = Daemon::new(start(plane, network), Box::new(|| None));
+        let director = start(plane, network);
+        let server = Server { calls: sender, events: director.events.clone(), stop: stopping };
+        let serving = tokio::spawn(server.serve(listener));
+        let daemon = Daemon::new(director, Box::new(|| None));
         let talk = async {
             client(path.clone()).await;
             // Nobody waits for this answer: the daemon ends with it.

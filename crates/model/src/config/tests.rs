@@ -254,11 +254,11 @@ const FILE_FAULTS: &[(&str, &str)] = &[
     ("[vrrp]\n", "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, service, timeouts)"),
     (
         "[director]\ninterface = [\"eth0\"]\n",
-        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, connections, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
+        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, connections, metrics, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
     ),
     (
         "[director]\nattach = \"tc\"\n",
-        "2:1: `attach` in [director] is not supported yet; remove it (supported: interfaces, connections, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
+        "2:1: `attach` in [director] is not supported yet; remove it (supported: interfaces, connections, metrics, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
     ),
     (
         "[director]\ninterfaces = \"eth0\"\n",
@@ -354,4 +354,16 @@ fn two_services_of_one_name_are_refused() {
                 [[service]]\nname = \"web\"\nlisten = \"tcp 203.0.113.10:81\"\n";
     let error = Config::parse_toml(text, "xlvs.toml").unwrap_err().to_string();
     assert_eq!(error, "xlvs.toml:5:8: two services have the name `web`; rename one (first at line 2)");
+}
+
+#[test]
+fn metrics_of_this_host_and_of_others() {
+    let with = |value: &str| Config::parse_toml(&format!("[director]\nmetrics = {value}\n"), "xlvs.toml");
+    let address = with("\"127.0.0.1:9100\"").unwrap().director.metrics;
+    assert_eq!(address.map(|metrics| metrics.to_string()).as_deref(), Some("127.0.0.1:9100"));
+    for (value, expected) in [("\"192.0.2.1:9100\"", "\"public 192.0.2.1:9100\""), ("9100", "write \"127.0.0.1:9100\"")]
+    {
+        let error = with(value).unwrap_err().to_string();
+        assert!(error.contains("xlvs.toml:2:") && error.contains(expected), "{error}");
+    }
 }

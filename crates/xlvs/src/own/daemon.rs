@@ -39,6 +39,7 @@ fn options(typed: Run) -> Result<director::Options> {
         interfaces: typed.interfaces,
         pin_directory: typed.pin_dir,
         socket: socket(),
+        metrics: typed.metrics,
         force: typed.force,
     })
 }

@@ -1,0 +1,102 @@
+//! Every transition is one event.
+
+use super::changes::{THEIRS, add_server, add_service, key, network, start};
+use super::fakes::FakePlane;
+use crate::events::Follower;
+use crate::observe::events::News;
+use crate::observe::sight::{Neighbour, NeighbourState};
+use api::{Event, EventKind, Level, Request};
+use model::{Change, Timeouts};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// Everything told since the last time.
+fn told(follower: &mut Follower) -> Vec<Event> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let at_once = std::time::Duration::ZERO;
+    runtime.block_on(async {
+        let mut events = Vec::new();
+        while let Ok(Some(line)) = tokio::time::timeout(at_once, follower.next()).await {
+            events.push(serde_json::from_str(&line).unwrap());
+        }
+        events
+    })
+}
+
+fn kinds(follower: &mut Follower) -> Vec<EventKind> {
+    told(follower).into_iter().map(|event| event.kind).collect()
+}
+
+#[test]
+fn services_servers_and_their_neighbours() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let mut follower = director.events.follow();
+    assert_eq!(kinds(&mut follower).len(), 1);
+    let (service, near, far) = (key(), "10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
+    for request in [add_service(), add_server("10.0.0.1:80"), add_server("10.0.0.2:80")] {
+        director.answer(&request).unwrap();
+    }
+    let added = |server| EventKind::ServerAdded { service, server };
+    assert_eq!(kinds(&mut follower), [EventKind::ServiceAdded { service }, added(near), added(far)]);
+
+    let address = "10.0.0.2".parse().unwrap();
+    let mut hear = |state, mac| {
+        network.wire().neighbours.insert(address, Neighbour { state, mac });
+        let news = News { neighbours: BTreeSet::from([address]), everything: false };
+        director.hear(&news, Instant::now());
+        told(&mut follower)
+    };
+    let resolved = hear(NeighbourState::Usable, Some(THEIRS));
+    assert_eq!(resolved[0].kind, EventKind::NeighbourResolved { service, server: far });
+    let lost = hear(NeighbourState::Failed, None);
+    assert_eq!((lost.len(), lost[0].level), (1, Level::Warn));
+    assert_eq!(lost[0].kind, EventKind::NeighbourLost { service, server: far });
+
+    network.wire().addresses.clear();
+    director.look(Instant::now());
+    assert_eq!(kinds(&mut follower), [EventKind::ServiceChanged { service, owned: false }]);
+    director.answer(&Request::DeleteServer { service, endpoint: far }).unwrap();
+    director.answer(&Request::SetTimeouts { tcp: Some(5), tcp_fin: None, udp: None }).unwrap();
+    director.answer(&Request::Flush).unwrap();
+    let removed = EventKind::ServerRemoved { service, server: far };
+    assert_eq!(kinds(&mut follower), [removed, EventKind::TimeoutsChanged, EventKind::ServiceRemoved { service }]);
+}
+
+#[test]
+fn interfaces_drift_and_trouble() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let mut follower = director.events.follow();
+    kinds(&mut follower);
+    let interface = "eth0".to_owned();
+    director.answer(&Request::Attach { interface: interface.clone(), force: false }).unwrap();
+    director.answer(&Request::Detach { interface: None }).unwrap();
+    let attached = EventKind::InterfaceAttached { interface: interface.clone(), lane: "xdp".into() };
+    assert_eq!(kinds(&mut follower), [attached, EventKind::InterfaceDetached { interface }]);
+
+    director.answer(&add_service()).unwrap();
+    kinds(&mut follower);
+    plane.kernel().state.apply(&Change::SetTimeouts(Timeouts { tcp: 1, ..Timeouts::default() }));
+    director.heal();
+    assert_eq!(kinds(&mut follower), [EventKind::TimeoutsChanged, EventKind::DriftHealed { count: 1 }]);
+    plane.kernel().pins_are_gone = true;
+    director.heal();
+    director.heal();
+    assert_eq!(kinds(&mut follower), [EventKind::Trouble]);
+    plane.kernel().pins_are_gone = false;
+    director.heal();
+    assert_eq!(kinds(&mut follower), [EventKind::TroubleOver]);
+}
+
+#[test]
+fn of_many_changes_only_the_number_is_told() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    director.answer(&add_service()).unwrap();
+    let mut follower = director.events.follow();
+    kinds(&mut follower);
+    let requests = (1..=100).map(|number| add_server(&format!("10.0.1.{number}:80"))).collect();
+    director.answer(&Request::Batch { requests }).unwrap();
+    assert_eq!(kinds(&mut follower), [EventKind::Changes { count: 100 }]);
+}
