@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod demo;
 mod doc_check;
+mod fuzz;
 mod golden;
 mod guest;
 mod parity;
@@ -54,6 +55,8 @@ enum Verb {
     },
     /// Every packet case on the host and in the kernel: same verdict, bytes and counters (needs root)
     Parity,
+    /// Look for inputs that break a law: every fuzz target in turn, a minute each unless told otherwise
+    Fuzz(fuzz::Options),
     /// Run a command in a throw-away guest with another kernel; by default the parity test on every kernel
     VmTest(vm_test::Options),
     /// Who may use whom, the pages that must agree with the workspace, lints, long files
@@ -80,6 +83,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Demo { options } => return demo::run(&options),
         Verb::Bench { options } => return bench::run(&options),
         Verb::Parity => parity::run(),
+        Verb::Fuzz(options) => return fuzz::run(&options),
         Verb::VmTest(options) => return vm_test::run(&options),
         Verb::DocCheck => doc_check::run(),
         Verb::Golden => golden::run(),

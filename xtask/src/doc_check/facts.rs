@@ -41,7 +41,7 @@ impl Facts {
         let members = metadata.packages.iter().map(member).collect::<Result<_>>()?;
         let manifest: toml::Table = read(&root.join("Cargo.toml"))?.parse().context("Cargo.toml")?;
         let mut files = Vec::new();
-        for folder in ["crates", "bench", "xtask"] {
+        for folder in ["crates", "bench", "fuzz", "xtask"] {
             count_lines(&root.join(folder), root, &mut files)?;
         }
         Ok(Self {

@@ -5,11 +5,10 @@
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray};
 use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
+use dataplane::OBJECT;
 use forward::Counter;
 use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED};
 use forward::host::{HashTables, SliceFrame};
-
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("XLVS_BPF_OBJECT"));
 
 /// Servers and services that the tests' maps have room for: as many as host tables.
 const SERVERS: u32 = 2048;
@@ -52,6 +51,8 @@ impl Lane {
 /// The loaded programs.
 pub(crate) struct Kernel {
     ebpf: Ebpf,
+    /// Slots written by the last configuration.
+    slots: usize,
 }
 
 impl Kernel {
@@ -79,7 +80,7 @@ impl Kernel {
                 (name, count)
             })
             .collect();
-        let mut kernel = Self { ebpf };
+        let mut kernel = Self { ebpf, slots: USED_SLOTS };
         for lane in [Lane::Xdp, Lane::Tc] {
             for (index, name) in TAIL_CALLED.into_iter().enumerate() {
                 let program = kernel.descriptor(&lane.program(name));
@@ -133,8 +134,10 @@ impl Kernel {
         self.array::<80>("SETTINGS").set(0, bytes(&tables.settings), 0).unwrap();
         let interface = tables.interfaces()[1];
         self.array::<16>("INTERFACES").set(1, bytes(&interface), 0).unwrap();
+        let used = tables.schedule.iter().take(USED_SLOTS).rposition(|server| *server != 0).map_or(0, |last| last + 1);
+        let written = std::mem::replace(&mut self.slots, used).max(used);
         let mut schedule = self.array::<4>("SCHEDULE");
-        for (slot, server) in tables.schedule.iter().enumerate().take(USED_SLOTS) {
+        for (slot, server) in tables.schedule.iter().enumerate().take(written) {
             schedule.set(slot as u32, server.to_ne_bytes(), 0).unwrap();
         }
         for (key, service) in tables.services4() {

@@ -1,0 +1,115 @@
+//! A whole story on the host, and the laws of forwarding after each step.
+
+use crate::story::{self, Pause, Step, Story};
+use forward::abi::{Connection, FlowKey, KeyTail};
+use forward::connection::{self, StateWord};
+use forward::host::{SliceFrame, World, verify};
+use forward::parse::Parse;
+use forward::{Action, Tables, address, steer, tcp_state};
+use std::collections::BTreeMap;
+
+/// Defects that nothing goes through with: the network header is checked. Whatever else is wrong is the receiver's to
+/// judge, and must stay as wrong as it was.
+const NEVER: [&str; 6] =
+    ["too short", "IPv4 lengths", "IPv4 header checksum", "time to live", "IPv6 lengths", "hop limit"];
+
+pub(crate) fn run(data: &[u8]) {
+    let Some(story) = Story::read(data) else { return };
+    let mut world = story.world();
+    for step in &story.steps {
+        happen(&mut world, step);
+        loads_are_exact(&world);
+        primaries_have_replies(&world);
+    }
+    nothing_is_left(&mut world);
+}
+
+fn happen(world: &mut World, step: &Step) {
+    match step {
+        Step::Wait(pause) => world.wait(pause.seconds()),
+        Step::Sweep => story::sweep(world),
+        Step::Server(number, edit) => story::edit(world, *number, *edit),
+        _ => {
+            if let Some(frame) = step.frame() {
+                send(world, frame);
+            }
+        }
+    }
+}
+
+/// One frame: counted once, valid if it leaves, untouched if not.
+fn send(world: &mut World, mut frame: SliceFrame) {
+    let before = frame.bytes.clone();
+    let count = |world: &World| world.tables.counters.iter().map(std::cell::Cell::get).sum::<u64>();
+    let counted = count(world);
+    let verdict = world.send(&mut frame);
+    assert_eq!(count(world), counted + 1, "one packet, one counter");
+    if verdict.action != Action::Forward {
+        assert_eq!(frame.bytes, before, "{} changed the frame", verdict.counter.name());
+        return;
+    }
+    let (defect, after) = (verify::defect(&before), verify::defect(&frame.bytes));
+    assert_eq!(defect, after, "before and after {}", verdict.counter.name());
+    assert!(defect.is_none_or(|defect| !NEVER.contains(&defect)), "{defect:?} leaves");
+}
+
+/// Active and inactive connections of every server are its live primaries.
+fn loads_are_exact(world: &World) {
+    let mut expected = BTreeMap::<u32, (u32, u32)>::new();
+    let mut count = |protocol: u8, entry: &Connection| {
+        let word = StateWord(entry.state.get());
+        assert!(!word.is_busy(), "an entry stayed in the hands of a packet");
+        if !word.is_live() || word.has(StateWord::REPLY) {
+            return;
+        }
+        let (active, inactive) = expected.entry(entry.server.get()).or_default();
+        let is_active = protocol == wire::protocol::TCP && tcp_state::is_active(word.state());
+        *(if is_active { active } else { inactive }) += 1;
+    };
+    world.tables.entries4().for_each(|(key, entry)| count(key.protocol, entry));
+    world.tables.entries6().for_each(|(key, entry)| count(key.protocol, entry));
+    for (id, load) in (0..).zip(world.tables.loads.iter().take(10)) {
+        let seen = (load.active.get(), load.inactive.get());
+        assert_eq!(seen, expected.remove(&id).unwrap_or_default(), "active and inactive connections of server {id}");
+    }
+    assert!(expected.is_empty(), "connections of servers that are none: {expected:?}");
+}
+
+/// No packet of a NAT connection goes out that could not come back.
+fn primaries_have_replies(world: &World) {
+    world.tables.entries4().for_each(|(key, entry)| has_reply(world, key, entry));
+    world.tables.entries6().for_each(|(key, entry)| has_reply(world, key, entry));
+}
+
+fn has_reply<A: Parse + KeyTail + std::fmt::Debug>(world: &World, key: &FlowKey<A>, entry: &Connection)
+where
+    forward::host::HashTables: Tables<A>,
+{
+    let word = StateWord(entry.state.get());
+    if !word.is_live() || word.has(StateWord::REPLY) || connection::is_expired(entry, world.now) {
+        return;
+    }
+    let Some(server) = world.tables.servers.get(entry.server.get() as usize) else { return };
+    if !steer::is_nat(server) {
+        return;
+    }
+    let (rip, port) = steer::nat_endpoint::<A>(server);
+    let reply_key = steer::reply_key(key, rip, port);
+    let reply = world.tables.connection(&reply_key);
+    let reply = reply.unwrap_or_else(|| panic!("no reply entry for {key:?}"));
+    let reply_word = StateWord(reply.state.get());
+    assert!(reply_word.is_live() && reply_word.has(StateWord::REPLY), "the reply entry of {key:?} is dead");
+    let virtual_endpoint = (address::load::<A>(&reply.address), reply.port.get());
+    assert!(virtual_endpoint == (key.destination, u32::from(key.destination_port.0)), "{key:?}: another's reply entry");
+    assert_eq!(reply.server.get(), entry.server.get(), "{key:?}: the reply of another server");
+}
+
+/// All time-outs over and the sweeper by: no entry, no load.
+fn nothing_is_left(world: &mut World) {
+    for pause in [Pause::Established, Pause::Grace, Pause::Grace, Pause::Grace] {
+        world.wait(pause.seconds());
+        story::sweep(world);
+    }
+    assert_eq!(world.tables.connections(), 0, "entries are left");
+    loads_are_exact(world);
+}
