@@ -172,6 +172,8 @@ pub enum RefusalKind {
     NoSuchServer,
     /// A value that cannot be.
     Invalid,
+    /// ERANGE: a lower threshold over the upper one.
+    OutOfRange,
     /// A table is full.
     NoSpace,
     /// Known to LVS, not built here yet.

@@ -104,6 +104,9 @@ impl Writer<'_> {
         if endpoint.is_ipv4() != key.endpoint.is_ipv4() {
             return Err(Error::Invalid(format!("server {endpoint} is not of the family of service {key}")));
         }
+        if translate::method(server.server.method).is_none() {
+            return Err(Error::Invalid(format!("server {endpoint} of service {key}: its method does not act yet")));
+        }
         match service.position(&endpoint) {
             Some(position) => self.edit_server(key, position, server),
             None if add => self.add_server(key, server),

@@ -176,6 +176,7 @@ impl Dataplane {
             scheduler_flags: found.flags,
             any: known.is_some_and(|options| options.any),
             name: known.and_then(|options| options.name.clone()),
+            ..ServiceOptions::default()
         };
         let servers: Vec<ServerState> = found.servers.into_iter().rev().map(|server| server.state).collect();
         ServiceState { options, owned: found.owned, servers }

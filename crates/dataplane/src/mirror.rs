@@ -125,7 +125,7 @@ impl Mirror {
         let servers = found.servers.into_iter();
         let servers = servers.map(|it| Server::new(it.id, it.state, it.last_weight));
         let options =
-            ServiceOptions { scheduler: found.scheduler, scheduler_flags: found.flags, any: false, name: None };
+            ServiceOptions { scheduler: found.scheduler, scheduler_flags: found.flags, ..ServiceOptions::default() };
         let service = Service {
             id: found.id,
             options,

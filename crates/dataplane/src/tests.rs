@@ -47,15 +47,15 @@ fn key(endpoint: &str) -> ServiceKey {
 }
 
 fn add_service(key: ServiceKey, scheduler: Scheduler) -> Change {
-    let scheduler_flags = SchedulerFlags { port: scheduler == Scheduler::Maglev };
-    let options = ServiceOptions { scheduler, scheduler_flags, any: false, name: None };
+    let scheduler_flags = SchedulerFlags { port: scheduler == Scheduler::Maglev, ..SchedulerFlags::NONE };
+    let options = ServiceOptions { scheduler, scheduler_flags, ..ServiceOptions::default() };
     Change::AddService { service: key, options, owned: true }
 }
 
 fn server(endpoint: &str, weight: u32) -> ServerState {
     let hop = Hop { interface: 2, destination: MacAddress([2, 0, 0, 0, 0, 9]), source: MacAddress([2, 0, 0, 0, 0, 1]) };
     let (endpoint, weight) = (endpoint.parse().unwrap(), Weight::new(weight).unwrap());
-    ServerState { server: RealServer { endpoint, method: ForwardingMethod::Nat, weight }, reach: Reach::Via(hop) }
+    ServerState { server: RealServer::new(endpoint, ForwardingMethod::Nat, weight), reach: Reach::Via(hop) }
 }
 
 #[test]

@@ -61,6 +61,10 @@ pub(crate) fn service_key<A: ToIp + KeyTail>(key: &abi::ServiceKey<A>) -> Option
     Some(ServiceKey { protocol, endpoint: SocketAddr::new(key.address.to_ip(), key.port.get()) })
 }
 
+/// Schedulers that the programs do not know have numbers from here on, so that they are told apart when read back:
+/// nothing is scheduled by them.
+const UNKNOWN_TO_PROGRAMS: u8 = 128;
+
 pub(crate) const fn scheduler_number(scheduler: Scheduler) -> u8 {
     let kind = match scheduler {
         Scheduler::RoundRobin => SchedulerKind::RoundRobin,
@@ -69,6 +73,15 @@ pub(crate) const fn scheduler_number(scheduler: Scheduler) -> u8 {
         Scheduler::WeightedLeastConnection => SchedulerKind::WeightedLeastConnection,
         Scheduler::SourceHash => SchedulerKind::SourceHash,
         Scheduler::Maglev => SchedulerKind::Maglev,
+        Scheduler::LocalityBasedLeastConnection
+        | Scheduler::LocalityBasedLeastConnectionWithReplication
+        | Scheduler::DestinationHash
+        | Scheduler::ShortestExpectedDelay
+        | Scheduler::NeverQueue
+        | Scheduler::Failover
+        | Scheduler::Overflow
+        | Scheduler::TwoRandomChoices
+        | Scheduler::Nobody => return UNKNOWN_TO_PROGRAMS + scheduler as u8,
     };
     kind as u8
 }
@@ -99,19 +112,26 @@ pub(crate) fn effective_weight(owned: bool, server: &ServerState) -> u32 {
     if ready { server.server.weight.get() } else { 0 }
 }
 
-/// Writes a configured server; its flags last, so that nobody believes a half-written one.
+/// The number of a method; none where the programs have none.
+pub(crate) const fn method(method: ForwardingMethod) -> Option<abi::Method> {
+    match method {
+        ForwardingMethod::Nat => Some(abi::Method::Nat),
+        ForwardingMethod::DirectRouting => Some(abi::Method::DirectRouting),
+        ForwardingMethod::Tunnel(_) => None,
+    }
+}
+
+/// Writes a configured server; its flags last, so that nobody believes a half-written one. One whose method the
+/// programs do not know is written as none that takes packets.
 pub(crate) fn write_server(cell: &abi::RealServer, service: u32, owned: bool, server: &ServerState, last_weight: u32) {
     let endpoint = server.server.endpoint;
-    let method = match server.server.method {
-        ForwardingMethod::Nat => abi::Method::Nat,
-        ForwardingMethod::DirectRouting => abi::Method::DirectRouting,
-    };
+    let method = method(server.server.method).map_or(0, |method| method as u32);
     cell.service.set(service);
     match endpoint.ip() {
         IpAddr::V4(address) => store(&cell.address, Address4::from(address)),
         IpAddr::V6(address) => store(&cell.address, Address6::from(address)),
     }
-    cell.port_and_method.set(u32::from(Port::new(endpoint.port()).0) | (method as u32) << 16);
+    cell.port_and_method.set(u32::from(Port::new(endpoint.port()).0) | method << 16);
     cell.weight.set(server.server.weight.get());
     cell.last_weight.set(last_weight);
     if let Reach::Via(Hop { interface, destination, source }) = server.reach {
@@ -145,7 +165,7 @@ pub(crate) fn is_nat(cell: &abi::RealServer) -> bool {
 pub(crate) fn read_server(cell: &abi::RealServer, is_v4: bool) -> ServerState {
     let method = if is_nat(cell) { ForwardingMethod::Nat } else { ForwardingMethod::DirectRouting };
     let weight = Weight::new(cell.weight.get()).unwrap_or_default();
-    ServerState { server: RealServer { endpoint: endpoint(cell, is_v4), method, weight }, reach: read_reach(cell) }
+    ServerState { server: RealServer::new(endpoint(cell, is_v4), method, weight), reach: read_reach(cell) }
 }
 
 fn read_reach(cell: &abi::RealServer) -> Reach {
@@ -175,7 +195,7 @@ mod tests {
 
     fn state(endpoint: &str, reach: Reach) -> ServerState {
         let weight = Weight::new(7).unwrap();
-        let server = RealServer { endpoint: endpoint.parse().unwrap(), method: ForwardingMethod::Nat, weight };
+        let server = RealServer::new(endpoint.parse().unwrap(), ForwardingMethod::Nat, weight);
         ServerState { server, reach }
     }
 

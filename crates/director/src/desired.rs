@@ -4,7 +4,8 @@ use crate::observe::sight::{Sight, Why};
 use crate::observe::{Network, Observer};
 use crate::store::Store;
 use model::{
-    Endpoint, ForwardingMethod, Reach, RealServer, ServerState, ServiceKey, ServiceState, State, VirtualService,
+    Endpoint, ForwardingMethod, Reach, RealServer, ServerState, ServiceKey, ServiceOptions, ServiceState, State,
+    VirtualService,
 };
 use std::collections::BTreeSet;
 
@@ -70,12 +71,14 @@ fn remedy(why: Why) -> String {
 
 fn service_state<N: Network>(service: &VirtualService, observer: &Observer<N>) -> ServiceState {
     let server_state = |server: &RealServer| {
-        let endpoint = endpoint_in_maps(service, server.endpoint)?;
+        let endpoint = endpoint_in_maps(service, server.endpoint).filter(|_| server.method.acts())?;
         let reach = reach(server, observer.sight(endpoint.ip()));
-        Some(ServerState { server: RealServer { endpoint, ..*server }, reach })
+        // Thresholds are not in the maps: read back, there are none.
+        Some(ServerState { server: RealServer::new(endpoint, server.method, server.weight), reach })
     };
+    let scheduler_flags = service.options.scheduler_flags.acting(service.options.scheduler);
     ServiceState {
-        options: service.options.clone(),
+        options: ServiceOptions { scheduler_flags, ..service.options.clone() },
         owned: is_owned(service, observer),
         servers: service.servers.iter().filter_map(server_state).collect(),
     }

@@ -94,6 +94,7 @@ impl<P: Plane, N: Network> Director<P, N> {
                         endpoint.is_some() && destination(frame) == endpoint
                     }
                     ForwardingMethod::DirectRouting => frame.starts_with(&hop.destination.0),
+                    ForwardingMethod::Tunnel(_) => false,
                 },
                 (None, Reach::Local) => counter == Counter::PassLocalServer,
                 _ => false,

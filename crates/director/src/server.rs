@@ -96,7 +96,7 @@ fn parse(body: Result<Bytes, BytesRejection>) -> Result<Request, Refusal> {
 /// How HTTP calls a refusal. The body says more.
 fn status_of(kind: RefusalKind) -> StatusCode {
     match kind {
-        RefusalKind::Invalid => StatusCode::BAD_REQUEST,
+        RefusalKind::Invalid | RefusalKind::OutOfRange => StatusCode::BAD_REQUEST,
         RefusalKind::NoSuchService | RefusalKind::NoSuchServer => StatusCode::NOT_FOUND,
         RefusalKind::ServiceExists | RefusalKind::ServerExists | RefusalKind::Conflict => StatusCode::CONFLICT,
         RefusalKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,

@@ -53,6 +53,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         notes.extend(self.lossy(interfaces));
         notes.extend(shortened(self.store.services().values().filter_map(|service| self.unowned(service))));
         notes.extend(shortened(self.store.services().values().flat_map(|service| self.unreachable(service))));
+        notes.extend(shortened(self.store.services().values().flat_map(dormant)));
         notes
     }
 
@@ -85,7 +86,8 @@ impl<P: Plane, N: Network> Director<P, N> {
     }
 
     fn unreachable(&self, service: &VirtualService) -> Vec<String> {
-        let servers = service.servers.iter().filter_map(|server| {
+        let acting = service.servers.iter().filter(|server| server.method.acts());
+        let servers = acting.filter_map(|server| {
             if endpoint_in_maps(service, server.endpoint).is_none() {
                 let (server, port) = (server.endpoint, service.key.endpoint.port());
                 return Some(format!(
@@ -98,6 +100,17 @@ impl<P: Plane, N: Network> Director<P, N> {
         });
         servers.collect()
     }
+}
+
+/// What of a service and its servers is kept without effect.
+fn dormant(service: &VirtualService) -> Vec<String> {
+    let of_service = service.options.dormant().into_iter().map(|what| format!("service {}: {what}", service.key));
+    let servers = service.servers.iter();
+    let of_servers = servers.flat_map(|server| {
+        let of = move |what| format!("server {} of {}: {what}", server.endpoint, service.key);
+        server.dormant().into_iter().map(of)
+    });
+    of_service.chain(of_servers).collect()
 }
 
 fn shortened(notes: impl Iterator<Item = String>) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The director and its daemon over a plane and a network of memory.
 
 mod changes;
+mod dormant;
 mod events;
 mod fakes;
 mod neighbours;

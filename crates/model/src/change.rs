@@ -78,8 +78,9 @@ impl fmt::Display for Options<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(options, owned) = self;
         let scheduler = options.scheduler;
-        let SchedulerFlags { port } = options.scheduler_flags;
-        let flag = if port { format!(" {scheduler}-port") } else { String::new() };
+        let SchedulerFlags { port, fallback, .. } = options.scheduler_flags;
+        let named = [(port, "port"), (fallback, "fallback")].into_iter().filter(|(is_set, _)| *is_set);
+        let flag: String = named.map(|(_, name)| format!(" {scheduler}-{name}")).collect();
         let owned = if *owned { "" } else { ", not owned" };
         write!(formatter, "{scheduler}{flag}{owned}")
     }

@@ -6,18 +6,25 @@
 
 pub mod change;
 pub mod config;
+pub mod dormant;
 pub mod hash;
+pub mod method;
+pub mod persistence;
 pub mod plan;
 pub mod ring;
+pub mod scheduler;
 pub mod service;
 pub mod state;
 pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
+pub use dormant::Dormant;
+pub use method::{Encapsulation, ForwardingMethod, TunnelChecksum};
+pub use persistence::{Granularity, Persistence, PersistenceEngine};
 pub use plan::plan;
+pub use scheduler::{Scheduler, SchedulerFlags};
 pub use service::{
-    Endpoint, ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, Timeouts,
-    VirtualService, Weight,
+    Endpoint, Protocol, RealServer, ServiceKey, ServiceOptions, Thresholds, Timeouts, VirtualService, Weight,
 };
 pub use state::{Change, Hop, Reach, ServerState, ServiceState, State};
 pub use sysctl::{Sysctl, Sysctls};

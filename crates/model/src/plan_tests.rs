@@ -20,19 +20,11 @@ fn server(number: u8, weight: u32) -> ServerState {
     };
     let endpoint = Endpoint::from(([10, 0, 0, number], 80));
     let weight = Weight::new(weight).unwrap();
-    ServerState {
-        server: RealServer { endpoint, method: ForwardingMethod::DirectRouting, weight },
-        reach: Reach::Via(hop),
-    }
+    ServerState { server: RealServer::new(endpoint, ForwardingMethod::DirectRouting, weight), reach: Reach::Via(hop) }
 }
 
 fn service(servers: Vec<ServerState>) -> ServiceState {
-    let options = ServiceOptions {
-        scheduler: Scheduler::WeightedRoundRobin,
-        scheduler_flags: SchedulerFlags::default(),
-        any: false,
-        name: None,
-    };
+    let options = ServiceOptions { scheduler: Scheduler::WeightedRoundRobin, ..ServiceOptions::default() };
     ServiceState { options, owned: true, servers }
 }
 
@@ -151,9 +143,10 @@ fn some_service() -> impl Strategy<Value = ServiceState> {
         });
         let options = ServiceOptions {
             scheduler: Scheduler::ALL[scheduler],
-            scheduler_flags: SchedulerFlags { port },
+            scheduler_flags: SchedulerFlags { port, ..SchedulerFlags::NONE },
             any,
             name: name.map(|name| name.to_string()),
+            ..ServiceOptions::default()
         };
         ServiceState { options, owned, servers: servers.collect() }
     })

@@ -1,5 +1,6 @@
 //! The nouns of LVS: virtual services and their real servers, as configured.
 
+use crate::{ForwardingMethod, Persistence, PersistenceEngine, Scheduler, SchedulerFlags};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -51,92 +52,6 @@ impl fmt::Display for ServiceKey {
     }
 }
 
-/// How a real server is chosen for a new connection.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum Scheduler {
-    /// rr
-    #[serde(rename = "rr")]
-    RoundRobin,
-    /// wrr
-    #[serde(rename = "wrr")]
-    WeightedRoundRobin,
-    /// lc
-    #[serde(rename = "lc")]
-    LeastConnection,
-    /// wlc
-    #[serde(rename = "wlc")]
-    WeightedLeastConnection,
-    /// sh
-    #[serde(rename = "sh")]
-    SourceHash,
-    /// mh
-    #[serde(rename = "mh")]
-    Maglev,
-}
-
-impl Scheduler {
-    /// All of them, in the order the documentation lists them.
-    pub const ALL: [Self; 6] = [
-        Self::RoundRobin,
-        Self::WeightedRoundRobin,
-        Self::LeastConnection,
-        Self::WeightedLeastConnection,
-        Self::SourceHash,
-        Self::Maglev,
-    ];
-
-    /// The name that ipvsadm and keepalived use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "rr",
-            Self::WeightedRoundRobin => "wrr",
-            Self::LeastConnection => "lc",
-            Self::WeightedLeastConnection => "wlc",
-            Self::SourceHash => "sh",
-            Self::Maglev => "mh",
-        }
-    }
-
-    /// The scheduler of that name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scheduler| scheduler.name() == name)
-    }
-}
-
-impl fmt::Display for Scheduler {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// Flags of the hash schedulers (`-b`, `--sched-flags`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SchedulerFlags {
-    /// sh-port, mh-port: the client's port takes part in the hash.
-    pub port: bool,
-}
-
-/// How packets reach a real server.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ForwardingMethod {
-    /// `-m`: addresses and ports are rewritten; replies come back through the director.
-    Nat,
-    /// `-g`: only the link-layer address changes; replies go directly to the client.
-    #[serde(rename = "dr")]
-    DirectRouting,
-}
-
-impl fmt::Display for ForwardingMethod {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Nat => "nat",
-            Self::DirectRouting => "dr",
-        })
-    }
-}
-
 /// Share of new connections; 0 means none (quiesced). At most 2147483647, as in IPVS.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
@@ -176,22 +91,47 @@ impl TryFrom<u32> for Weight {
     }
 }
 
+/// How many connections a server takes (`-x`, `-y`); 0 is no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Thresholds {
+    /// From this many on it gets no new ones.
+    pub upper: u32,
+    /// Below this many it gets new ones again; never over `upper`.
+    pub lower: u32,
+}
+
+impl Thresholds {
+    /// True when there are none.
+    pub const fn are_none(&self) -> bool {
+        self.upper == 0 && self.lower == 0
+    }
+}
+
 /// A real server of a service, as configured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RealServer {
-    /// Address and port. With direct routing the port is the service's.
+    /// Address and port. Unless the method is NAT the port is the service's.
     pub endpoint: Endpoint,
     /// How packets reach it.
     pub method: ForwardingMethod,
     /// Its share of new connections.
     pub weight: Weight,
+    /// How many connections it takes.
+    #[serde(default, skip_serializing_if = "Thresholds::are_none")]
+    pub thresholds: Thresholds,
 }
 
 impl RealServer {
-    /// As IPVS makes it a server of `service`: direct routing rewrites no ports, so whatever port was given,
-    /// the server's is the service's.
+    /// A server without thresholds.
+    pub const fn new(endpoint: Endpoint, method: ForwardingMethod, weight: Weight) -> Self {
+        Self { endpoint, method, weight, thresholds: Thresholds { upper: 0, lower: 0 } }
+    }
+
+    /// As IPVS makes it a server of `service`: only NAT rewrites ports, so whatever port was given to another, the
+    /// server's is the service's.
     pub const fn in_service(mut self, service: &ServiceKey) -> Self {
-        if matches!(self.method, ForwardingMethod::DirectRouting) {
+        if self.method.keeps_port() {
             self.endpoint.set_port(service.endpoint.port());
         }
         self
@@ -199,7 +139,7 @@ impl RealServer {
 }
 
 /// What a service is besides its key and its servers.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ServiceOptions {
     /// How servers are chosen.
     pub scheduler: Scheduler,
@@ -212,6 +152,15 @@ pub struct ServiceOptions {
     /// Name given in xlvs.toml, for listings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// A client stays with its server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<Persistence>,
+    /// What persistence goes by instead of the client's address (`--pe`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence_engine: Option<PersistenceEngine>,
+    /// Every packet is scheduled by itself (`-o`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_packet: bool,
 }
 
 /// A virtual service with its servers in the order they were added (the kernel's list is the reverse).

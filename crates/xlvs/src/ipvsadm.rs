@@ -8,6 +8,7 @@ mod failure;
 mod help;
 mod intent;
 mod legality;
+mod notices;
 mod number;
 mod options;
 mod restore;

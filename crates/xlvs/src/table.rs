@@ -4,13 +4,13 @@ pub(crate) mod connections;
 mod names;
 mod order;
 mod row;
+pub(crate) mod rules;
 pub(crate) mod services;
 
 #[cfg(test)]
 mod tests;
 
-use api::{Listing, ServerView, ServiceView};
-use model::ForwardingMethod;
+use api::{Listing, ServiceView};
 pub(crate) use names::Names;
 use std::fmt::Write;
 
@@ -26,6 +26,12 @@ pub(crate) enum Columns {
     Traffic,
     /// `--rate`
     Rates,
+    /// `--thresholds`
+    Thresholds,
+    /// `--persistent-conn`
+    PersistentConnections,
+    /// `--tun-info`: as `Connections`, with the kind of tunnel.
+    Tunnels,
 }
 
 /// How a listing is shown.
@@ -66,40 +72,6 @@ pub(crate) fn one(service: &ServiceView, view: View, names: Names) -> String {
 pub(crate) fn timeouts(listing: &Listing) -> String {
     let timeouts = listing.timeouts;
     format!("Timeout (tcp tcpfin udp): {} {} {}\n", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)
-}
-
-/// `ipvsadm -S`
-pub(crate) fn rules(listing: &Listing, names: Names) -> String {
-    let mut text = String::new();
-    for service in order::services(&listing.services, true) {
-        let rule = service_rule(service, &names);
-        let options = &service.service.options;
-        let flags = row::flag_names(options).map(|flags| format!(" -b {flags}")).unwrap_or_default();
-        push_line(&mut text, format_args!("-A {rule} -s {}{flags}", options.scheduler));
-        for server in order::servers(&service.servers, true) {
-            push_line(&mut text, format_args!("-a {rule} {}", server_rule(service, server, &names)));
-        }
-    }
-    text
-}
-
-fn service_rule(view: &ServiceView, names: &Names) -> String {
-    let key = view.service.key;
-    let option = match key.protocol {
-        model::Protocol::Tcp => "-t",
-        model::Protocol::Udp => "-u",
-    };
-    format!("{option} {}", names.endpoint(key.endpoint, key.protocol))
-}
-
-fn server_rule(service: &ServiceView, view: &ServerView, names: &Names) -> String {
-    let server = view.server;
-    let method = match server.method {
-        ForwardingMethod::Nat => "-m",
-        ForwardingMethod::DirectRouting => "-g",
-    };
-    let endpoint = names.endpoint(server.endpoint, service.service.key.protocol);
-    format!("-r {endpoint} {method} -w {}", server.weight.get())
 }
 
 fn push_service(text: &mut String, service: &ServiceView, view: View, names: &Names) {

@@ -81,9 +81,9 @@ fn editing_keeps_what_ipvsadm_cannot_say() {
     let key = ServiceKey { protocol: model::Protocol::Tcp, endpoint: "10.0.0.1:80".parse().unwrap() };
     let from_file = ServiceOptions {
         scheduler: model::Scheduler::RoundRobin,
-        scheduler_flags: model::SchedulerFlags::default(),
         any: true,
         name: Some("web".to_owned()),
+        ..ServiceOptions::default()
     };
     table.answer(&Request::AddService { key, options: from_file.clone() }).unwrap();
     let daemon = FakeDaemon::start(&place.socket(), move |request| table.answer(request));
@@ -93,41 +93,45 @@ fn editing_keeps_what_ipvsadm_cannot_say() {
 }
 
 #[test]
+fn what_does_not_act_yet_is_done_and_said_once() {
+    let (place, daemon) = with_table();
+    for (line, about) in [
+        ("-A -t 10.0.0.1:80 -p 60", "persistence (-p)"),
+        ("-A -u 10.0.0.1:53 -o", "one-packet scheduling (-o)"),
+        ("-A -u 10.0.0.1:54 --pe sip", "a persistence engine (--pe)"),
+        ("-A -t 10.0.0.1:81 -s twos", "scheduler twos"),
+        ("-E -t 10.0.0.1:81 -s mh -b mh-fallback", "a fallback flag (-b)"),
+        ("-a -t 10.0.0.1:80 -r 10.0.0.2 -i", "tunneling (-i)"),
+        ("-a -t 10.0.0.1:80 -r 10.0.0.3 -x 5 -y 3", "a threshold (-x, -y)"),
+        ("-e -t 10.0.0.1:80 -r 10.0.0.3 -y 3 -x 5", "a threshold (-x, -y)"),
+    ] {
+        let said = place.shell(&format!("ipvsadm {line}"));
+        let expected = format!("ipvsadm: {about} is kept and listed, but does not act yet: ");
+        assert!(said.err.starts_with(&expected) && said.err.lines().count() == 1, "{line}: {said:?}");
+        assert_eq!((said.out.as_str(), said.code), ("", 0), "{line}");
+    }
+    assert_eq!(daemon.changes().len(), 8);
+    let rules: String = (100..200).map(|port| format!("-A -t 10.0.0.1:{port} -p\n")).collect();
+    for words in [&["-R"][..], &["-R", "--atomic"]] {
+        let said = place.run("ipvsadm", words, &rules);
+        assert_eq!((said.code, said.err.lines().count()), (0, 1), "{said:?}");
+        place.shell("ipvsadm -C");
+    }
+    // What was refused has brought nothing, and nothing is said of it.
+    let said = place.shell("ipvsadm -E -t 10.0.0.9:80 -p");
+    assert_eq!((said.err.as_str(), said.code), ("No such service\n", 255));
+}
+
+#[test]
 fn what_is_not_supported_yet_is_refused_and_nothing_is_asked() {
     let (place, daemon) = with_table();
     for line in [
-        "-A -t 10.0.0.1:80 -p",
-        "-A -t 10.0.0.1:80 -p 300",
-        "-A -t 10.0.0.1 -p 10 -M 255.255.255.0",
-        "-A -t 10.0.0.1:80 -M 255.255.255.0",
-        "-A -t 10.0.0.1:80 -p --pe sip",
-        "-A -u 10.0.0.1:80 -o",
         "-A -f 7",
         "-A -f 7 -6",
         "-A --sctp-service 10.0.0.1:80",
-        "-A -t 10.0.0.1:80 -s lblc",
-        "-A -t 10.0.0.1:80 -s lblcr",
-        "-A -t 10.0.0.1:80 -s dh",
-        "-A -t 10.0.0.1:80 -s sed",
-        "-A -t 10.0.0.1:80 -s nq",
-        "-A -t 10.0.0.1:80 -s fo",
-        "-A -t 10.0.0.1:80 -s ovf",
-        "-A -t 10.0.0.1:80 -s twos",
-        "-A -t 10.0.0.1:80 -s sh -b sh-fallback",
-        "-A -t 10.0.0.1:80 -s mh -b mh-port,mh-fallback",
-        "-A -t 10.0.0.1:80 -s wrr -b flag-2",
         "-D -f 7",
-        "-a -t 10.0.0.1:80 -r 10.0.0.2 -i",
-        "-a -t 10.0.0.1:80 -r fd00::2 -i",
-        "-a -t 10.0.0.1:80 -r 10.0.0.2 -i --tun-type gue --tun-port 6080 --tun-csum",
-        "-a -t 10.0.0.1:80 -r 10.0.0.2 -i --tun-type gre --tun-nocsum",
-        "-a -t 10.0.0.1:80 -r 10.0.0.2 -x 5 -y 3",
-        "-a -t 10.0.0.1:80 -r 10.0.0.2 -y 3",
         "-a -f 7 -r 10.0.0.2",
         "-L --daemon",
-        "-L --thresholds",
-        "-L --persistent-conn",
-        "-L --tun-info",
         "-L -f 7",
         "-Z -f 7",
         "--start-daemon master --syncid 7 --mcast-interface eth0 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1 --sync-maxlen 1472",
@@ -143,9 +147,9 @@ fn what_is_not_supported_yet_is_refused_and_nothing_is_asked() {
 #[test]
 fn a_restore_stops_at_what_is_not_supported_yet() {
     let (place, daemon) = with_table();
-    let rules = "-A -t 10.0.0.1:80\n-A -t 10.0.0.1:81 -p 300\n-A -t 10.0.0.1:82\n";
+    let rules = "-A -t 10.0.0.1:80\n-A -f 81\n-A -t 10.0.0.1:82\n";
     let said = place.run("ipvsadm", &["-R"], rules);
-    assert_eq!(said.err, "ipvsadm: persistence (-p) is not supported yet\n");
+    assert_eq!(said.err, "ipvsadm: a service by firewall mark (-f) is not supported yet\n");
     assert_eq!((said.code, daemon.changes().len()), (255, 1));
 }
 
@@ -172,7 +176,10 @@ fn an_atomic_restore_with_a_bad_line_changes_nothing() {
             "line 2: Illegal 'weight' option with the 'add-service' command (nothing was changed)\n",
         ),
         ("-A -t 10.0.0.1:80\n-q\n", "line 2: Try `"),
-        ("-A -t 10.0.0.1:80 -p\n", "line 1: ipvsadm: persistence (-p) is not supported yet (nothing was changed)\n"),
+        (
+            "-A -t 10.0.0.1:80\n-A -t 10.0.0.1:81 -s nope\n",
+            "line 2: Scheduler or persistence engine not found (nothing was changed)\n",
+        ),
         ("-A -t 10.0.0.1:80\n-L\n", "line 2: --atomic takes only lines that change the table (nothing was changed)\n"),
     ] {
         let said = place.run("ipvsadm", &["-R", "--atomic"], rules);
@@ -218,7 +225,8 @@ fn help_and_version() {
         assert!(said.out.contains("\n  ipvsadm -A SERVICE") && !said.out.contains("PROGRAM"), "{said:?}");
         assert_eq!((said.err.as_str(), said.code), ("", 0));
     }
-    for (line, usage) in [("ipvsadm-save -q", "usage: ipvsadm-save"), ("ipvsadm-restore -h", "usage: ipvsadm-restore")]
+    for (line, usage) in
+        [("ipvsadm-save -q", "ipvsadm-save: Script to save"), ("ipvsadm-restore -h", "usage: ipvsadm-restore")]
     {
         let said = place.shell(line);
         assert!(said.err.starts_with(usage) && said.code == 1, "{said:?}");
@@ -244,10 +252,13 @@ fn without_a_daemon_one_line_says_so() {
 fn other_refusals_are_told_in_the_daemons_words() {
     let place = Place::new();
     let message = "server 224.0.0.1:80 is not one host; name a unicast address";
-    let refusal = Refusal { kind: RefusalKind::Invalid, message: message.to_owned(), request: None };
+    let refusal = Refusal { kind: RefusalKind::Invalid, message: message.to_owned(), request: Some(0) };
     let _daemon = FakeDaemon::start(&place.socket(), move |_| Err(refusal.clone()));
     let said = place.shell("ipvsadm -a -t 10.0.0.1:80 -r 224.0.0.1:80 -m");
-    assert_eq!(said, Said { out: String::new(), err: format!("{message}\n"), code: 255 });
+    let original = "Invalid operation.  Possibly wrong module version, address not unicast, ...";
+    assert_eq!(said, Said { out: String::new(), err: format!("{original}\nipvsadm: {message}\n"), code: 255 });
+    let said = place.run("ipvsadm", &["-R", "--atomic"], "-a -t 10.0.0.1:80 -r 224.0.0.1:80 -m\n");
+    assert_eq!(said.err, format!("line 1: {message} (nothing was changed)\n"));
 }
 
 #[test]

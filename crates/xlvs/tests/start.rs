@@ -95,8 +95,8 @@ fn what_is_refused_while_running_changes_nothing() {
         ("ipvsadm -a -t 198.51.100.10:80 -r 198.51.100.2 -m", "Destination already exists\n"),
         (
             "ipvsadm -a -t 198.51.100.10:80 -r 198.51.100.255 -m",
-            "server 198.51.100.255:80 of tcp 198.51.100.10:80: \
-             this is the broadcast address of a network; name a unicast address\n",
+            "Invalid operation.  Possibly wrong module version, address not unicast, ...\n\
+             ipvsadm: server 198.51.100.255:80 of tcp 198.51.100.10:80: this is the broadcast address of a network; name a unicast address\n",
         ),
         ("attach eth9", "xlvs: there is no interface eth9 in this network namespace\n"),
     ] {

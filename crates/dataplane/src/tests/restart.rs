@@ -32,7 +32,7 @@ fn what_was_applied_is_there_again_after_a_new_start() {
     in_namespace("reopen", |directory| {
         let mut plane = Dataplane::open(&options(directory)).unwrap();
         let before = fill(&mut plane);
-        assert_eq!(before.services.len(), 12);
+        assert_eq!(before.services.len(), 2 * Scheduler::ALL.len());
         assert!(before.services.values().all(|service| service.servers.len() == 3 && service.owned));
         assert_eq!(before.timeouts, Timeouts { tcp: 100, tcp_fin: 20, udp: 30 });
         assert_eq!(before.sysctls.get(Sysctl::ConnReuseMode), 2);

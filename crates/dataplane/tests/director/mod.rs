@@ -62,7 +62,7 @@ impl Director {
     fn state(&self, server: &Server) -> ServerState {
         let (endpoint, weight) = (self.configured(server.endpoint()), Weight::new(server.weight).unwrap());
         let hop = Hop { interface: self.interface, destination: address_of(endpoint), source: DIRECTOR_MAC };
-        ServerState { server: RealServer { endpoint, method: self.method, weight }, reach: Reach::Via(hop) }
+        ServerState { server: RealServer::new(endpoint, self.method, weight), reach: Reach::Via(hop) }
     }
 
     /// A recorded server as it is configured here.

@@ -35,7 +35,11 @@ impl Recording {
 impl Options {
     pub(crate) fn to_model(&self) -> ServiceOptions {
         let port = self.flags.iter().any(|flag| flag.ends_with("-port"));
-        ServiceOptions { scheduler: self.scheduler, scheduler_flags: SchedulerFlags { port }, any: false, name: None }
+        ServiceOptions {
+            scheduler: self.scheduler,
+            scheduler_flags: SchedulerFlags { port, ..SchedulerFlags::NONE },
+            ..ServiceOptions::default()
+        }
     }
 }
 

@@ -25,17 +25,16 @@ fn service(port: u16, servers: usize) -> ServiceView {
     let endpoint = SocketAddr::new("203.0.113.10".parse().unwrap(), port);
     let options = ServiceOptions {
         scheduler: Scheduler::RoundRobin,
-        scheduler_flags: Default::default(),
-        any: false,
         name: Some("a \"web\" \\ \n".into()),
+        ..ServiceOptions::default()
     };
     let key = ServiceKey { protocol: Protocol::Tcp, endpoint };
     let server = |number: usize| ServerView {
-        server: RealServer {
-            endpoint: SocketAddr::new("10.0.0.1".parse().unwrap(), number as u16),
-            method: ForwardingMethod::Nat,
-            weight: Weight::new(9).unwrap(),
-        },
+        server: RealServer::new(
+            SocketAddr::new("10.0.0.1".parse().unwrap(), number as u16),
+            ForwardingMethod::Nat,
+            Weight::new(9).unwrap(),
+        ),
         reach: ReachView::Unresolved,
         active: 1,
         inactive: 2,

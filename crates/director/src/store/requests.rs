@@ -41,6 +41,7 @@ impl Store {
             return Err(refuse(RefusalKind::ServiceExists, format!("service {key} is there already; edit it (-E)")));
         }
         rules::check_name(&key, options.name.as_deref())?;
+        rules::check_options(&key, options)?;
         rules::check_services(self.services.len() + 1)?;
         let service = VirtualService { key, options: options.clone(), servers: Vec::new() };
         self.put(key, Some(service), receipt);
@@ -55,6 +56,7 @@ impl Store {
     ) -> Result<(), Refusal> {
         let mut service = self.service(key)?.clone();
         rules::check_name(&key, options.name.as_deref())?;
+        rules::check_options(&key, options)?;
         // ipvsadm knows neither the name nor `any`: an edit that does not mention them keeps them.
         let name = options.name.clone().or(service.options.name);
         let any = options.any || service.options.any;
@@ -80,6 +82,7 @@ impl Store {
     fn edit_server(&mut self, key: ServiceKey, server: RealServer, receipt: &mut Receipt) -> Result<(), Refusal> {
         let mut service = self.service(key)?.clone();
         let server = server.in_service(&key);
+        rules::check_server(&key, &server)?;
         let place = position(&service, server.endpoint).ok_or_else(|| no_such_server(key, server.endpoint))?;
         if let Some(old) = service.servers.get_mut(place) {
             *old = server;

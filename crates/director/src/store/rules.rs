@@ -4,7 +4,10 @@ use super::refuse;
 use api::{Refusal, RefusalKind};
 use forward::abi::MAX_SERVERS_PER_SERVICE;
 use model::config::MAX_SERVICES;
-use model::{Endpoint, RealServer, ServiceKey, Sysctl, VirtualService};
+use model::{
+    Encapsulation, Endpoint, ForwardingMethod, RealServer, ServiceKey, ServiceOptions, Sysctl, TunnelChecksum,
+    VirtualService,
+};
 use std::net::IpAddr;
 
 /// The longest time-out, 31 days: what ipvsadm takes. The ticks of the data plane hold eight years.
@@ -46,10 +49,45 @@ pub(crate) fn check_server(key: &ServiceKey, server: &RealServer) -> Result<(), 
     let invalid = |what: &str| refuse(RefusalKind::Invalid, format!("server {} of {key}: {what}", server.endpoint));
     check_address(server.endpoint.ip()).map_err(invalid)?;
     zone(&server.endpoint).map_or(Ok(()), |what| Err(invalid(what)))?;
-    if key.endpoint.is_ipv4() != server.endpoint.is_ipv4() {
+    if key.endpoint.is_ipv4() != server.endpoint.is_ipv4() && !server.method.mixes_families() {
         return Err(invalid("its address family is not the service's; only tunnels can mix them"));
     }
-    Ok(())
+    check_server_options(server)
+        .map_err(|(kind, what)| refuse(kind, format!("server {} of {key}: {what}", server.endpoint)))
+}
+
+/// What belongs to a server besides its address; an edit can get it wrong, too.
+pub(crate) fn check_server_options(server: &RealServer) -> Result<(), (RefusalKind, &'static str)> {
+    if server.thresholds.lower > server.thresholds.upper {
+        return Err((
+            RefusalKind::OutOfRange,
+            "its lower threshold is over its upper one; lower one or raise the other",
+        ));
+    }
+    match server.method {
+        ForwardingMethod::Tunnel(Encapsulation::Gue { port: 0, .. }) => {
+            Err((RefusalKind::Invalid, "a GUE tunnel needs the port of the decapsulator"))
+        }
+        ForwardingMethod::Tunnel(Encapsulation::Gre { checksum: TunnelChecksum::Remote }) => {
+            Err((RefusalKind::Invalid, "GRE knows no remote checksum; use none or a full one"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Options that can stand with the service's key.
+pub(crate) fn check_options(key: &ServiceKey, options: &ServiceOptions) -> Result<(), Refusal> {
+    let Some(persistence) = options.persistence else { return Ok(()) };
+    let invalid = |what: &str| Err(refuse(RefusalKind::Invalid, format!("service {key}: {what}")));
+    if persistence.timeout == 0 || persistence.timeout > MAX_TIMEOUT {
+        return invalid("persistence lasts from one second to 31 days");
+    }
+    match persistence.granularity {
+        Some(granularity) if !granularity.fits(key.endpoint.is_ipv6()) => {
+            invalid("its granularity is a mask with IPv4, and a prefix of 1 to 127 bits with IPv6")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_address(address: IpAddr) -> Result<(), &'static str> {

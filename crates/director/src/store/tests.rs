@@ -3,7 +3,8 @@
 use super::*;
 use crate::zero::ZeroPoints;
 use model::{
-    Config, ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceOptions, Sysctl, Weight,
+    Config, ForwardingMethod, Granularity, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags,
+    ServiceOptions, Sysctl, Thresholds, Weight,
 };
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ fn key(endpoint: &str) -> ServiceKey {
 }
 
 fn options(scheduler: Scheduler) -> ServiceOptions {
-    ServiceOptions { scheduler, scheduler_flags: SchedulerFlags::default(), any: false, name: None }
+    ServiceOptions { scheduler, scheduler_flags: SchedulerFlags::default(), ..ServiceOptions::default() }
 }
 
 fn add_service(endpoint: &str) -> Request {
@@ -25,7 +26,16 @@ fn named(endpoint: &str, name: &str) -> Request {
 }
 
 fn server(endpoint: &str, method: ForwardingMethod, weight: u32) -> RealServer {
-    RealServer { endpoint: endpoint.parse().unwrap(), method, weight: Weight::new(weight).unwrap() }
+    RealServer::new(endpoint.parse().unwrap(), method, Weight::new(weight).unwrap())
+}
+
+fn persistent(endpoint: &str, timeout: u32, granularity: Option<Granularity>) -> Request {
+    let persistence = Some(Persistence { timeout, granularity });
+    Request::AddService { key: key(endpoint), options: ServiceOptions { persistence, ..ServiceOptions::default() } }
+}
+
+fn limited(service: &str, endpoint: &str, upper: u32, lower: u32) -> Request {
+    add_server(service, RealServer { thresholds: Thresholds { upper, lower }, ..nat(endpoint) })
 }
 
 fn nat(endpoint: &str) -> RealServer {
@@ -54,6 +64,12 @@ fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
         (add_service(vip), RefusalKind::ServiceExists),
         (add_service("192.0.2.1:0"), RefusalKind::Unsupported),
         (add_service("[fe80::1%3]:80"), RefusalKind::Invalid),
+        (persistent("192.0.2.3:80", 0, None), RefusalKind::Invalid),
+        (persistent("192.0.2.3:80", 60, Some(Granularity::Prefix(64))), RefusalKind::Invalid),
+        (persistent("[fd00::3]:80", 60, Some(Granularity::Prefix(128))), RefusalKind::Invalid),
+        (limited(vip, "10.0.0.9:80", 5, 6), RefusalKind::OutOfRange),
+        // IPVS looks at the thresholds before it looks for the server.
+        (limited(vip, "10.0.0.1:8080", 5, 6), RefusalKind::OutOfRange),
         (named("192.0.2.2:80", "a\nb"), RefusalKind::Invalid),
         (named("192.0.2.2:80", " "), RefusalKind::Invalid),
         (

@@ -18,12 +18,12 @@ pub(super) fn key() -> ServiceKey {
 
 pub(super) fn add_service() -> Request {
     let scheduler_flags = SchedulerFlags::default();
-    let options = ServiceOptions { scheduler: Scheduler::RoundRobin, scheduler_flags, any: false, name: None };
+    let options = ServiceOptions { scheduler: Scheduler::RoundRobin, scheduler_flags, ..ServiceOptions::default() };
     Request::AddService { key: key(), options }
 }
 
 pub(super) fn server(endpoint: &str, method: ForwardingMethod) -> RealServer {
-    RealServer { endpoint: endpoint.parse().unwrap(), method, weight: Weight::default() }
+    RealServer::new(endpoint.parse().unwrap(), method, Weight::default())
 }
 
 pub(super) fn add_server(endpoint: &str) -> Request {
@@ -94,12 +94,7 @@ fn a_file_is_taken_over_once() {
     let (plane, network) = (FakePlane::default(), network());
     let service = model::VirtualService {
         key: key(),
-        options: ServiceOptions {
-            scheduler: Scheduler::Maglev,
-            scheduler_flags: SchedulerFlags::default(),
-            any: false,
-            name: Some("web".into()),
-        },
+        options: ServiceOptions { scheduler: Scheduler::Maglev, name: Some("web".into()), ..ServiceOptions::default() },
         servers: vec![server("10.0.0.1:80", ForwardingMethod::Nat)],
     };
     let config = Config { services: vec![service], ..Config::default() };

@@ -48,8 +48,6 @@ const SERVER: Keys = Keys {
 };
 
 const SERVERS_EXAMPLE: &str = "servers = [{ address = \"10.0.0.11:80\", weight = 3 }, \"10.0.0.12:80\"]";
-/// Schedulers of the kernel that are still to come.
-const PLANNED_SCHEDULERS: [&str; 8] = ["lblc", "lblcr", "dh", "sed", "nq", "fo", "ovf", "twos"];
 
 /// Reads one service; with it the places of its `listen` and its `name`.
 pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize, Option<usize>), Fault> {
@@ -79,6 +77,7 @@ fn read_options(table: &Table<'_>) -> Result<ServiceOptions, Fault> {
         scheduler_flags: read_flags(table, scheduler)?,
         any: table.get("any").map(|value| value.boolean()).transpose()?.unwrap_or(false),
         name: table.get("name").map(|value| read_name(&value)).transpose()?,
+        ..ServiceOptions::default()
     })
 }
 
@@ -92,11 +91,13 @@ fn read_name(value: &Value<'_>) -> Result<String, Fault> {
 
 fn read_scheduler(value: &Value<'_>) -> Result<Scheduler, Fault> {
     let name = value.string("scheduler = \"wlc\"")?;
-    Scheduler::by_name(name).ok_or_else(|| {
-        let names = Scheduler::ALL.map(Scheduler::name);
+    let known = Scheduler::by_name(name).filter(|scheduler| *scheduler != Scheduler::Nobody);
+    known.filter(|scheduler| scheduler.acts()).ok_or_else(|| {
+        let usable = Scheduler::ALL.into_iter().filter(|scheduler| scheduler.acts() && *scheduler != Scheduler::Nobody);
+        let names: Vec<_> = usable.map(Scheduler::name).collect();
         let list = names.join(", ");
         let shown = name.escape_debug();
-        if PLANNED_SCHEDULERS.contains(&name) {
+        if known.is_some() {
             return value.fault(format!("scheduler `{shown}` is not supported yet; write one of {list}"));
         }
         let hint = suggest::meant(name, &names).map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
@@ -163,7 +164,7 @@ fn read_servers(list: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) ->
 fn read_server(value: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) -> Result<(RealServer, usize), Fault> {
     if !value.is_table() {
         let endpoint = address::server(value, key)?;
-        let server = RealServer { endpoint, method, weight: Weight::default() };
+        let server = RealServer::new(endpoint, method, Weight::default());
         return Ok((keeping_port(server, key, value)?, value.offset()));
     }
     let table = value.table(&SERVER)?;
@@ -174,7 +175,7 @@ fn read_server(value: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) ->
     let method = read_method(&table)?.unwrap_or(method);
     let weight = table.get("weight").map(|value| value.number(0, Weight::MAX)).transpose()?;
     let weight = weight.and_then(Weight::new).unwrap_or_default();
-    Ok((keeping_port(RealServer { endpoint, method, weight }, key, &address)?, address.offset()))
+    Ok((keeping_port(RealServer::new(endpoint, method, weight), key, &address)?, address.offset()))
 }
 
 /// Direct routing rewrites no ports: what IPVS overrides in silence is an error here.

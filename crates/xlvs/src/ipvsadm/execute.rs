@@ -3,6 +3,7 @@
 use super::failure::{Failure, Subject};
 use super::help;
 use super::intent::Intent;
+use super::notices::Notices;
 use super::restore;
 use crate::output;
 use crate::session::{Session, Trouble};
@@ -15,6 +16,7 @@ pub(crate) struct Front {
     /// As typed: error texts and `-R` need it.
     pub(crate) program: String,
     session: Session,
+    notices: Notices,
 }
 
 /// What became of a command line.
@@ -35,13 +37,16 @@ impl Outcome {
     /// It is not done; says why.
     pub(crate) fn failed(failure: Failure) -> Self {
         output::talk(&failure.message);
+        if let Some(remedy) = failure.remedy {
+            output::talk(&format!("ipvsadm: {remedy}"));
+        }
         Self { code: failure.code, ends_restore: failure.ends_restore }
     }
 }
 
 impl Front {
     pub(crate) fn new(program: &str, session: Session) -> Self {
-        Self { program: program.to_owned(), session }
+        Self { program: program.to_owned(), session, notices: Notices::default() }
     }
 
     /// Carries out the line typed by the user.
@@ -68,13 +73,14 @@ impl Front {
     fn carry_out(&self, intent: Intent) -> Result<Outcome, Failure> {
         match intent {
             Intent::Change { request, subject } => self.change(request, subject)?,
+            Intent::NobodyKnows { key, adding } => return Err(self.nobody_knows(&key, adding)?),
             Intent::List { service: Some(service), view } => self.list_one(&service, view)?,
             Intent::List { service: None, view } => {
                 output::data(&table::all(&self.listing()?, view, table::names(view.numeric)))
             }
             Intent::ListConnections { numeric, with_engines } => self.list_connections(numeric, with_engines)?,
             Intent::ListTimeouts => output::data(&table::timeouts(&self.listing()?)),
-            Intent::Save { numeric } => output::data(&table::rules(&self.listing()?, table::names(numeric))),
+            Intent::Save { numeric } => output::data(&table::rules::all(&self.listing()?, table::names(numeric))),
             Intent::Help => return Ok(said(&help::usage(&self.program))),
             Intent::Version => return Ok(said(help::VERSION)),
             Intent::Restore { .. } => return Err(Failure::try_help(&self.program)),
@@ -85,7 +91,19 @@ impl Front {
     /// Asks for a change.
     pub(crate) fn change(&self, request: Request, subject: Subject) -> Result<(), Failure> {
         let request = self.completed(request)?;
-        self.session.ask(&request).map(|_| ()).map_err(|trouble| Failure::of(trouble, subject))
+        self.session.ask(&request).map_err(|trouble| Failure::of(trouble, subject))?;
+        self.notices.tell(&request);
+        Ok(())
+    }
+
+    /// What is said to a service with a name that nobody knows: whether the service is there is looked at first.
+    fn nobody_knows(&self, key: &ServiceKey, adding: bool) -> Result<Failure, Failure> {
+        let is_there = self.listing()?.services.iter().any(|view| view.service.key == *key);
+        Ok(match (adding, is_there) {
+            (true, true) => Failure::refused("Service already exists"),
+            (false, false) => Failure::refused("No such service"),
+            _ => Failure::nobody_knows(),
+        })
     }
 
     /// Asks for changes, whole or not at all.
@@ -93,7 +111,10 @@ impl Front {
         if requests.is_empty() {
             return Ok(());
         }
-        self.session.ask(&Request::Batch { requests }).map(drop)
+        let batch = Request::Batch { requests };
+        self.session.ask(&batch)?;
+        self.notices.tell(&batch);
+        Ok(())
     }
 
     /// `-E` names the scheduler and its flags; what the service has besides, from a file, stays as it is.

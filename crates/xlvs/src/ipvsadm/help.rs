@@ -4,8 +4,10 @@
 pub(crate) const VERSION: &str =
     concat!("ipvsadm v1.31 2019/12/24 (compiled with xlvs ", env!("CARGO_PKG_VERSION"), " and IPVS v1.2.1)\n");
 
-/// `ipvsadm-save -h`
-pub(crate) const SAVE: &str = "usage: ipvsadm-save [-n]   prints the table as rules; -n: numbers instead of names";
+/// `ipvsadm-save -h`, in the original's words.
+pub(crate) const SAVE: &str = "\
+ipvsadm-save: Script to save the IPVS table to stdout.
+   With the -n option, prints out the table in numeric format.";
 
 /// `ipvsadm-restore -h`
 pub(crate) const RESTORE: &str =
@@ -20,16 +22,16 @@ const USAGE: &str = "\
 Speaks the language of ipvsadm 1.31 to the xlvs daemon (`xlvs run`).
 
 Services
-  PROGRAM -A SERVICE [-s SCHEDULER] [-b FLAGS]     add
-  PROGRAM -E SERVICE [-s SCHEDULER] [-b FLAGS]     change
+  PROGRAM -A SERVICE [-s SCHEDULER] [-b FLAGS] [-p [SECONDS] [-M MASK]] [--pe ENGINE] [-o]     add
+  PROGRAM -E SERVICE …                             change, with the options of -A
   PROGRAM -D SERVICE                               remove, with its servers
   PROGRAM -C                                       remove all
 Real servers
-  PROGRAM -a SERVICE -r SERVER [-g|-m] [-w WEIGHT]     add
-  PROGRAM -e SERVICE -r SERVER [-g|-m] [-w WEIGHT]     change
-  PROGRAM -d SERVICE -r SERVER                         remove
+  PROGRAM -a SERVICE -r SERVER [-g|-m|-i [TUNNEL]] [-w WEIGHT] [-x UPPER] [-y LOWER]     add
+  PROGRAM -e SERVICE -r SERVER …                   change, with the options of -a
+  PROGRAM -d SERVICE -r SERVER                     remove
 Looking
-  PROGRAM -L|-l [SERVICE] [-n] [--stats|--rate] [--exact] [--nosort]
+  PROGRAM -L|-l [SERVICE] [-n] [COLUMNS] [--exact] [--nosort]
   PROGRAM -L -c [-n]                               connections
   PROGRAM -L --timeout                             time-outs
   PROGRAM -Z [SERVICE]                             count from zero again
@@ -42,14 +44,17 @@ Other
 
   SERVICE    -t HOST:PORT (TCP) or -u HOST:PORT (UDP); an IPv6 address as [ADDRESS]:PORT
   SERVER     HOST[:PORT]; without a port, or with -g, the service's
-  SCHEDULER  rr wrr lc wlc sh mh; wlc unless given
-  FLAGS      sh-port, mh-port: the client's port takes part in the hash
-  -g -m      direct routing (unless given), NAT
+  SCHEDULER  rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh twos; wlc unless given
+  FLAGS      sh-port, mh-port: the client's port takes part in the hash; sh-fallback, mh-fallback, flag-1 … flag-3
+  -g -m -i   direct routing (unless given), NAT, tunnel
+  TUNNEL     --tun-type ipip|gue|gre, with gue --tun-port PORT, with gue and gre --tun-nocsum|--tun-csum (gue: --tun-remcsum)
   WEIGHT     0 to 2147483647, 1 unless given; 0 takes no new connections
+  COLUMNS    --stats --rate --thresholds --persistent-conn --tun-info
 
 Long options: --add-service --edit-service --delete-service --clear --add-server --edit-server --delete-server
-  --list --zero --save --restore --help --version --tcp-service --udp-service --scheduler --sched-flags
-  --real-server --gatewaying --masquerading --weight --numeric --stats --rate --exact (-X) --sort --nosort
-Not supported yet, and refused: -f --sctp-service -p -M -o --pe -i --tun-* -x -y --daemon --thresholds
-  --persistent-conn --tun-info --start-daemon --stop-daemon, the other schedulers and flags
+  --list --zero --save --restore --help --version --tcp-service --udp-service --scheduler --sched-flags --persistent
+  --netmask --ops --real-server --gatewaying --masquerading --ipip --weight --u-threshold --l-threshold --numeric
+  --exact (-X) --sort
+What does not act yet is kept and listed, and a line says so: -p -M --pe -o -i -x -y, and some of the schedulers.
+Not supported yet, and refused: -f --sctp-service --daemon --start-daemon --stop-daemon
 ";

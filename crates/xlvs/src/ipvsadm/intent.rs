@@ -3,12 +3,14 @@
 use super::command::Command;
 use super::failure::{Failure, Subject};
 use super::options::{Method, Thing, Verb};
-use super::scheduling;
-use super::typed::Typed;
+use super::typed::{Tunnel, Typed};
 use super::unsupported;
 use crate::table::{Columns, View};
 use api::Request;
-use model::{Endpoint, ForwardingMethod, RealServer, ServiceKey, ServiceOptions, Weight};
+use model::{
+    Encapsulation, Endpoint, ForwardingMethod, Persistence, PersistenceEngine, RealServer, Scheduler, ServiceKey,
+    ServiceOptions, Thresholds, TunnelChecksum, Weight,
+};
 
 /// What is meant.
 #[derive(Clone, PartialEq, Debug)]
@@ -19,6 +21,13 @@ pub(crate) enum Intent {
         request: Request,
         /// What it is about.
         subject: Subject,
+    },
+    /// A service with a scheduler or persistence engine that does not exist.
+    NobodyKnows {
+        /// Key of the service.
+        key: ServiceKey,
+        /// `-A`, not `-E`.
+        adding: bool,
     },
     /// `-L` of all services, or of one.
     List {
@@ -62,8 +71,14 @@ impl Intent {
 
     fn of(typed: &Typed) -> Result<Self, Failure> {
         let request = match typed.verb {
-            Verb::AddService => Request::AddService { key: key(typed)?, options: options(typed)? },
-            Verb::EditService => Request::EditService { key: key(typed)?, options: options(typed)? },
+            Verb::AddService | Verb::EditService => {
+                let (key, adding) = (key(typed)?, typed.verb == Verb::AddService);
+                match options(typed) {
+                    Some(options) if adding => Request::AddService { key, options },
+                    Some(options) => Request::EditService { key, options },
+                    None => return Ok(Self::NobodyKnows { key, adding }),
+                }
+            }
             Verb::DeleteService => Request::DeleteService { key: key(typed)? },
             Verb::AddServer => Request::AddServer { service: key(typed)?, server: server(typed)? },
             Verb::EditServer => Request::EditServer { service: key(typed)?, server: server(typed)? },
@@ -102,25 +117,56 @@ fn key(typed: &Typed) -> Result<ServiceKey, Failure> {
     Ok(ServiceKey { protocol, endpoint: Endpoint::new(address, typed.port) })
 }
 
-fn options(typed: &Typed) -> Result<ServiceOptions, Failure> {
-    let scheduler = scheduling::scheduler(&typed.scheduler)?;
-    let scheduler_flags = typed.flags.for_scheduler(scheduler)?;
-    Ok(ServiceOptions { scheduler, scheduler_flags, any: false, name: None })
+/// None where the scheduler or the persistence engine has a name that does not exist.
+fn options(typed: &Typed) -> Option<ServiceOptions> {
+    let scheduler = match typed.scheduler.as_str() {
+        "" => Scheduler::default(),
+        name => Scheduler::by_name(name)?,
+    };
+    let persistence_engine = match typed.persistence_engine.as_str() {
+        "" => None,
+        name => Some(PersistenceEngine::by_name(name)?),
+    };
+    let persistence = Persistence { timeout: typed.persistence, granularity: typed.granularity };
+    Some(ServiceOptions {
+        scheduler,
+        scheduler_flags: typed.flags,
+        persistence: typed.says(Thing::Persistent).then_some(persistence),
+        persistence_engine,
+        one_packet: typed.says(Thing::OnePacket),
+        ..ServiceOptions::default()
+    })
 }
 
 fn server(typed: &Typed) -> Result<RealServer, Failure> {
     let method = match typed.method {
         Method::Nat => ForwardingMethod::Nat,
         Method::DirectRouting => ForwardingMethod::DirectRouting,
-        Method::Tunnel => return Err(Failure::unsupported("tunneling (-i)")),
+        Method::Tunnel => ForwardingMethod::Tunnel(encapsulation(typed)),
     };
     let mut endpoint = endpoint(typed)?;
-    if method == ForwardingMethod::DirectRouting {
+    if method.keeps_port() {
         // Packets keep their port, so whatever was typed, it is the service's.
         endpoint.set_port(typed.port);
     }
     let weight = Weight::new(typed.weight).ok_or_else(|| Failure::usage("illegal weight specified"))?;
-    Ok(RealServer { endpoint, method, weight })
+    let (upper, lower) = typed.thresholds;
+    Ok(RealServer { thresholds: Thresholds { upper, lower }, ..RealServer::new(endpoint, method, weight) })
+}
+
+fn encapsulation(typed: &Typed) -> Encapsulation {
+    let checksum = if typed.says(Thing::TunnelRemoteChecksum) {
+        TunnelChecksum::Remote
+    } else if typed.says(Thing::TunnelChecksum) {
+        TunnelChecksum::Full
+    } else {
+        TunnelChecksum::None
+    };
+    match typed.tunnel {
+        Tunnel::Ipip => Encapsulation::Ipip,
+        Tunnel::Gue => Encapsulation::Gue { port: typed.tunnel_port, checksum },
+        Tunnel::Gre => Encapsulation::Gre { checksum },
+    }
 }
 
 fn endpoint(typed: &Typed) -> Result<Endpoint, Failure> {
@@ -129,15 +175,17 @@ fn endpoint(typed: &Typed) -> Result<Endpoint, Failure> {
 }
 
 fn view(typed: &Typed) -> View {
-    let columns = if typed.says(Thing::Stats) {
-        Columns::Traffic
-    } else if typed.says(Thing::Rate) {
-        Columns::Rates
-    } else {
-        Columns::Connections
-    };
+    // Where several are said, the first of these is shown.
+    let columns = [
+        (Thing::Stats, Columns::Traffic),
+        (Thing::Rate, Columns::Rates),
+        (Thing::Thresholds, Columns::Thresholds),
+        (Thing::PersistentConnections, Columns::PersistentConnections),
+        (Thing::TunnelInfo, Columns::Tunnels),
+    ];
+    let said = columns.into_iter().find(|(thing, _)| typed.says(*thing));
     View {
-        columns,
+        columns: said.map_or(Columns::Connections, |(_, columns)| columns),
         numeric: typed.says(Thing::Numeric),
         exact: typed.says(Thing::Exact),
         sorted: !typed.says(Thing::NoSort),

@@ -10,6 +10,14 @@ pub(crate) fn parse(text: &str, range: RangeInclusive<i64>) -> Option<i64> {
     range.contains(&number).then_some(number)
 }
 
+/// The number that `text` begins with, whatever follows, as C's `atoi` reads it.
+pub(crate) fn leading(text: &str) -> Option<i64> {
+    let digits = text.trim_start_matches(|blank: char| blank == ' ' || ('\t'..='\r').contains(&blank));
+    let sign = usize::from(digits.starts_with(['+', '-']));
+    let after = digits.get(sign..)?.find(|digit: char| !digit.is_ascii_digit());
+    digits.get(..after.map_or(digits.len(), |after| sign + after))?.parse().ok()
+}
+
 /// The number in `text` for a field of 16 bits.
 pub(crate) fn parse_u16(text: &str, range: RangeInclusive<i64>) -> Option<u16> {
     parse(text, range)?.try_into().ok()
@@ -23,6 +31,15 @@ pub(crate) fn parse_u32(text: &str, range: RangeInclusive<i64>) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leading_numbers() {
+        for (text, expected) in
+            [("64", Some(64)), (" +5x", Some(5)), ("-3 4", Some(-3)), ("x", None), ("", None), ("-", None)]
+        {
+            assert_eq!(leading(text), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn numbers() {

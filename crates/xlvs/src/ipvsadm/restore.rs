@@ -74,6 +74,7 @@ fn rules(front: &Front, first: Option<Request>) -> Result<Vec<Rule>, Failure> {
         }
         let (request, subject) = match Intent::parse(&words, &front.program) {
             Ok(Intent::Change { request, subject }) => (front.completed(request)?, subject),
+            Ok(Intent::NobodyKnows { .. }) => return Err(in_line(line, &Failure::nobody_knows())),
             Ok(_) => return Err(in_line(line, &Failure::usage("--atomic takes only lines that change the table"))),
             Err(failure) => return Err(in_line(line, &failure)),
         };
@@ -96,8 +97,9 @@ fn carry_out(front: &Front, rules: &[Rule]) -> Result<(), Failure> {
 }
 
 fn in_line(line: usize, failure: &Failure) -> Failure {
-    let message = format!("line {}: {} (nothing was changed)", line + 1, failure.message.trim_end());
-    Failure { message, ..failure.clone() }
+    let what = failure.remedy.as_ref().unwrap_or(&failure.message);
+    let message = format!("line {}: {} (nothing was changed)", line + 1, what.trim_end());
+    Failure { message, remedy: None, ..failure.clone() }
 }
 
 /// The words of a line. The program's own name is not one of them, wherever it stands, as with the real one.

@@ -8,7 +8,7 @@ use super::legality;
 use super::number;
 use super::options::{Family, Meaning, Method, Thing, Verb};
 use super::scheduling;
-use model::Protocol;
+use model::{Granularity, Persistence, Protocol, SchedulerFlags};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -26,12 +26,17 @@ pub(crate) struct Typed {
     pub(crate) port: u16,
     pub(crate) mark_is_ipv6: bool,
     pub(crate) scheduler: String,
-    pub(crate) flags: scheduling::Flags,
+    pub(crate) flags: SchedulerFlags,
+    /// Seconds.
+    pub(crate) persistence: u32,
+    pub(crate) granularity: Option<Granularity>,
+    pub(crate) persistence_engine: String,
     pub(crate) server: Option<(IpAddr, u16)>,
     pub(crate) method: Method,
     pub(crate) weight: u32,
     pub(crate) thresholds: (u32, u32),
     pub(crate) tunnel: Tunnel,
+    pub(crate) tunnel_port: u16,
     pub(crate) timeouts: [u32; 3],
 }
 
@@ -70,7 +75,7 @@ impl Typed {
         if let Some(argument) = arguments.next() {
             return Err(Failure::usage(format!("unexpected argument {argument}")));
         }
-        typed.flags = scheduling::Flags::parse(&flags, &typed.scheduler)?;
+        typed.flags = scheduling::flags(&flags, &typed.scheduler)?;
         legality::check(&typed)?;
         Ok(typed)
     }
@@ -84,12 +89,16 @@ impl Typed {
             port: 0,
             mark_is_ipv6: false,
             scheduler: String::new(),
-            flags: scheduling::Flags::default(),
+            flags: SchedulerFlags::NONE,
+            persistence: Persistence::DEFAULT_TIMEOUT,
+            granularity: None,
+            persistence_engine: String::new(),
             server: None,
             method: Method::DirectRouting,
             weight: 1,
             thresholds: (0, 0),
             tunnel: Tunnel::Ipip,
+            tunnel_port: 0,
             timeouts: [0; 3],
         }
     }
@@ -130,7 +139,7 @@ impl Typed {
             Meaning::Verb(_) => Err(Failure::usage(format!("invalid option `{}'", given.word))),
             Meaning::Nothing => Ok(()),
             Meaning::MarkIsIpv6 if self.family == Some(Family::Mark) => {
-                self.mark_is_ipv6 = true;
+                (self.mark_is_ipv6, self.granularity) = (true, None);
                 Ok(())
             }
             Meaning::MarkIsIpv6 => Err(Failure::usage("-6 used before -f\n")),
@@ -159,7 +168,16 @@ impl Typed {
         let (address, port) = address::parse(value, self.protocol())
             .ok_or_else(|| Failure::usage("illegal virtual server address[:port] specified"))?;
         (self.address, self.port) = (Some(address), port.unwrap_or(0));
+        if address.is_ipv6() {
+            // A mask that was said before is forgotten, as in the original.
+            self.granularity = None;
+        }
         Ok(())
+    }
+
+    /// The service is of IPv6, as far as it has been read.
+    pub(crate) fn is_ipv6(&self) -> bool {
+        self.mark_is_ipv6 || matches!(self.address, Some(IpAddr::V6(_)))
     }
 
     fn take_value(&mut self, thing: Thing, value: &str, given: bool) -> Result<(), Failure> {
@@ -183,31 +201,27 @@ impl Typed {
                     _ => return Err(illegal("tunnel type")),
                 }
             }
-            Thing::Persistent if given => _ = timeout(value, 1)?,
-            _ => self.check_value(thing, value)?,
+            Thing::Persistent if given => self.persistence = timeout(value, 1)?,
+            Thing::Netmask => self.take_granularity(value)?,
+            Thing::PersistenceEngine => value.clone_into(&mut self.persistence_engine),
+            Thing::TunnelPort => {
+                self.tunnel_port = number::parse_u16(value, 1..=65535).ok_or_else(|| illegal("tunnel port"))?;
+            }
+            _ => check_value(thing, value)?,
         }
         Ok(())
     }
 
-    /// Values that nothing here makes use of yet, but that must be right.
-    fn check_value(&self, thing: Thing, value: &str) -> Result<(), Failure> {
-        let in_range = |range| number::parse(value, range).is_some();
-        let (right, wrong) = match thing {
-            Thing::Netmask if matches!(self.address, Some(IpAddr::V6(_))) => {
-                (in_range(1..=128), "illegal ipv6 netmask specified")
-            }
-            Thing::Netmask => {
-                (address::parse_ipv4(value).is_some(), "illegal virtual server persistent mask specified")
-            }
-            Thing::TunnelPort => (in_range(1..=65535), "illegal tunnel port specified"),
-            Thing::SyncId => (in_range(0..=255), "illegal syncid specified"),
-            Thing::SyncMaximumLength => (in_range(1..=65535), "illegal sync-maxlen specified"),
-            Thing::MulticastPort => (in_range(1..=65535), "illegal mcast-port specified"),
-            Thing::MulticastTtl => (in_range(1..=255), "illegal mcast-ttl specified"),
-            Thing::MulticastGroup => return check_group(value),
-            _ => return Ok(()),
+    fn take_granularity(&mut self, value: &str) -> Result<(), Failure> {
+        self.granularity = if self.is_ipv6() {
+            let length = number::leading(value).and_then(|length| u8::try_from(length).ok());
+            let length = length.filter(|length| (1..=128).contains(length));
+            Granularity::prefix(length.ok_or_else(|| Failure::usage("illegal ipv6 netmask specified"))?)
+        } else {
+            let mask = address::parse_ipv4(value);
+            Granularity::mask(mask.ok_or_else(|| Failure::usage("illegal virtual server persistent mask specified"))?)
         };
-        if right { Ok(()) } else { Err(Failure::usage(wrong)) }
+        Ok(())
     }
 
     fn take_server(&mut self, value: &str) -> Result<(), Failure> {
@@ -227,6 +241,20 @@ impl Typed {
         self.timeouts = [timeout(tcp, 0)?, timeout(fin, 0)?, timeout(udp, 0)?];
         Ok(())
     }
+}
+
+/// Values that nothing here makes use of yet, but that must be right.
+fn check_value(thing: Thing, value: &str) -> Result<(), Failure> {
+    let in_range = |range| number::parse(value, range).is_some();
+    let (right, wrong) = match thing {
+        Thing::SyncId => (in_range(0..=255), "illegal syncid specified"),
+        Thing::SyncMaximumLength => (in_range(1..=65535), "illegal sync-maxlen specified"),
+        Thing::MulticastPort => (in_range(1..=65535), "illegal mcast-port specified"),
+        Thing::MulticastTtl => (in_range(1..=255), "illegal mcast-ttl specified"),
+        Thing::MulticastGroup => return check_group(value),
+        _ => return Ok(()),
+    };
+    if right { Ok(()) } else { Err(Failure::usage(wrong)) }
 }
 
 fn timeout(value: &str, shortest: i64) -> Result<u32, Failure> {

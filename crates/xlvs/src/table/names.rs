@@ -26,6 +26,13 @@ impl Names {
         Self::System { services: Services::read(), hosts: RefCell::default() }
     }
 
+    /// Names of ports only; no host has one.
+    #[cfg(test)]
+    pub(crate) fn of(services: Services) -> Self {
+        let nobody: HashMap<IpAddr, Option<String>> = HashMap::new();
+        Self::System { services, hosts: RefCell::new(nobody) }
+    }
+
     /// `address:port`, with brackets around what is IPv6.
     pub(crate) fn endpoint(&self, endpoint: Endpoint, protocol: Protocol) -> String {
         let (host, port) = match self {

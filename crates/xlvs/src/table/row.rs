@@ -2,7 +2,10 @@
 
 use super::{Columns, Names, View};
 use api::{ServerView, ServiceView, TrafficCounters, TrafficRates};
-use model::{Endpoint, ForwardingMethod, Protocol, Scheduler, ServiceOptions};
+use model::{
+    Encapsulation, Endpoint, ForwardingMethod, Granularity, Protocol, Scheduler, SchedulerFlags, ServiceOptions,
+    Thresholds, TunnelChecksum,
+};
 
 /// An IPv4 service, protocol included, is cut off here; an IPv6 one never is.
 const SERVICE_WIDTH: usize = 33;
@@ -11,16 +14,27 @@ const SERVER_WIDTH: usize = 28;
 
 /// The two lines above the services.
 pub(super) fn title(columns: Columns) -> String {
+    const LOCAL: &str = "Prot LocalAddress:Port";
+    const REMOTE: &str = "  -> RemoteAddress:Port";
+    let numbers = |heads: [&str; 5]| heads.map(|head| format!(" {head:>8}")).concat();
     let heads = match columns {
         Columns::Connections => {
-            return "Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n"
-                .to_owned();
+            return format!("{LOCAL} Scheduler Flags\n{REMOTE}           Forward Weight ActiveConn InActConn\n");
         }
-        Columns::Traffic => ["Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"],
-        Columns::Rates => ["CPS", "InPPS", "OutPPS", "InBPS", "OutBPS"],
+        Columns::Tunnels => {
+            let heads = "Forward TunnelInfo    Weight ActiveConn InActConn";
+            return format!("{LOCAL} Scheduler Flags\n{REMOTE}           {heads}\n");
+        }
+        Columns::Traffic => numbers(["Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"]),
+        Columns::Rates => numbers(["CPS", "InPPS", "OutPPS", "InBPS", "OutBPS"]),
+        Columns::Thresholds => {
+            format!(" {:<10} {:<10} {:<10} {:<10}", "Uthreshold", "Lthreshold", "ActiveConn", "InActConn")
+        }
+        Columns::PersistentConnections => {
+            format!(" {:<9} {:<11} {:<10} {:<10}", "Weight", "PersistConn", "ActiveConn", "InActConn")
+        }
     };
-    let heads: String = heads.iter().map(|head| format!(" {head:>8}")).collect();
-    format!("{:<SERVICE_WIDTH$}{heads}\n  -> RemoteAddress:Port\n", "Prot LocalAddress:Port")
+    format!("{LOCAL:<SERVICE_WIDTH$}{heads}\n{REMOTE}\n")
 }
 
 /// The line of a service.
@@ -33,29 +47,55 @@ pub(super) fn service(view: &ServiceView, how: View, names: &Names) -> String {
     let name = format!("{protocol:<4} {}", names.endpoint(key.endpoint, key.protocol));
     let name = clip(name, key.endpoint, SERVICE_WIDTH);
     match how.columns {
-        Columns::Connections => {
-            let options = &view.service.options;
-            let flags = flag_names(options).map(|flags| format!(" ({flags})")).unwrap_or_default();
-            format!("{name} {}{flags}", options.scheduler)
-        }
         Columns::Traffic => format!("{name:<SERVICE_WIDTH$}{}", columns(counters(&view.counters), how)),
         Columns::Rates => format!("{name:<SERVICE_WIDTH$}{}", columns(rates(&view.rates), how)),
+        Columns::Connections | Columns::Thresholds | Columns::PersistentConnections | Columns::Tunnels => {
+            format!("{name} {}", options(&view.service.options))
+        }
     }
+}
+
+/// The scheduler, and what else there is to say of a service.
+fn options(options: &ServiceOptions) -> String {
+    let mut text = options.scheduler.name().to_owned();
+    if let Some(flags) = flag_names(options) {
+        text += &format!(" ({flags})");
+    }
+    if let Some(persistence) = options.persistence {
+        text += &format!(" persistent {}", persistence.timeout);
+        text += &match persistence.granularity {
+            None => String::new(),
+            Some(Granularity::Mask(mask)) => format!(" mask {mask}"),
+            Some(Granularity::Prefix(length)) => format!(" mask {length}"),
+        };
+        // Without persistence the engine is kept, but not shown.
+        if let Some(engine) = options.persistence_engine {
+            text += &format!(" pe {}", engine.name());
+        }
+    }
+    if options.one_packet {
+        text += " ops";
+    }
+    text
 }
 
 /// The line of a server.
 pub(super) fn server(service: &ServiceView, view: &ServerView, how: View, names: &Names) -> String {
     let endpoint = view.server.endpoint;
     let name = clip(names.endpoint(endpoint, service.service.key.protocol), endpoint, SERVER_WIDTH);
+    let (active, inactive, weight) = (view.active, view.inactive, view.server.weight.get());
+    let method = method(view.server.method);
     let cells = match how.columns {
-        Columns::Connections => {
-            let method = match view.server.method {
-                ForwardingMethod::Nat => "Masq",
-                ForwardingMethod::DirectRouting => "Route",
-            };
-            let weight = view.server.weight.get();
-            format!(" {method:<7} {weight:<6} {:<10} {:<10}", view.active, view.inactive)
+        Columns::Connections => format!(" {method:<7} {weight:<6} {active:<10} {inactive:<10}"),
+        Columns::Tunnels => {
+            format!(" {method:<7} {:<13} {weight:<6} {active:<10} {inactive:<10}", tunnel(view.server.method))
         }
+        Columns::Thresholds => {
+            let Thresholds { upper, lower } = view.server.thresholds;
+            format!(" {upper:<10} {lower:<10} {active:<10} {inactive:<10}")
+        }
+        // There are no persistent connections yet.
+        Columns::PersistentConnections => format!(" {weight:<9} {:<11} {active:<10} {inactive:<10}", 0),
         Columns::Traffic => columns(counters(&view.counters), how),
         Columns::Rates => {
             // Connections and packets per second are printed in full here, only bytes are abbreviated.
@@ -67,13 +107,43 @@ pub(super) fn server(service: &ServiceView, view: &ServerView, how: View, names:
     format!("  -> {name:<SERVER_WIDTH$}{cells}")
 }
 
-/// The flags of the scheduler by ipvsadm's names for them, if there are any.
-pub(super) fn flag_names(options: &ServiceOptions) -> Option<&'static str> {
-    match options.scheduler {
-        Scheduler::SourceHash if options.scheduler_flags.port => Some("sh-port"),
-        Scheduler::Maglev if options.scheduler_flags.port => Some("mh-port"),
-        _ => None,
+const fn method(method: ForwardingMethod) -> &'static str {
+    match method {
+        ForwardingMethod::Nat => "Masq",
+        ForwardingMethod::DirectRouting => "Route",
+        ForwardingMethod::Tunnel(_) => "Tunnel",
     }
+}
+
+/// What `--tun-info` says of a server.
+fn tunnel(method: ForwardingMethod) -> String {
+    let checksum = |checksum| match checksum {
+        TunnelChecksum::None => "-c",
+        TunnelChecksum::Full => "+c",
+        TunnelChecksum::Remote => "r+c",
+    };
+    match method {
+        ForwardingMethod::Tunnel(Encapsulation::Ipip) => "ipip".to_owned(),
+        ForwardingMethod::Tunnel(Encapsulation::Gue { port, checksum: kind }) => {
+            format!("gue:{port}:{}", checksum(kind))
+        }
+        ForwardingMethod::Tunnel(Encapsulation::Gre { checksum: kind }) => format!("gre:{}", checksum(kind)),
+        _ => "n/a".to_owned(),
+    }
+}
+
+/// The flags of the scheduler by ipvsadm's names for them, if there are any. Where there are only some that it has no
+/// name for, it prints the brackets around nothing.
+pub(super) fn flag_names(options: &ServiceOptions) -> Option<String> {
+    let SchedulerFlags { fallback, port, third } = options.scheduler_flags;
+    let names = match options.scheduler {
+        Scheduler::SourceHash => ["sh-fallback", "sh-port", ""],
+        Scheduler::Maglev => ["mh-fallback", "mh-port", ""],
+        _ => ["flag-1", "flag-2", "flag-3"],
+    };
+    let set = names.into_iter().zip([fallback, port, third]).filter(|(_, is_set)| *is_set);
+    let names: Vec<_> = set.map(|(name, _)| name).filter(|name| !name.is_empty()).collect();
+    (fallback || port || third).then(|| names.join(","))
 }
 
 fn clip(name: String, endpoint: Endpoint, width: usize) -> String {

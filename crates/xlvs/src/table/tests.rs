@@ -1,13 +1,16 @@
 //! Listings against what the real ipvsadm printed for the same tables.
 
 use super::*;
-use api::{ReachView, TrafficCounters, TrafficRates};
-use model::{Protocol, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, VirtualService, Weight};
+use api::{ReachView, ServerView, TrafficCounters, TrafficRates};
+use model::{
+    ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, VirtualService,
+    Weight,
+};
 
 const NUMERIC: View = View { columns: Columns::Connections, numeric: true, exact: false, sorted: true };
 
 fn service(protocol: Protocol, endpoint: &str, scheduler: Scheduler, servers: Vec<ServerView>) -> ServiceView {
-    let options = ServiceOptions { scheduler, scheduler_flags: SchedulerFlags::default(), any: false, name: None };
+    let options = ServiceOptions { scheduler, scheduler_flags: SchedulerFlags::default(), ..ServiceOptions::default() };
     let key = ServiceKey { protocol, endpoint: endpoint.parse().unwrap() };
     ServiceView {
         service: VirtualService { key, options, servers: Vec::new() },
@@ -20,7 +23,7 @@ fn service(protocol: Protocol, endpoint: &str, scheduler: Scheduler, servers: Ve
 
 fn server(endpoint: &str, method: ForwardingMethod, weight: u32) -> ServerView {
     ServerView {
-        server: RealServer { endpoint: endpoint.parse().unwrap(), method, weight: Weight::new(weight).unwrap() },
+        server: RealServer::new(endpoint.parse().unwrap(), method, Weight::new(weight).unwrap()),
         reach: ReachView::Unresolved,
         active: 0,
         inactive: 0,
@@ -65,7 +68,27 @@ fn check_lab(recording: &str, listing: &Listing) {
     assert_eq!(with(Columns::Traffic, false), recorded(recording, "ipvsadm -Ln --stats"));
     assert_eq!(with(Columns::Traffic, true), recorded(recording, "ipvsadm -Ln --stats --exact"));
     assert_eq!(with(Columns::Rates, false), recorded(recording, "ipvsadm -Ln --rate"));
-    assert_eq!(rules(listing, Names::Numbers), recorded(recording, "ipvsadm -Sn"));
+    assert_eq!(with(Columns::Thresholds, false), recorded(recording, "ipvsadm -Ln --thresholds"));
+    assert_eq!(with(Columns::PersistentConnections, false), recorded(recording, "ipvsadm -Ln --persistent-conn"));
+    let rates = with(Columns::Rates, true);
+    assert_eq!(rates.lines().count(), recorded(recording, "ipvsadm -Ln --rate --exact").lines().count());
+    assert_eq!(rules::all(listing, Names::Numbers), recorded(recording, "ipvsadm -Sn"));
+    let names = || Names::of(services::Services::parse("http 80/tcp\n"));
+    assert_eq!(all(listing, View { numeric: false, ..NUMERIC }, names()), recorded(recording, "ipvsadm -L"));
+    let recorded = recorded(recording, "ipvsadm -Lnc");
+    let views: Vec<_> = recorded.lines().skip(2).map(connection).collect();
+    assert_eq!(views.len(), 8);
+    assert_eq!(connections::title(false) + &connections::rows(&views, &Names::Numbers), recorded);
+}
+
+/// The connection that a recorded line tells of.
+fn connection(line: &str) -> api::ConnectionView {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (minutes, seconds) = words[1].split_once(':').unwrap();
+    let [client, service, server] = [3, 4, 5].map(|word| words[word].parse().unwrap());
+    let expires = minutes.parse::<u32>().unwrap() * 60 + seconds.parse::<u32>().unwrap();
+    let state = words[2].to_owned();
+    api::ConnectionView { protocol: Protocol::Tcp, state, expires, client, service, server: Some(server) }
 }
 
 #[test]
@@ -82,6 +105,14 @@ fn direct_routing_as_recorded() {
     let rates = [[0, 1, 0, 78, 0], [0, 1, 0, 44, 0], [0, 1, 0, 34, 0]];
     let recording = include_str!("../../tests/goldens/listing-dr.txt");
     check_lab(recording, &lab(ForwardingMethod::DirectRouting, counters, rates));
+}
+
+#[test]
+fn tunnels_as_recorded() {
+    let counters = [[8, 48, 0, 3168, 0], [4, 24, 0, 1584, 0], [4, 24, 0, 1584, 0]];
+    let rates = [[0, 2, 0, 128, 0], [0, 1, 0, 64, 0], [0, 1, 0, 64, 0]];
+    let recording = include_str!("../../tests/goldens/listing-tun.txt");
+    check_lab(recording, &lab(ForwardingMethod::Tunnel(model::Encapsulation::Ipip), counters, rates));
 }
 
 #[test]
@@ -196,5 +227,5 @@ fn flags_are_shown_by_their_names() {
     let mut service = service(Protocol::Tcp, "[fd00::1]:80", Scheduler::Maglev, Vec::new());
     service.service.options.scheduler_flags.port = true;
     assert_eq!(row::service(&service, NUMERIC, &Names::Numbers), "TCP  [fd00::1]:80 mh (mh-port)");
-    assert_eq!(rules(&listing(vec![service]), Names::Numbers), "-A -t [fd00::1]:80 -s mh -b mh-port\n");
+    assert_eq!(rules::all(&listing(vec![service]), Names::Numbers), "-A -t [fd00::1]:80 -s mh -b mh-port\n");
 }

@@ -1,0 +1,107 @@
+//! What is kept and listed but does not act yet, in words: one place for the front ends and the status.
+
+use crate::{RealServer, Scheduler, SchedulerFlags, ServiceOptions};
+use std::fmt;
+
+/// Something that is configured and without effect.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Dormant {
+    /// A scheduler that the data plane does not know.
+    Scheduler(Scheduler),
+    /// Flags of a scheduler that mean something to the kernel's.
+    SchedulerFlags,
+    /// `-p`
+    Persistence,
+    /// `--pe`
+    PersistenceEngine,
+    /// `-o`
+    OnePacket,
+    /// `-i`
+    Tunnel,
+    /// `-x`, `-y`
+    Thresholds,
+}
+
+impl fmt::Display for Dormant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, consequence) = match self {
+            Self::Scheduler(scheduler) => {
+                let consequence = "nothing is scheduled";
+                return write!(
+                    formatter,
+                    "scheduler {scheduler} is kept and listed, but does not act yet: {consequence}"
+                );
+            }
+            Self::SchedulerFlags => ("a fallback flag (-b)", "a new flow of a server that cannot serve is dropped"),
+            Self::Persistence => ("persistence (-p)", "each connection is scheduled by itself"),
+            Self::PersistenceEngine => ("a persistence engine (--pe)", "each connection is scheduled by itself"),
+            Self::OnePacket => ("one-packet scheduling (-o)", "the packets of a flow stay with one server"),
+            Self::Tunnel => ("tunneling (-i)", "the server gets no packets"),
+            Self::Thresholds => ("a threshold (-x, -y)", "the server takes as many connections as it gets"),
+        };
+        write!(formatter, "{what} is kept and listed, but does not act yet: {consequence}")
+    }
+}
+
+impl ServiceOptions {
+    /// What of these has no effect yet.
+    pub fn dormant(&self) -> Vec<Dormant> {
+        let scheduler = self.scheduler;
+        let hashes = matches!(scheduler, Scheduler::SourceHash | Scheduler::Maglev);
+        let meant = SchedulerFlags { third: false, ..self.scheduler_flags };
+        let flags = hashes && meant != meant.acting(scheduler);
+        let all = [
+            (!scheduler.acts(), Dormant::Scheduler(scheduler)),
+            (flags, Dormant::SchedulerFlags),
+            (self.persistence.is_some(), Dormant::Persistence),
+            (self.persistence_engine.is_some(), Dormant::PersistenceEngine),
+            (self.one_packet, Dormant::OnePacket),
+        ];
+        all.into_iter().filter_map(|(is_there, what)| is_there.then_some(what)).collect()
+    }
+}
+
+impl RealServer {
+    /// What of it has no effect yet.
+    pub fn dormant(&self) -> Vec<Dormant> {
+        let all = [(!self.method.acts(), Dormant::Tunnel), (!self.thresholds.are_none(), Dormant::Thresholds)];
+        all.into_iter().filter_map(|(is_there, what)| is_there.then_some(what)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Persistence, Thresholds};
+
+    #[test]
+    fn what_acts_is_not_mentioned() {
+        for scheduler in Scheduler::ALL {
+            let options = ServiceOptions { scheduler, ..ServiceOptions::default() };
+            assert_eq!(options.dormant().is_empty(), scheduler.acts(), "{scheduler}");
+        }
+        let flags = SchedulerFlags { fallback: true, port: true, third: true };
+        let with_flags = |scheduler| ServiceOptions { scheduler, scheduler_flags: flags, ..ServiceOptions::default() };
+        assert_eq!(with_flags(Scheduler::RoundRobin).dormant(), [], "rr knows no flags in the kernel either");
+        assert_eq!(with_flags(Scheduler::Maglev).dormant(), [Dormant::SchedulerFlags]);
+    }
+
+    #[test]
+    fn one_line_each() {
+        let persistence = Some(Persistence { timeout: 300, granularity: None });
+        let options = ServiceOptions { persistence, one_packet: true, ..ServiceOptions::default() };
+        let lines: Vec<_> = options.dormant().iter().map(Dormant::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "persistence (-p) is kept and listed, but does not act yet: each connection is scheduled by itself",
+                "one-packet scheduling (-o) is kept and listed, but does not act yet: the packets of a flow stay with one server"
+            ]
+        );
+        let endpoint = "10.0.0.1:80".parse().unwrap();
+        let server = RealServer::new(endpoint, crate::ForwardingMethod::Nat, crate::Weight::default());
+        assert_eq!(server.dormant(), []);
+        let full = RealServer { thresholds: Thresholds { upper: 5, lower: 0 }, ..server };
+        assert_eq!(full.dormant(), [Dormant::Thresholds]);
+    }
+}
