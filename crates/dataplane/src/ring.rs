@@ -1,4 +1,4 @@
-//! The hash tables of sh and mh as server ids; what they contain is decided in `model::ring`.
+//! The hash tables of sh, mh and dh as server ids; what they contain is decided in `model::ring`.
 
 use crate::mirror::Service;
 use forward::abi::NO_SERVER;
@@ -13,6 +13,8 @@ pub(crate) enum Input {
     Maglev(Vec<(u32, Endpoint, u32)>),
     /// sh: ids and configured weights.
     SourceHash(Vec<(u32, u32)>),
+    /// dh: ids.
+    DestinationHash(Vec<u32>),
 }
 
 /// What the table of this service depends on: equal inputs, equal tables.
@@ -23,6 +25,7 @@ pub(crate) fn input(service: &Service) -> Input {
             Input::Maglev(servers.map(|it| (it.id, it.state.server.endpoint, it.last_weight)).collect())
         }
         Scheduler::SourceHash => Input::SourceHash(servers.map(|it| (it.id, it.state.server.weight.get())).collect()),
+        Scheduler::DestinationHash => Input::DestinationHash(servers.map(|it| it.id).collect()),
         _ => Input::None,
     }
 }
@@ -39,6 +42,10 @@ pub(crate) fn table(service: &Service) -> Vec<u32> {
             let weights: Vec<_> = servers.iter().map(|(_, weight)| *weight).collect();
             let id = |index: usize| servers.get(index).map_or(NO_SERVER, |(id, _)| *id);
             ring::source_hash(&weights).into_iter().map(|index| index.map_or(NO_SERVER, id)).collect()
+        }
+        Input::DestinationHash(servers) if !servers.is_empty() => {
+            let id = |index: usize| servers.get(index).copied().unwrap_or(NO_SERVER);
+            ring::destination_hash(servers.len()).into_iter().map(|index| index.map_or(NO_SERVER, id)).collect()
         }
         _ => Vec::new(),
     }

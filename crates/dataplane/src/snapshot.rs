@@ -62,7 +62,7 @@ fn service<A: ToIp + KeyTail>(
         key,
         id: element.id,
         scheduler,
-        flags: SchedulerFlags { port: element.flags & abi::Service::HASH_PORT != 0, ..SchedulerFlags::NONE },
+        flags: translate::scheduler_flags(element.flags),
         owned: element.flags & abi::Service::OWNED != 0,
         servers: servers.collect::<Option<_>>().ok_or_else(|| broken("a list that points nowhere"))?,
         list,

@@ -47,7 +47,8 @@ fn key(endpoint: &str) -> ServiceKey {
 }
 
 fn add_service(key: ServiceKey, scheduler: Scheduler) -> Change {
-    let scheduler_flags = SchedulerFlags { port: scheduler == Scheduler::Maglev, ..SchedulerFlags::NONE };
+    let (port, fallback) = (scheduler == Scheduler::Maglev, scheduler == Scheduler::SourceHash);
+    let scheduler_flags = SchedulerFlags { port, fallback, ..SchedulerFlags::NONE };
     let options = ServiceOptions { scheduler, scheduler_flags, ..ServiceOptions::default() };
     Change::AddService { service: key, options, owned: true }
 }

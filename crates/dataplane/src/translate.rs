@@ -73,13 +73,13 @@ pub(crate) const fn scheduler_number(scheduler: Scheduler) -> u8 {
         Scheduler::WeightedLeastConnection => SchedulerKind::WeightedLeastConnection,
         Scheduler::SourceHash => SchedulerKind::SourceHash,
         Scheduler::Maglev => SchedulerKind::Maglev,
+        Scheduler::ShortestExpectedDelay => SchedulerKind::ShortestExpectedDelay,
+        Scheduler::NeverQueue => SchedulerKind::NeverQueue,
+        Scheduler::DestinationHash => SchedulerKind::DestinationHash,
+        Scheduler::Failover => SchedulerKind::Failover,
+        Scheduler::Overflow => SchedulerKind::Overflow,
         Scheduler::LocalityBasedLeastConnection
         | Scheduler::LocalityBasedLeastConnectionWithReplication
-        | Scheduler::DestinationHash
-        | Scheduler::ShortestExpectedDelay
-        | Scheduler::NeverQueue
-        | Scheduler::Failover
-        | Scheduler::Overflow
         | Scheduler::TwoRandomChoices
         | Scheduler::Nobody => return UNKNOWN_TO_PROGRAMS + scheduler as u8,
     };
@@ -92,7 +92,15 @@ pub(crate) fn scheduler(number: u8) -> Option<Scheduler> {
 
 /// Flags of a service.
 pub(crate) const fn service_flags(owned: bool, flags: SchedulerFlags) -> u8 {
-    (if owned { abi::Service::OWNED } else { 0 }) | (if flags.port { abi::Service::HASH_PORT } else { 0 })
+    (if owned { abi::Service::OWNED } else { 0 })
+        | (if flags.port { abi::Service::HASH_PORT } else { 0 })
+        | (if flags.fallback { abi::Service::HASH_FALLBACK } else { 0 })
+}
+
+/// The flags of the scheduler among those of a service.
+pub(crate) const fn scheduler_flags(flags: u8) -> SchedulerFlags {
+    let (port, fallback) = (flags & abi::Service::HASH_PORT != 0, flags & abi::Service::HASH_FALLBACK != 0);
+    SchedulerFlags { port, fallback, third: false }
 }
 
 /// Flags of a configured server.

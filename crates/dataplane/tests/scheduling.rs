@@ -18,7 +18,7 @@ use wire::TcpFlags;
 fn flows_are_served_as_the_kernel_served_them() {
     let outcome = replay_all(ForwardingMethod::Nat, |_| true);
     println!("nat: {} of {} flows in {} recordings agree", outcome.agreed(), outcome.flows, outcome.files);
-    outcome.check(72, 8578);
+    outcome.check(136, 12099);
 }
 
 /// Direct routing leaves the servers no ports of their own, which is nothing to the schedulers but mh.
@@ -27,7 +27,7 @@ fn flows_are_served_as_the_kernel_served_them() {
 fn direct_routing_chooses_alike() {
     let outcome = replay_all(ForwardingMethod::DirectRouting, |recording| !recording.uses(Scheduler::Maglev));
     println!("dr: {} of {} flows in {} recordings agree", outcome.agreed(), outcome.flows, outcome.files);
-    outcome.check(51, 3150);
+    outcome.check(104, 5227);
 }
 
 /// What came of a number of recordings.

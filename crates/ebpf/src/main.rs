@@ -111,7 +111,7 @@ pub unsafe extern "C" fn scan_servers(service: *const Service, from: u32, minimu
     }
 }
 
-/// The choice of lc and wlc: the other loop.
+/// The choice of lc and its like: the second loop.
 ///
 /// # Safety
 /// `service` is null or points to a whole [`Service`].
@@ -125,7 +125,21 @@ pub unsafe extern "C" fn least_connection(service: *const Service) -> u32 {
     }
 }
 
-/// The way through IPv6 extension headers: the third loop.
+/// The other slots of sh-fallback and mh-fallback: the third loop.
+///
+/// # Safety
+/// `service` is null or points to a whole [`Service`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn fall_back(service: *const Service, client: u32) -> u32 {
+    // SAFETY: as above.
+    match unsafe { service.as_ref() } {
+        Some(service) => schedule::fall_back(&LIVE, service, client),
+        None => forward::abi::NO_SERVER,
+    }
+}
+
+/// The way through IPv6 extension headers: the fourth loop.
 ///
 /// # Safety
 /// `context` is a valid XDP context.

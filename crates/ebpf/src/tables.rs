@@ -108,6 +108,12 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     }
 
     #[inline(always)]
+    fn fall_back(&self, service: &Service, client: u32) -> u32 {
+        // SAFETY: a reference points to a whole service.
+        unsafe { crate::fall_back(service, client) }
+    }
+
+    #[inline(always)]
     fn exchange(&self, cell: &Cell64, expected: u64, new: u64) -> bool {
         !REMEMBERS || atomic::exchange(cell, expected, new)
     }

@@ -26,6 +26,8 @@ pub trait Shared {
     fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan;
     /// [`crate::schedule::least_connection`], for the same reason.
     fn least_connection(&self, service: &Service) -> u32;
+    /// [`crate::schedule::fall_back`], likewise.
+    fn fall_back(&self, service: &Service, client: u32) -> u32;
     /// Compares and swaps; true when `expected` was there.
     fn exchange(&self, cell: &Cell64, expected: u64, new: u64) -> bool;
     /// Stores a word of a connection entry. Every write of the forwarding path goes through here, so that a rehearsal

@@ -58,8 +58,8 @@ def scenario(name, about, scheduler, list_of_servers, steps, flags=(), protocol=
             "service": SERVICE[family], "servers": list_of_servers, "steps": steps}
 
 
-def edit(number, weight):
-    return [{"edit": server(number, weight)}]
+def edit(number, weight, family=4):
+    return [{"edit": server(number, weight, family)}]
 
 
 def add(number, weight=1):
@@ -148,6 +148,78 @@ def least_connection():
                    + flows(5) + add(2, 3) + edit(1, 9) + flows(8))
 
 
+def expected_delay():
+    for scheduler in ("sed", "nq"):
+        yield scenario(scheduler, "UDP: no active connections", scheduler, servers(1, 3, 2), Flows()(8))
+        for weights, count in (((1, 1, 1), 12), ((1, 3, 2), 24), ((4, 0, 6), 24), ((1, 1000000), 20),
+                               ((2147483647, 2147483646, 1073741824), 20)):
+            name = "-".join(str(weight) for weight in weights)
+            yield scenario(f"{scheduler}-{name}", f"TCP, weights {name}", scheduler, servers(*weights), Flows()(count),
+                           protocol="tcp")
+        yield scenario(f"{scheduler}-all-quiesced", "no server has a weight", scheduler, servers(0, 0), Flows()(2))
+        flows = Flows()
+        yield scenario(f"{scheduler}-finish", "connections that finish count no more", scheduler, servers(1, 3, 2),
+                       flows(12) + finish(0, 3, 4) + flows(5) + finish(1, 2, 5, 6) + flows(10), protocol="tcp")
+        flows = Flows()
+        yield scenario(f"{scheduler}-edits", "weights and servers change", scheduler, servers(1, 3, 2),
+                       flows(6) + edit(2, 1) + flows(4) + add(4, 5) + flows(6) + edit(1, 0) + flows(3) + delete(2)
+                       + flows(5) + add(2, 3) + edit(1, 9) + flows(8), protocol="tcp")
+
+
+def failover():
+    for weights in ((1, 3, 2), (5, 5, 5), (0, 0), (0, 7, 0)):
+        name = "-".join(str(weight) for weight in weights)
+        yield scenario(f"fo-{name}", f"weights {name}", "fo", servers(*weights), Flows()(5))
+    flows = Flows()
+    yield scenario("fo-edits", "the highest weight moves", "fo", servers(1, 3, 2),
+                   flows(3) + edit(2, 0) + flows(3) + edit(1, 9) + flows(2) + add(4, 9) + flows(2) + delete(4) + flows(2)
+                   + edit(1, 0) + edit(3, 0) + flows(2), protocol="tcp")
+    for weights, count in (((1, 3, 2), 14), ((2, 2, 2), 12), ((4, 0, 6), 16), ((0, 0), 2), ((1, 1000000), 10)):
+        name = "-".join(str(weight) for weight in weights)
+        yield scenario(f"ovf-{name}", f"TCP until it overflows, weights {name}", "ovf", servers(*weights),
+                       Flows()(count), protocol="tcp")
+    yield scenario("ovf", "UDP: no active connections", "ovf", servers(1, 3, 2), Flows()(8))
+    flows = Flows()
+    yield scenario("ovf-edits", "connections finish, weights change", "ovf", servers(1, 3, 2),
+                   flows(7) + finish(0, 1, 4) + flows(4) + edit(2, 5) + flows(5) + edit(3, 0) + flows(3) + finish(9, 10)
+                   + flows(4), protocol="tcp")
+
+
+def destination_hash():
+    for family in (4, 6):
+        for weights in ((1, 1, 1), (1, 3, 2), (2, 0, 1), (0, 1, 0), (1, 1, 1, 1, 1, 1, 1)):
+            name = "-".join(str(weight) for weight in weights)
+            yield scenario(f"dh{family}-{name}", f"weights {name}", "dh", servers(*weights, family=family),
+                           hashed(12, family), family=family)
+    groups = [hashed(8, seed=f"dh {number}") for number in range(6)]
+    yield scenario("dh-edits", "each server that comes or goes deals the buckets anew", "dh", servers(1, 3, 2),
+                   groups[0] + add(4, 2) + groups[1] + edit(2, 0) + groups[2] + delete(4) + groups[3] + edit(2, 1)
+                   + groups[4] + add(5) + add(6) + groups[5])
+    yield scenario("dh-empty", "no server, then all gone again", "dh", [],
+                   hashed(2, seed="a") + add(1) + hashed(4, seed="b") + delete(1) + hashed(2, seed="c"))
+
+
+def fallback():
+    for scheduler in ("sh", "mh"):
+        for family in (4, 6):
+            for weights in ((1, 1, 1), (2, 0, 1), (1, 0, 0, 3, 0), (0, 0, 0, 0, 0, 0, 0, 0, 0, 1)):
+                name = "-".join(str(weight) for weight in weights)
+                # mh gives a server without a weight no slots: they are quiesced afterwards.
+                given = [max(weight, 1) for weight in weights]
+                quiesce = sum((edit(number + 1, 0, family) for number, weight in enumerate(weights) if weight == 0), [])
+                yield scenario(f"{scheduler}{family}-fallback-{name}", f"{scheduler}-fallback, weights {name}", scheduler,
+                               servers(*given, family=family), quiesce + hashed(120, family, seed="fallback"),
+                               flags=[f"{scheduler}-fallback"], family=family)
+            yield scenario(f"{scheduler}{family}-fallback-port", "with the port in the hash", scheduler,
+                           servers(1, 3, 2, 1, family=family),
+                           edit(2, 0, family) + hashed(120, family, seed="port", ports=True),
+                           flags=[f"{scheduler}-fallback", f"{scheduler}-port"], family=family)
+        groups = [hashed(60, seed=f"fallback {number}") for number in range(4)]
+        yield scenario(f"{scheduler}-fallback-edits", "one after the other goes, and comes back", scheduler,
+                       servers(1, 3, 2), groups[0] + edit(2, 0) + groups[1] + edit(1, 0) + groups[2] + edit(3, 0)
+                       + hashed(4, seed="nobody") + edit(2, 2) + groups[3], flags=[f"{scheduler}-fallback"])
+
+
 def source_hash():
     for family in (4, 6):
         for weights in ((1, 1, 1), (1, 3, 2), (2, 0, 1), (300, 1), (1, 1, 1, 1, 1, 1, 1)):
@@ -206,7 +278,8 @@ def service_edits():
 
 
 def scenarios(prefix=""):
-    for group in (round_robin, weighted_round_robin, least_connection, source_hash, maglev, service_edits):
+    for group in (round_robin, weighted_round_robin, least_connection, expected_delay, failover, source_hash,
+                  destination_hash, maglev, fallback, service_edits):
         for one in group():
-            if one["name"].startswith(prefix):
+            if one["name"].startswith(tuple(prefix.split(","))):
                 yield one

@@ -1,6 +1,6 @@
 //! What is kept and listed but does not act yet, in words: one place for the front ends and the status.
 
-use crate::{RealServer, Scheduler, SchedulerFlags, ServiceOptions};
+use crate::{RealServer, Scheduler, ServiceOptions};
 use std::fmt;
 
 /// Something that is configured and without effect.
@@ -8,8 +8,6 @@ use std::fmt;
 pub enum Dormant {
     /// A scheduler that the data plane does not know.
     Scheduler(Scheduler),
-    /// Flags of a scheduler that mean something to the kernel's.
-    SchedulerFlags,
     /// `-p`
     Persistence,
     /// `--pe`
@@ -32,7 +30,6 @@ impl fmt::Display for Dormant {
                     "scheduler {scheduler} is kept and listed, but does not act yet: {consequence}"
                 );
             }
-            Self::SchedulerFlags => ("a fallback flag (-b)", "a new flow of a server that cannot serve is dropped"),
             Self::Persistence => ("persistence (-p)", "each connection is scheduled by itself"),
             Self::PersistenceEngine => ("a persistence engine (--pe)", "each connection is scheduled by itself"),
             Self::OnePacket => ("one-packet scheduling (-o)", "the packets of a flow stay with one server"),
@@ -47,12 +44,8 @@ impl ServiceOptions {
     /// What of these has no effect yet.
     pub fn dormant(&self) -> Vec<Dormant> {
         let scheduler = self.scheduler;
-        let hashes = matches!(scheduler, Scheduler::SourceHash | Scheduler::Maglev);
-        let meant = SchedulerFlags { third: false, ..self.scheduler_flags };
-        let flags = hashes && meant != meant.acting(scheduler);
         let all = [
             (!scheduler.acts(), Dormant::Scheduler(scheduler)),
-            (flags, Dormant::SchedulerFlags),
             (self.persistence.is_some(), Dormant::Persistence),
             (self.persistence_engine.is_some(), Dormant::PersistenceEngine),
             (self.one_packet, Dormant::OnePacket),
@@ -80,10 +73,6 @@ mod tests {
             let options = ServiceOptions { scheduler, ..ServiceOptions::default() };
             assert_eq!(options.dormant().is_empty(), scheduler.acts(), "{scheduler}");
         }
-        let flags = SchedulerFlags { fallback: true, port: true, third: true };
-        let with_flags = |scheduler| ServiceOptions { scheduler, scheduler_flags: flags, ..ServiceOptions::default() };
-        assert_eq!(with_flags(Scheduler::RoundRobin).dormant(), [], "rr knows no flags in the kernel either");
-        assert_eq!(with_flags(Scheduler::Maglev).dormant(), [Dormant::SchedulerFlags]);
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn some_service() -> impl Strategy<Value = ServiceState> {
         });
         let options = ServiceOptions {
             scheduler: Scheduler::ALL[scheduler],
-            scheduler_flags: SchedulerFlags { port, ..SchedulerFlags::NONE },
+            scheduler_flags: SchedulerFlags { port, fallback: !port, ..SchedulerFlags::NONE },
             any,
             name: name.map(|name| name.to_string()),
             ..ServiceOptions::default()

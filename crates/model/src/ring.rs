@@ -8,7 +8,7 @@ use crate::hash::{MAGLEV_OFFSET_KEY, MAGLEV_SKIP_KEY, fold, half_siphash};
 
 /// Slots of a Maglev table: the prime of the kernel's default, `CONFIG_IP_VS_MH_TAB_INDEX=12`.
 pub const MAGLEV_SLOTS: usize = 4093;
-/// Slots of a source hash table.
+/// Slots of a source hash table, and of a destination hash table.
 pub const SOURCE_HASH_SLOTS: usize = 256;
 /// A turn of a Maglev server is at most this many bits wide; larger weights are shifted down.
 const MAGLEV_TURN_BITS: u32 = 6;
@@ -50,6 +50,16 @@ pub fn source_hash(weights: &[u32]) -> Vec<Option<usize>> {
         std::iter::repeat_n(Some(index), slots as usize)
     });
     let mut table: Vec<_> = turns.cycle().take(SOURCE_HASH_SLOTS).collect();
+    table.resize(SOURCE_HASH_SLOTS, None);
+    table
+}
+
+/// The destination hash table for so many servers: dealt in turn, whatever their weights. All slots are empty when there
+/// are no servers.
+///
+/// A client falls on slot `source_hash_slot(fold(virtual address))`. A slot whose server has weight 0 serves nobody.
+pub fn destination_hash(servers: usize) -> Vec<Option<usize>> {
+    let mut table: Vec<_> = (0..servers).map(Some).cycle().take(SOURCE_HASH_SLOTS).collect();
     table.resize(SOURCE_HASH_SLOTS, None);
     table
 }

@@ -9,13 +9,16 @@ use std::path::Path;
 struct Replay {
     scheduler: String,
     port: bool,
+    fallback: bool,
+    service: Endpoint,
     /// Endpoint, weight, last weight; newest first.
     servers: Vec<(Endpoint, u32, u32)>,
 }
 
 impl Replay {
     fn new(golden: &Value) -> Self {
-        let mut replay = Self { scheduler: String::new(), port: false, servers: Vec::new() };
+        let service = golden["service"].as_str().unwrap().parse().unwrap();
+        let mut replay = Self { scheduler: String::new(), port: false, fallback: false, service, servers: Vec::new() };
         replay.service(golden);
         for server in golden["servers"].as_array().unwrap() {
             replay.add(server);
@@ -25,7 +28,9 @@ impl Replay {
 
     fn service(&mut self, service: &Value) {
         self.scheduler = service["scheduler"].as_str().unwrap().to_owned();
-        self.port = service["flags"].as_array().unwrap().iter().any(|flag| flag.as_str().unwrap().ends_with("-port"));
+        let flags = service["flags"].as_array().unwrap();
+        let has = |end: &str| flags.iter().any(|flag| flag.as_str().unwrap().ends_with(end));
+        (self.port, self.fallback) = (has("-port"), has("-fallback"));
     }
 
     fn add(&mut self, server: &Value) {
@@ -42,14 +47,31 @@ impl Replay {
     fn choose(&self, client: Endpoint) -> Option<Endpoint> {
         let port = if self.port { client.port() } else { 0 };
         let word = fold(client.ip()).wrapping_add(u32::from(port));
-        let index = if self.scheduler == "mh" {
-            let servers: Vec<_> = self.servers.iter().map(|(endpoint, _, last)| (*endpoint, *last)).collect();
-            let slot = half_siphash(MAGLEV_OFFSET_KEY, word) as usize % MAGLEV_SLOTS;
-            *maglev(&servers).get(slot)?
-        } else {
-            let weights: Vec<_> = self.servers.iter().map(|(_, weight, _)| *weight).collect();
-            source_hash(&weights)[source_hash_slot(word)]?
-        };
+        if self.scheduler == "mh" { self.choose_maglev(word) } else { self.choose_hash(word) }
+    }
+
+    fn choose_maglev(&self, word: u32) -> Option<Endpoint> {
+        let servers: Vec<_> = self.servers.iter().map(|(endpoint, _, last)| (*endpoint, *last)).collect();
+        let table = maglev(&servers);
+        let slot =
+            |offset: usize| half_siphash(MAGLEV_OFFSET_KEY, word.wrapping_add(offset as u32)) as usize % MAGLEV_SLOTS;
+        let first = slot(0);
+        let others = (0..MAGLEV_SLOTS).map(|offset| slot((first + offset) % MAGLEV_SLOTS));
+        let others = others.take(if self.fallback { MAGLEV_SLOTS } else { 0 });
+        std::iter::once(first).chain(others).find_map(|slot| self.eligible(*table.get(slot)?))
+    }
+
+    fn choose_hash(&self, word: u32) -> Option<Endpoint> {
+        let weights: Vec<_> = self.servers.iter().map(|(_, weight, _)| *weight).collect();
+        let is_dh = self.scheduler == "dh";
+        let table = if is_dh { destination_hash(weights.len()) } else { source_hash(&weights) };
+        let first = source_hash_slot(if is_dh { fold(self.service.ip()) } else { word });
+        let others = (0..SOURCE_HASH_SLOTS).map(|offset| (2 * first + offset) % SOURCE_HASH_SLOTS);
+        let others = others.take(if self.fallback { SOURCE_HASH_SLOTS } else { 0 });
+        std::iter::once(first).chain(others).find_map(|slot| self.eligible(table[slot]?))
+    }
+
+    fn eligible(&self, index: usize) -> Option<Endpoint> {
         let (endpoint, weight, _) = self.servers[index];
         (weight > 0).then_some(endpoint)
     }
@@ -71,7 +93,7 @@ fn replay(path: &Path) -> usize {
     let mut flows = 0;
     for step in golden["steps"].as_array().unwrap() {
         if let Some(client) = step["client"].as_str() {
-            if matches!(replay.scheduler.as_str(), "sh" | "mh") {
+            if matches!(replay.scheduler.as_str(), "sh" | "mh" | "dh") {
                 let chosen = step["chosen"].as_str().map(|text| text.parse::<Endpoint>().unwrap());
                 assert_eq!(replay.choose(client.parse().unwrap()), chosen, "{}: {step}", path.display());
                 flows += 1;
@@ -103,7 +125,7 @@ fn clients_are_served_as_the_kernel_served_them() {
         }
     }
     println!("{flows} flows in {files} recordings");
-    assert!(files >= 30 && flows >= 5000, "recordings are missing: {flows} flows in {files} files");
+    assert!(files >= 60 && flows >= 8000, "recordings are missing: {flows} flows in {files} files");
 }
 
 fn server(number: u8, weight: u32) -> (Endpoint, u32) {
@@ -134,6 +156,13 @@ fn source_hash_deals_slots_by_weight() {
     assert_eq!(source_hash(&[]), vec![None; SOURCE_HASH_SLOTS]);
     assert_eq!(source_hash(&[2, 0, 1])[..6], [0, 0, 1, 2, 0, 0].map(Some));
     assert_eq!(source_hash(&[u32::MAX, 1]), vec![Some(0); SOURCE_HASH_SLOTS]);
+}
+
+#[test]
+fn destination_hash_deals_slots_in_turn() {
+    assert_eq!(destination_hash(0), vec![None; SOURCE_HASH_SLOTS]);
+    assert_eq!(destination_hash(3)[..5], [0, 1, 2, 0, 1].map(Some));
+    assert_eq!(destination_hash(300)[255], Some(255));
 }
 
 #[test]

@@ -76,15 +76,11 @@ impl Scheduler {
 
     /// True for those that the data plane knows. A service with another one schedules nothing.
     pub const fn acts(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Self::RoundRobin
-                | Self::WeightedRoundRobin
-                | Self::LeastConnection
-                | Self::WeightedLeastConnection
-                | Self::SourceHash
-                | Self::Maglev
-                | Self::Nobody
+            Self::LocalityBasedLeastConnection
+                | Self::LocalityBasedLeastConnectionWithReplication
+                | Self::TwoRandomChoices
         )
     }
 
@@ -144,7 +140,7 @@ impl SchedulerFlags {
     #[must_use]
     pub const fn acting(self, scheduler: Scheduler) -> Self {
         let hashes = matches!(scheduler, Scheduler::SourceHash | Scheduler::Maglev);
-        Self { port: self.port && hashes, ..Self::NONE }
+        Self { fallback: self.fallback && hashes, port: self.port && hashes, third: false }
     }
 }
 

@@ -34,12 +34,9 @@ impl Recording {
 
 impl Options {
     pub(crate) fn to_model(&self) -> ServiceOptions {
-        let port = self.flags.iter().any(|flag| flag.ends_with("-port"));
-        ServiceOptions {
-            scheduler: self.scheduler,
-            scheduler_flags: SchedulerFlags { port, ..SchedulerFlags::NONE },
-            ..ServiceOptions::default()
-        }
+        let has = |end: &str| self.flags.iter().any(|flag| flag.ends_with(end));
+        let scheduler_flags = SchedulerFlags { port: has("-port"), fallback: has("-fallback"), ..SchedulerFlags::NONE };
+        ServiceOptions { scheduler: self.scheduler, scheduler_flags, ..ServiceOptions::default() }
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Service {
     pub list_start: u32,
     /// Servers in the list.
     pub list_count: u32,
-    /// First slot of the hash table (sh, mh).
+    /// First slot of the hash table (sh, mh, dh).
     pub table_start: u32,
     /// Slots of the hash table; 0 for schedulers without one.
     pub table_size: u32,
@@ -34,6 +34,8 @@ impl Service {
     pub const OWNED: u8 = 1;
     /// sh-port / mh-port: the client's port takes part in the hash.
     pub const HASH_PORT: u8 = 2;
+    /// sh-fallback / mh-fallback: a client whose slot has no server is served from another.
+    pub const HASH_FALLBACK: u8 = 4;
 }
 
 /// Schedulers as numbers in [`Service::scheduler`].
@@ -52,6 +54,16 @@ pub enum SchedulerKind {
     SourceHash = 5,
     /// mh
     Maglev = 6,
+    /// sed
+    ShortestExpectedDelay = 7,
+    /// nq
+    NeverQueue = 8,
+    /// dh
+    DestinationHash = 9,
+    /// fo
+    Failover = 10,
+    /// ovf
+    Overflow = 11,
 }
 
 /// A real server of one service. 64 bytes: one cache line.

@@ -220,6 +220,10 @@ impl Shared for HashTables {
         schedule::least_connection(self, service)
     }
 
+    fn fall_back(&self, service: &Service, client: u32) -> u32 {
+        schedule::fall_back(self, service, client)
+    }
+
     fn exchange(&self, cell: &Cell64, expected: u64, new: u64) -> bool {
         // SAFETY: the cell is live and aligned; all other accesses to it are single words.
         let atomic = unsafe { AtomicU64::from_ptr(cell.pointer()) };

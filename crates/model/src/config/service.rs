@@ -112,19 +112,16 @@ fn read_flags(table: &Table<'_>, scheduler: Scheduler) -> Result<SchedulerFlags,
         let flag = value.string("sched_flags = [\"sh-port\"]")?;
         match (flag, scheduler) {
             ("sh-port", Scheduler::SourceHash) | ("mh-port", Scheduler::Maglev) => flags.port = true,
-            ("sh-port" | "mh-port", _) => {
+            ("sh-fallback", Scheduler::SourceHash) | ("mh-fallback", Scheduler::Maglev) => flags.fallback = true,
+            ("sh-port" | "mh-port" | "sh-fallback" | "mh-fallback", _) => {
                 let owner = flag.split('-').next().unwrap_or_default();
                 let message = format!("`{flag}` is a flag of {owner}, but the scheduler is {scheduler}");
                 return Err(value.fault(format!("{message}; write scheduler = \"{owner}\" or remove the flag")));
             }
-            ("sh-fallback" | "mh-fallback", _) => {
-                return Err(value.fault(format!("flag `{flag}` is not supported yet; remove it")));
-            }
             _ => {
                 let shown = flag.escape_debug();
-                return Err(
-                    value.fault(format!("unknown flag `{shown}`; write sh-port (with sh) or mh-port (with mh)"))
-                );
+                let message = "write sh-port or sh-fallback (with sh), mh-port or mh-fallback (with mh)";
+                return Err(value.fault(format!("unknown flag `{shown}`; {message}")));
             }
         }
     }

@@ -27,7 +27,7 @@ servers = [
 [[service]]
 listen = "udp [2001:db8::10]:53"
 scheduler = "mh"
-sched_flags = ["mh-port"]
+sched_flags = ["mh-port", "mh-fallback"]
 any = true
 servers = ["[2001:db8:1::53]:53"]
 
@@ -156,18 +156,30 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
         r#"servers = [{ address = "10.0.0.11:80", upper_threshold = 3 }]"#,
         "3:40: `upper_threshold` in a server is not supported yet; remove it (supported: address, weight, method)",
     ),
-    (r#"scheduler = "fastest""#, "3:13: unknown scheduler `fastest`; write one of rr, wrr, lc, wlc, sh, mh"),
-    (r#"scheduler = "wll""#, "3:13: unknown scheduler `wll`; write one of rr, wrr, lc, wlc, sh, mh (`wlc`?)"),
-    (r#"scheduler = "sed""#, "3:13: scheduler `sed` is not supported yet; write one of rr, wrr, lc, wlc, sh, mh"),
+    (
+        r#"scheduler = "fastest""#,
+        "3:13: unknown scheduler `fastest`; write one of rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf, mh",
+    ),
+    (
+        r#"scheduler = "wll""#,
+        "3:13: unknown scheduler `wll`; write one of rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf, mh (`wlc`?)",
+    ),
+    (
+        r#"scheduler = "twos""#,
+        "3:13: scheduler `twos` is not supported yet; write one of rr, wrr, lc, wlc, dh, sh, sed, nq, fo, ovf, mh",
+    ),
     (r#"scheduler = true"#, "3:13: `scheduler` takes a string, not true or false; write scheduler = \"wlc\""),
     (
         r#"sched_flags = ["sh-port"]"#,
         "3:16: `sh-port` is a flag of sh, but the scheduler is wlc; write scheduler = \"sh\" or remove the flag",
     ),
-    ("scheduler = \"mh\"\nsched_flags = [\"mh-fallback\"]", "4:16: flag `mh-fallback` is not supported yet; remove it"),
+    (
+        "scheduler = \"mh\"\nsched_flags = [\"sh-fallback\"]",
+        "4:16: `sh-fallback` is a flag of sh, but the scheduler is mh; write scheduler = \"sh\" or remove the flag",
+    ),
     (
         "scheduler = \"mh\"\nsched_flags = [\"port\"]",
-        "4:16: unknown flag `port`; write sh-port (with sh) or mh-port (with mh)",
+        "4:16: unknown flag `port`; write sh-port or sh-fallback (with sh), mh-port or mh-fallback (with mh)",
     ),
     (r#"method = "masq""#, "3:10: unknown method `masq`; write \"nat\" or \"dr\""),
     (r#"method = "tun""#, "3:10: method `tun` is not supported yet; write \"nat\" or \"dr\""),
