@@ -65,7 +65,9 @@ fn happen(kernel: &mut Kernel, lane: Lane, world: &mut World, step: &Step) -> Op
             kernel.configure_servers(&world.tables);
         }
         _ => {
-            let frame = step.frame().filter(|frame| (shortest(lane)..LONGEST).contains(&frame.bytes.len()));
+            let frame = step
+                .frame()
+                .filter(|frame| (shortest(lane)..LONGEST.min(lane.largest_frame())).contains(&frame.bytes.len()));
             return frame.map_or(Some(()), |frame| send(kernel, lane, world, frame));
         }
     }

@@ -88,7 +88,7 @@ impl Attacher<'_> {
         if found.index != link.index {
             self.maps.interface_counters.clear(slot).doing(doing)?;
         }
-        let entry = Interface { index: link.index, address: link.address, ..Interface::default() };
+        let entry = Interface { index: link.index, address: link.address, mtu: link.mtu, ..Interface::default() };
         if entry == found { Ok(()) } else { self.maps.interfaces.set(&slot, &entry).doing(doing) }
     }
 

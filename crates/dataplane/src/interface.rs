@@ -17,6 +17,7 @@ pub(crate) struct Link {
     pub(crate) name: String,
     pub(crate) index: u32,
     pub(crate) address: MacAddress,
+    pub(crate) mtu: u32,
 }
 
 impl Link {
@@ -25,7 +26,8 @@ impl Link {
         let missing = || Error::NoInterface(name.to_owned());
         let index = index_of(name).ok_or_else(missing)?;
         let address = hardware_address(name).map_err(|_| missing())?;
-        Ok(Self { name: name.to_owned(), index, address })
+        let mtu = mtu(name).and_then(|mtu| u32::try_from(mtu).ok()).ok_or_else(missing)?;
+        Ok(Self { name: name.to_owned(), index, address, mtu })
     }
 }
 

@@ -54,7 +54,12 @@ fn add_service(key: ServiceKey, scheduler: Scheduler) -> Change {
 }
 
 fn server(endpoint: &str, weight: u32) -> ServerState {
-    let hop = Hop { interface: 2, destination: MacAddress([2, 0, 0, 0, 0, 9]), source: MacAddress([2, 0, 0, 0, 0, 1]) };
+    let hop = Hop {
+        interface: 2,
+        destination: MacAddress([2, 0, 0, 0, 0, 9]),
+        source: MacAddress([2, 0, 0, 0, 0, 1]),
+        mtu: 1500,
+    };
     let (endpoint, weight) = (endpoint.parse().unwrap(), Weight::new(weight).unwrap());
     ServerState { server: RealServer::new(endpoint, ForwardingMethod::Nat, weight), reach: Reach::Via(hop) }
 }

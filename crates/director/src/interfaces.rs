@@ -8,12 +8,15 @@ use dataplane::Error;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::MacAddress;
 
+/// What the programs were told about an interface: index, address, MTU.
+type Known = (u32, Option<MacAddress>, u32);
+
 /// Interfaces by name.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
     wanted: BTreeSet<String>,
-    /// Index and address each was attached with.
-    attached: BTreeMap<String, (u32, Option<MacAddress>)>,
+    /// What each was attached with.
+    attached: BTreeMap<String, Known>,
     /// Failures that were already reported.
     failing: BTreeMap<String, String>,
     events: Events,
@@ -40,11 +43,12 @@ impl Interfaces {
         force: bool,
     ) -> Result<(), Error> {
         let attachment = plane.attach(name, force)?;
-        let mac = links.get(&attachment.index).and_then(|link| link.mac);
+        let link = links.get(&attachment.index);
+        let (mac, mtu) = (link.and_then(|link| link.mac), link.map_or(0, |link| link.mtu));
         let kind = EventKind::InterfaceAttached { interface: name.to_owned(), lane: attachment.lane.to_string() };
         self.events.tell(Level::Info, kind, format!("interface {name}: attached ({})", attachment.lane));
         self.wanted.insert(name.to_owned());
-        self.attached.insert(name.to_owned(), (attachment.index, mac));
+        self.attached.insert(name.to_owned(), (attachment.index, mac, mtu));
         self.failing.remove(name);
         Ok(())
     }
@@ -86,11 +90,11 @@ impl Interfaces {
         results.into_iter().collect()
     }
 
-    /// Attaches again where a link was created anew or has another address.
+    /// Attaches again where a link was created anew or has another address or MTU.
     pub(crate) fn heal<P: Plane>(&mut self, plane: &mut P, links: &Links) {
         for name in self.wanted.clone() {
             let Some((index, link)) = links.iter().find(|(_, link)| link.name == name) else { continue };
-            if self.attached.get(&name) == Some(&(*index, link.mac)) {
+            if self.attached.get(&name) == Some(&(*index, link.mac, link.mtu)) {
                 continue;
             }
             if let Err(error) = self.attach(plane, links, &name, false) {

@@ -5,7 +5,7 @@ use crate::tables::{LIVE, REHEARSAL};
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use forward::classify::{self, NETWORK};
 use forward::parse::Parse;
-use forward::{Counter, Family, Frame, Next, Tables, Time, Verdict, decide, establish, relate, steer};
+use forward::{Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, relate, steer};
 
 /// A kind of program that frames come to.
 pub(crate) trait Lane: Frame + Sized {
@@ -28,7 +28,7 @@ pub(crate) fn entry<L: Lane>(mut frame: L) -> L::Action {
     frame.prepare();
     match classify::classify(&frame, &LIVE) {
         Ok((family, next)) => jump(&frame, family, next),
-        Err(counter) => frame.action(decide::conclude(Verdict::because(counter), &LIVE)),
+        Err(counter) => refuse(&frame, counter),
     }
 }
 
@@ -39,7 +39,7 @@ where
     crate::tables::Live: Tables<A>,
 {
     match steer::steer::<A, _, _>(&mut frame, NETWORK, &LIVE, now()) {
-        Ok(verdict) => frame.action(decide::conclude(verdict, &LIVE)),
+        Ok(verdict) => conclude(frame, verdict),
         Err(next) => jump(&frame, A::FAMILY, next),
     }
 }
@@ -51,7 +51,7 @@ where
     crate::tables::Live: Tables<A>,
 {
     let verdict = establish::establish::<A, _, _>(&mut frame, NETWORK, &LIVE, now());
-    frame.action(decide::conclude(verdict, &LIVE))
+    conclude(frame, verdict)
 }
 
 /// Errors about packets of one family.
@@ -61,14 +61,14 @@ where
     crate::tables::Live: Tables<A>,
 {
     let verdict = relate::relate::<A, _, _>(&mut frame, NETWORK, &LIVE, now());
-    frame.action(decide::conclude(verdict, &LIVE))
+    conclude(frame, verdict)
 }
 
 /// What would become of a frame: the same steps over tables that remember nothing. The reason goes to `EXPLANATION`.
 #[inline(always)]
 pub(crate) fn explain<L: Lane>(mut frame: L) -> L::Action {
     frame.prepare();
-    let verdict = decide::process(&mut frame, &REHEARSAL, now());
+    let verdict = decide::consider(&mut frame, &REHEARSAL, now());
     maps::explain(verdict.counter);
     frame.action(verdict)
 }
@@ -77,7 +77,21 @@ pub(crate) fn explain<L: Lane>(mut frame: L) -> L::Action {
 #[inline(always)]
 fn jump<L: Lane>(frame: &L, family: Family, next: Next) -> L::Action {
     frame.jump(maps::place(family, next));
-    frame.action(decide::conclude(Verdict::because(Counter::DropInconsistent), &LIVE))
+    refuse(frame, Counter::DropInconsistent)
+}
+
+/// The end of a packet's way through the programs.
+#[inline(always)]
+fn conclude<L: Lane>(mut frame: L, verdict: Verdict) -> L::Action {
+    let verdict = decide::conclude(&mut frame, NETWORK, verdict, &LIVE, now());
+    frame.action(verdict)
+}
+
+/// The same for one that is passed or dropped without a word.
+#[inline(always)]
+fn refuse<L: Lane>(frame: &L, counter: Counter) -> L::Action {
+    LIVE.count(counter);
+    frame.action(Verdict::because(counter))
 }
 
 /// The coarse clock.

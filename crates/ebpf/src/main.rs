@@ -24,9 +24,10 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use forward::abi::{Address4, Address6, FlowKey, Service};
 use forward::classify::NETWORK;
 use forward::parse::{self, Walk};
-use forward::{expire, schedule};
+use forward::{Answer, answer, expire, schedule};
 use skb::SkbFrame;
 use tables::LIVE;
+use wire::Checksum;
 use xdp::XdpFrame;
 
 /// The programs of one lane, each one line: what they do stands in [`lane`].
@@ -157,6 +158,48 @@ pub unsafe extern "C" fn walk_extensions(context: *mut xdp_md, network: u32) -> 
 #[inline(never)]
 pub unsafe extern "C" fn tc_walk_extensions(context: *mut __sk_buff, network: u32) -> u32 {
     parse::walk_extensions(&SkbFrame(TcContext::new(context)), Walk::offset(network)).word()
+}
+
+/// The sum over a part of a frame: the fourth loop.
+///
+/// # Safety
+/// `context` is a valid XDP context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn sum(context: *mut xdp_md, from: u32, bytes: u32) -> u32 {
+    Checksum::word_of(answer::sum(&XdpFrame(XdpContext::new(context)), from as usize, bytes as usize))
+}
+
+/// The same for the other lane.
+///
+/// # Safety
+/// `context` is a valid tc context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn tc_sum(context: *mut __sk_buff, from: u32, bytes: u32) -> u32 {
+    Checksum::word_of(answer::sum(&SkbFrame(TcContext::new(context)), from as usize, bytes as usize))
+}
+
+/// A message about a dropped packet. Not 0 when the frame has become it.
+///
+/// # Safety
+/// `context` is a valid XDP context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn answer(context: *mut xdp_md, network: u32, word: u32) -> u32 {
+    let (mut frame, answer) = (XdpFrame(XdpContext::new(context)), Answer::from_word(word));
+    answer::answer(&mut frame, Walk::offset(network), answer, &LIVE, lane::now()) as u32
+}
+
+/// The same for the other lane.
+///
+/// # Safety
+/// `context` is a valid tc context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn tc_answer(context: *mut __sk_buff, network: u32, word: u32) -> u32 {
+    let (mut frame, answer) = (SkbFrame(TcContext::new(context)), Answer::from_word(word));
+    answer::answer(&mut frame, Walk::offset(network), answer, &LIVE, lane::now()) as u32
 }
 
 #[cfg(target_arch = "bpf")]

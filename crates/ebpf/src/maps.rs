@@ -7,7 +7,7 @@ use forward::abi::{
     MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
 };
 use forward::filter::Filter;
-use forward::{Cell64, Counter, Family, Next};
+use forward::{Cell64, Counter, Family, Next, pace};
 
 /// BPF_F_MMAPABLE (linux/bpf.h): the daemon reads and writes these through its own memory.
 const MAPPED: u32 = 1 << 10;
@@ -28,6 +28,8 @@ pub(crate) static SERVERS: Array<RealServer> = Array::with_max_entries(MAX_SERVE
 pub(crate) static LOADS: Array<Load> = Array::with_max_entries(MAX_SERVERS, MAPPED);
 #[map]
 pub(crate) static CURSORS: Array<Cell64> = Array::with_max_entries(MAX_SERVICES, MAPPED);
+#[map]
+pub(crate) static BUCKETS: Array<Cell64> = Array::with_max_entries(pace::BUCKETS, 0);
 #[map]
 pub(crate) static SCHEDULE: Array<u32> = Array::with_max_entries(MAX_SCHEDULE_SLOTS, MAPPED);
 #[map]

@@ -6,12 +6,16 @@
 use crate::bytes::Bytes;
 use crate::lane::Lane;
 use crate::maps;
+use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
-use aya_ebpf::helpers::generated::{bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_pull_data};
+use aya_ebpf::helpers::generated::{
+    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
+    bpf_skb_pull_data,
+};
 use aya_ebpf::programs::TcContext;
 use forward::classify::NETWORK;
 use forward::parse::Walk;
-use forward::{Action, Frame, Verdict, linear};
+use forward::{Action, Answer, Frame, Shared, Time, Verdict, linear};
 use wire::{Checksum, Header};
 
 /// BPF_F_PSEUDO_HDR (linux/bpf.h)
@@ -48,6 +52,16 @@ impl Frame for SkbFrame {
     }
 
     #[inline(always)]
+    fn copy<H: Header>(&self, offset: usize) -> Option<H> {
+        let mut header = core::mem::MaybeUninit::<H>::uninit();
+        let (room, size) = (header.as_mut_ptr().cast(), size_of::<H>() as u32);
+        // SAFETY: the helper checks the place and fills in all of the header, or refuses.
+        unsafe {
+            (bpf_skb_load_bytes(self.0.skb.skb.cast(), offset as u32, room, size) == 0).then(|| header.assume_init())
+        }
+    }
+
+    #[inline(always)]
     fn write<H: Header>(&mut self, offset: usize, header: H) -> Option<()> {
         self.bytes().write(offset, header)
     }
@@ -67,6 +81,38 @@ impl Frame for SkbFrame {
     fn ingress(&self) -> u32 {
         // SAFETY: the context is valid for the whole program.
         unsafe { (*self.0.skb.skb).ifindex }
+    }
+
+    #[inline(always)]
+    fn exceeds(&self, bytes: u32, mtu: u32) -> bool {
+        // SAFETY: the context is valid for the whole program.
+        bytes > mtu && unsafe { (*self.0.skb.skb).gso_size } == 0
+    }
+
+    #[inline(always)]
+    fn shorten(&mut self, bytes: usize) -> Option<()> {
+        // The helper brings everything into the linear part, even where nothing is cut off.
+        let bytes = (bytes as u32).min(self.0.len());
+        // SAFETY: the context is valid; the helper refuses what cannot be.
+        (unsafe { bpf_skb_change_tail(self.0.skb.skb, bytes, 0) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, bytes: usize) -> Option<()> {
+        // SAFETY: as above.
+        (unsafe { bpf_skb_adjust_room(self.0.skb.skb, bytes as i32, BPF_ADJ_ROOM_MAC, 0) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
+        // SAFETY: the context is valid for the whole program.
+        Checksum::from_word(unsafe { crate::tc_sum(self.0.skb.skb, from as u32, bytes as u32) })
+    }
+
+    #[inline(always)]
+    fn answer<T: Shared>(&mut self, network: usize, answer: Answer, _tables: &T, _now: Time) -> bool {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { crate::tc_answer(self.0.skb.skb, network as u32, answer.word()) != 0 }
     }
 
     /// A sum that was only begun holds nothing but the pseudo-header: the helper leaves out what is not of it.

@@ -96,6 +96,11 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     }
 
     #[inline(always)]
+    fn bucket(&self, bucket: u32) -> Option<&Cell64> {
+        element(&maps::BUCKETS, bucket)
+    }
+
+    #[inline(always)]
     fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan {
         // SAFETY: a reference points to a whole service.
         Scan::from_word(unsafe { crate::scan_servers(service, from, minimum) })

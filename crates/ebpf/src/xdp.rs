@@ -4,10 +4,12 @@ use crate::bytes::Bytes;
 use crate::lane::Lane;
 use crate::maps;
 use aya_ebpf::bindings::xdp_action;
-use aya_ebpf::helpers::generated::{bpf_redirect, bpf_xdp_get_buff_len};
+use aya_ebpf::helpers::generated::{
+    bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
+};
 use aya_ebpf::programs::XdpContext;
 use forward::parse::Walk;
-use forward::{Action, Frame, Verdict};
+use forward::{Action, Answer, Frame, Shared, Time, Verdict};
 use wire::{Be16, Checksum, Header};
 
 /// The frame of an XDP program.
@@ -24,6 +26,14 @@ impl Frame for XdpFrame {
     #[inline(always)]
     fn read<H: Header>(&self, offset: usize) -> Option<H> {
         self.bytes().read(offset)
+    }
+
+    #[inline(always)]
+    fn copy<H: Header>(&self, offset: usize) -> Option<H> {
+        let mut header = core::mem::MaybeUninit::<H>::uninit();
+        let (room, size) = (header.as_mut_ptr().cast(), size_of::<H>() as u32);
+        // SAFETY: the helper checks the place and fills in all of the header, or refuses.
+        unsafe { (bpf_xdp_load_bytes(self.0.ctx, offset as u32, room, size) == 0).then(|| header.assume_init()) }
     }
 
     #[inline(always)]
@@ -47,6 +57,33 @@ impl Frame for XdpFrame {
     fn ingress(&self) -> u32 {
         // SAFETY: the context is valid for the whole program.
         unsafe { (*self.0.ctx).ingress_ifindex }
+    }
+
+    #[inline(always)]
+    fn shorten(&mut self, bytes: usize) -> Option<()> {
+        // SAFETY: the context is valid; the helper refuses what cannot be.
+        unsafe {
+            let surplus = bpf_xdp_get_buff_len(self.0.ctx) as i64 - bytes as i64;
+            (surplus <= 0 || bpf_xdp_adjust_tail(self.0.ctx, -surplus as i32) == 0).then_some(())
+        }
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, bytes: usize) -> Option<()> {
+        // SAFETY: as above.
+        (unsafe { bpf_xdp_adjust_head(self.0.ctx, -(bytes as i32)) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
+        // SAFETY: the context is valid for the whole program.
+        Checksum::from_word(unsafe { crate::sum(self.0.ctx, from as u32, bytes as u32) })
+    }
+
+    #[inline(always)]
+    fn answer<T: Shared>(&mut self, network: usize, answer: Answer, _tables: &T, _now: Time) -> bool {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { crate::answer(self.0.ctx, network as u32, answer.word()) != 0 }
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Step, forward, refuse};
-use crate::Counter::{DropTimeToLive, ForwardIn, ForwardOut, PassNotSchedulable};
+use crate::Counter::{ForwardIn, ForwardOut, PassNotSchedulable};
 use crate::host::PacketBuilder;
 use std::boxed::Box;
 use std::vec::Vec;
@@ -13,7 +13,6 @@ pub(super) fn cases() -> Vec<Case> {
     for net in Net::all() {
         cases.push(conversation(net));
         cases.push(other_clients(net));
-        cases.push(last_hop(net));
         cases.push(sizes(net));
         if net.is_nat() {
             cases.push(way_back_is_learnt(net));
@@ -61,21 +60,6 @@ fn other_clients(net: Net) -> Case {
         })
         .collect();
     Case { name: format!("{} six clients", net.name()), world: Box::new(move || net.world(3)), steps }
-}
-
-/// One hop left: dropped, not sent on with zero.
-fn last_hop(net: Net) -> Case {
-    let steps = std::vec![
-        refuse(&first(net, net.request(4000)).hops(1), DropTimeToLive),
-        forward(
-            &first(net, net.request(4000)).hops(2),
-            ForwardIn,
-            SERVER_SIDE,
-            &first(net, net.at_server(3, 4000)).hops(1)
-        ),
-        refuse(&net.request(4000).hops(1), DropTimeToLive),
-    ];
-    Case { name: format!("{} last hop", net.name()), world: Box::new(move || net.world(3)), steps }
 }
 
 /// Payloads of odd and even length, empty and full-sized, with valid checksums out.

@@ -1,7 +1,8 @@
 //! States, time-outs, servers that come and go.
 
+use super::answers::port_unreachable;
 use super::net::{Net, SERVER_SIDE};
-use super::{Case, Step, forward, refuse};
+use super::{Case, Step, forward, refuse, tell};
 use crate::Counter::{
     DropNoServer, DropServerRemoved, DropServerUnresolved, ForwardIn, ForwardOut, PassNoService, PassNotOwned,
     PassNotSchedulable,
@@ -68,9 +69,9 @@ fn quiesce(net: Net) -> Case {
         open(net, 1, 4002),
         Step::Change(|world| world.tables.loads[1].weight.set(0)),
         if net.is_tcp() {
-            refuse(&net.request(4003).syn(), DropNoServer)
+            tell(&net.request(4003).syn(), DropNoServer, port_unreachable(net))
         } else {
-            refuse(&net.request(4003), DropNoServer)
+            tell(&net.request(4003), DropNoServer, port_unreachable(net))
         },
         more(net, 2, 4000),
     ];
@@ -199,9 +200,9 @@ fn unresolved(net: Net) -> Case {
         }),
         refuse(&net.request(4000), DropServerUnresolved),
         if net.is_tcp() {
-            refuse(&net.request(4001).syn(), DropNoServer)
+            tell(&net.request(4001).syn(), DropNoServer, port_unreachable(net))
         } else {
-            refuse(&net.request(4001), DropNoServer)
+            tell(&net.request(4001), DropNoServer, port_unreachable(net))
         },
     ];
     case(net, "unresolved", 1, steps)

@@ -1,6 +1,7 @@
 //! Packet cases: what goes in, what must come out. One list, run on the host (below) and through the loaded BPF
 //! programs (`dataplane/tests/parity.rs`), where verdict, bytes, counters and loads must be the same.
 
+mod answers;
 mod edges;
 mod errors;
 mod flows;
@@ -68,6 +69,13 @@ pub fn refuse(packet: &PacketBuilder, counter: Counter) -> Step {
     Step::Send(frame, expect)
 }
 
+/// A packet that is dropped for this reason, and its sender is told: an error from the packet's own receiver, back by
+/// the interface and the router it came by.
+pub fn tell(packet: &PacketBuilder, counter: Counter, (kind, code, rest): (u8, u8, u32)) -> Step {
+    let message = packet.to_sender().icmp(kind, code, rest).quote(packet, packet.most_quoted());
+    Step::Send(packet.build(), Expect { action: Action::Forward, counter, interface: 1, bytes: message.build().bytes })
+}
+
 /// A frame that leaves by an interface as another one.
 pub fn forward(packet: &PacketBuilder, counter: Counter, interface: u32, leaves: &PacketBuilder) -> Step {
     Step::Send(packet.build(), Expect { action: Action::Forward, counter, interface, bytes: leaves.build().bytes })
@@ -81,6 +89,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(scheduling::cases());
     cases.extend(edges::cases());
     cases.extend(errors::cases());
+    cases.extend(answers::cases());
     cases
 }
 

@@ -1,7 +1,8 @@
 //! Which server a new flow gets. The kernel's own choices are replayed from recordings elsewhere; here are the corners.
 
+use super::answers::port_unreachable;
 use super::net::{Net, SERVER_SIDE};
-use super::{Case, Step, forward, refuse};
+use super::{Case, Step, forward, tell};
 use crate::Counter::{DropNoServer, ForwardIn};
 use crate::abi::{Method, SchedulerKind, Service};
 use crate::host::World;
@@ -62,7 +63,7 @@ fn active(name: &str, scheduler: SchedulerKind, weights: &'static [u32], served:
         .map(|(id, port)| forward(&TCP.request(port).syn(), ForwardIn, SERVER_SIDE, &TCP.at_server(*id, port).syn()))
         .collect();
     if scheduler == SchedulerKind::Overflow {
-        steps.push(refuse(&TCP.request(7100).syn(), DropNoServer));
+        steps.push(tell(&TCP.request(7100).syn(), DropNoServer, port_unreachable(TCP)));
     }
     let world = Box::new(move || TCP.world_with(scheduler, weights, &[]));
     Case { name: name.to_string() + " with active connections", world, steps }
@@ -94,7 +95,7 @@ fn fallback(name: &str, scheduler: SchedulerKind, slots: usize) -> Case {
         Step::Change(quiesce_first_served),
         served(next, 7002),
         Step::Change(|world| world.tables.loads.iter().for_each(|load| load.weight.set(0))),
-        refuse(&NET.request(7003), DropNoServer),
+        tell(&NET.request(7003), DropNoServer, port_unreachable(NET)),
     ];
     Case { name: name.to_string(), world: Box::new(move || NET.world_with(scheduler, &[1, 1, 1], &table)), steps }
 }
@@ -121,7 +122,7 @@ fn destination_hash() -> Case {
 
 /// All weights 0: dropped, nothing remembered.
 fn nobody(name: &str, scheduler: SchedulerKind) -> Case {
-    let steps = std::vec![refuse(&NET.request(7000), DropNoServer), Step::Entries(0)];
+    let steps = std::vec![tell(&NET.request(7000), DropNoServer, port_unreachable(NET)), Step::Entries(0)];
     Case {
         name: format!("{name} with nobody"),
         world: Box::new(move || NET.world_with(scheduler, &[0, 0], &[])),
@@ -142,6 +143,6 @@ fn hashed(name: &str, scheduler: SchedulerKind, slots: usize) -> Case {
         .map(|port| forward(&NET.request(port), ForwardIn, SERVER_SIDE, &NET.at_server(id, port)))
         .collect();
     steps.push(Step::Change(|world| world.tables.loads.iter().for_each(|load| load.weight.set(0))));
-    steps.push(refuse(&NET.request(7010), DropNoServer));
+    steps.push(tell(&NET.request(7010), DropNoServer, port_unreachable(NET)));
     Case { name: name.to_string(), world: Box::new(move || NET.world_with(scheduler, &[1, 1, 1], &table)), steps }
 }

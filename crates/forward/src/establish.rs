@@ -6,7 +6,8 @@ use crate::parse::{self, Parse};
 use crate::rewrite;
 use crate::tcp_state::{self, Direction};
 use crate::{
-    Cell32, Cell64, Counter, Forward, Frame, InsertError, Packet, Tables, Time, Verdict, address, schedule, steer,
+    Answer, Cell32, Cell64, Counter, Forward, Frame, InsertError, Packet, Tables, Time, Verdict, address, schedule,
+    steer,
 };
 use wire::{TcpFlags, protocol};
 
@@ -20,6 +21,7 @@ pub fn establish<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, network: usize
     let mut forward = Forward::undecided();
     match begin(&packet, frame, tables, now, &mut forward) {
         Ok(()) => rewrite::depart(frame, &packet, &forward),
+        Err(Counter::DropNoServer) => Verdict::telling(Counter::DropNoServer, Answer::PORT_UNREACHABLE),
         Err(counter) => Verdict::because(counter),
     }
 }

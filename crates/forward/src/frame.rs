@@ -1,6 +1,7 @@
 //! Access to the bytes of a frame: the one thing that differs between lanes and the host.
 
 use crate::parse::Walk;
+use crate::{Answer, Shared, Time};
 use wire::{Be16, Checksum, Header};
 
 /// A frame whose headers can be read and written. Implementations check every access against the end of the frame.
@@ -10,6 +11,9 @@ use wire::{Be16, Checksum, Header};
 pub trait Frame {
     /// The header of type `H` at `offset`, if it lies inside the frame's linear part.
     fn read<H: Header>(&self, offset: usize) -> Option<H>;
+
+    /// The same wherever in the frame it lies, at the price of a call.
+    fn copy<H: Header>(&self, offset: usize) -> Option<H>;
 
     /// Puts a header at `offset`.
     fn write<H: Header>(&mut self, offset: usize, header: H) -> Option<()>;
@@ -23,6 +27,26 @@ pub trait Frame {
 
     /// Index of the interface it came in by.
     fn ingress(&self) -> u32;
+
+    /// True when a packet of this frame is larger than `mtu`; `bytes` is its length as its header tells it. Not the
+    /// sum of packets that a lane has joined and will part again.
+    fn exceeds(&self, bytes: u32, mtu: u32) -> bool {
+        bytes > mtu
+    }
+
+    /// Cuts off whatever is beyond so many bytes; what is left can be read.
+    fn shorten(&mut self, bytes: usize) -> Option<()>;
+
+    /// Makes room for so many bytes before the network header. Everything before what the network header was is the
+    /// caller's to write anew.
+    fn make_room(&mut self, bytes: usize) -> Option<()>;
+
+    /// [`crate::answer::sum`]. A method, because its loop is verified once, in a BPF function of its own.
+    fn sum(&self, from: usize, bytes: usize) -> Option<Checksum>;
+
+    /// [`crate::answer::answer`]. A method, because it is a BPF function of its own, over the tables that packets
+    /// meet.
+    fn answer<T: Shared>(&mut self, network: usize, answer: Answer, tables: &T, now: Time) -> bool;
 
     /// Makes good the transport checksum at `offset` after the change recorded in `delta` (`pseudo` tells the part of
     /// it that belongs to the pseudo-header, which a lane with partial checksums must treat apart). `udp`: zero means

@@ -11,6 +11,7 @@
 
 pub mod abi;
 pub mod address;
+pub mod answer;
 #[cfg(any(test, feature = "host"))]
 #[path = "../cases/mod.rs"]
 #[expect(clippy::indexing_slicing, reason = "cases are data with known lengths")]
@@ -26,6 +27,7 @@ pub mod frame;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 pub mod linear;
+pub mod pace;
 pub mod parse;
 pub mod relate;
 pub mod rewrite;
@@ -37,6 +39,7 @@ pub mod time;
 pub mod verdict;
 
 pub use address::Address;
+pub use answer::Answer;
 pub use cell::{Cell32, Cell64};
 pub use frame::Frame;
 pub use parse::Packet;

@@ -65,6 +65,9 @@ pub trait Parse: Address {
     /// The same of a header that an error quotes: nobody vouches for its checksum, and its payload is cut off.
     fn quoted<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter>;
 
+    /// True when routers on the way may fragment the packet.
+    fn may_be_fragmented<F: Frame>(frame: &F, network: usize) -> bool;
+
     /// True for the kind of a message about a packet that failed, as IPVS takes them (ip_vs_core.c).
     fn is_error(kind: u8) -> bool;
 }
@@ -107,6 +110,11 @@ impl Parse for Address4 {
             return Err(MALFORMED);
         }
         take4(&ip, offset, packet)
+    }
+
+    #[inline(always)]
+    fn may_be_fragmented<F: Frame>(frame: &F, network: usize) -> bool {
+        frame.read::<Ipv4>(network).is_some_and(|ip| ip.may_be_fragmented())
     }
 
     #[inline(always)]
@@ -157,6 +165,11 @@ impl Parse for Address6 {
     #[inline(always)]
     fn quoted<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
         Self::network(frame, offset, packet)
+    }
+
+    #[inline(always)]
+    fn may_be_fragmented<F: Frame>(_frame: &F, _network: usize) -> bool {
+        false
     }
 
     #[inline(always)]

@@ -1,19 +1,37 @@
 //! Writing what was decided into the frame.
 
 use crate::abi::{NextHop, Port};
-use crate::{Address, Counter, Forward, Frame, Packet, Translation, Verdict, address};
+use crate::parse::Parse;
+use crate::{Address, Answer, Counter, Forward, Frame, Packet, Translation, Verdict, address};
 use wire::{Be16, Ethernet, Tcp, Udp, protocol};
 
-/// Rewrites the frame as decided. A packet whose last hop this was is dropped instead, unchanged.
+/// Rewrites the frame as decided; one that cannot go on is dropped, or passed if the stack shall tell a server.
 #[inline(always)]
-pub fn depart<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>) -> Verdict {
+pub fn depart<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>) -> Verdict {
     if packet.hops <= 1 {
-        return Verdict::because(Counter::DropTimeToLive);
+        return match forward.translation {
+            Translation::Source => Verdict::because(Counter::PassUnforwardable),
+            _ => Verdict::telling(Counter::DropTimeToLive, Answer::TIME_EXCEEDED),
+        };
+    }
+    if forward.mtu != 0 && packet.bytes > forward.mtu && frame.exceeds(packet.bytes, forward.mtu) {
+        return too_big(frame, packet, forward);
     }
     match rewrite(frame, packet, forward) {
         Some(()) => Verdict::forward(forward.counter, forward.hop.interface),
         None => Verdict::because(Counter::DropRewriteFailed),
     }
+}
+
+/// A packet that does not fit. The stack fragments what may be fragmented, and would send it untranslated: only what it
+/// must refuse may come to it.
+#[inline(always)]
+fn too_big<A: Parse, F: Frame>(frame: &F, packet: &Packet<A>, forward: &Forward<A>) -> Verdict {
+    if forward.translation == Translation::Source {
+        let dropped = A::may_be_fragmented(frame, packet.network);
+        return Verdict::because(if dropped { Counter::DropTooBig } else { Counter::PassUnforwardable });
+    }
+    Verdict::telling(Counter::DropTooBig, Answer::too_big(forward.mtu))
 }
 
 /// Addresses, ports, checksums, hop count and link-layer addresses.

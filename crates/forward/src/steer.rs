@@ -6,7 +6,7 @@ use crate::connection::{self, StateWord};
 use crate::parse::{self, Parse};
 use crate::rewrite;
 use crate::tcp_state::{self, Direction};
-use crate::{Counter, Forward, Frame, Next, Packet, Stop, Tables, Time, Translation, Verdict};
+use crate::{Counter, Forward, Frame, Next, Packet, Shared, Stop, Tables, Time, Translation, Verdict};
 use wire::{TcpFlags, protocol};
 
 /// Ticks between two looks at the reply entry from the client's side, a power of two.
@@ -126,6 +126,7 @@ pub fn towards_server<A: Parse>(server: &RealServer, flags: u32, forward: &mut F
         return Err(Counter::PassLocalServer);
     }
     forward.hop = server.hop.get();
+    forward.mtu = server.mtu.get();
     if is_nat(server) {
         forward.translation = Translation::Destination;
         (forward.address, forward.port) = nat_endpoint(server);
@@ -143,6 +144,7 @@ impl<A: Parse> Forward<A> {
             translation: Translation::Nothing,
             address: A::from_words([0, 0]),
             port: Port(0),
+            mtu: 0,
         }
     }
 }
@@ -228,7 +230,20 @@ fn from_server<A: Parse, T: Tables<A>>(
     forward.translation = Translation::Source;
     forward.address = address::load(&reply.address);
     forward.port = Port(reply.port.get() as u16);
+    forward.mtu = mtu_towards_client(packet.bytes, forward.hop.interface, tables);
     Ok(())
+}
+
+/// A packet that fits everywhere (RFC 8200 §5).
+const FITS_EVERYWHERE: u32 = 1280;
+
+/// MTU of the interface that the client's frames came in by; not looked up for packets that fit everywhere.
+#[inline(always)]
+fn mtu_towards_client<T: Shared>(bytes: u32, interface: u32, tables: &T) -> u32 {
+    if bytes <= FITS_EVERYWHERE {
+        return 0;
+    }
+    tables.interface(interface).filter(|found| found.index == interface).map_or(0, |found| found.mtu)
 }
 
 /// Steps and refreshes the primary that a reply belongs to; ends here when it is gone.

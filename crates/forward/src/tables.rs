@@ -22,6 +22,8 @@ pub trait Shared {
     fn slot(&self, slot: u32) -> Option<u32>;
     /// The cursor of a service.
     fn cursor(&self, service: u32) -> Option<&Cell64>;
+    /// The token bucket with this number ([`crate::pace`]).
+    fn bucket(&self, bucket: u32) -> Option<&Cell64>;
     /// [`crate::schedule::scan`]. A method, because its loop is verified once, in a BPF function of its own.
     fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan;
     /// [`crate::schedule::least_connection`], for the same reason.

@@ -1,5 +1,6 @@
 //! What becomes of a packet, and why: the words that programs, counters, logs and listings share.
 
+use crate::Answer;
 use crate::abi::{NextHop, Port};
 
 /// Address family of a packet.
@@ -32,6 +33,8 @@ pub struct Verdict {
     pub counter: Counter,
     /// Interface it leaves by; 0 unless it is forwarded.
     pub interface: u32,
+    /// What the sender of a dropped packet shall know.
+    pub answer: Answer,
 }
 
 /// Where a packet goes.
@@ -58,6 +61,8 @@ pub struct Forward<A> {
     pub address: A,
     /// Its new port.
     pub port: Port,
+    /// Largest packet that gets there; 0 when that is not known.
+    pub mtu: u32,
 }
 
 /// Which endpoint of a packet changes.
@@ -128,6 +133,9 @@ counters! {
     PassProtocol = "pass_protocol",
     /// A control message that is about no balanced flow, a ping for instance: passed.
     PassIcmp = "pass_icmp",
+    /// A server's packet with its last hop, or too big for the way to the client: passed, so that the stack tells the
+    /// server.
+    PassUnforwardable = "pass_unforwardable",
     /// Delivered to the local stack, which is the real server.
     PassLocalServer = "pass_local_server",
     /// Client to server.
@@ -138,12 +146,18 @@ counters! {
     ForwardIcmpIn = "forward_icmp_in",
     /// An error about a packet that a client sent, to that client.
     ForwardIcmpOut = "forward_icmp_out",
+    /// An error of our own, sent back about a packet that was dropped (and is counted by its reason, too).
+    AnswerSent = "answer_sent",
+    /// An error of our own that was not sent, because there were too many.
+    AnswerLimited = "answer_limited",
     /// Headers that contradict themselves or the frame.
     DropMalformed = "drop_malformed",
     /// A fragment of a balanced flow.
     DropFragment = "drop_fragment",
     /// Time to live used up.
     DropTimeToLive = "drop_time_to_live",
+    /// Larger than the MTU of the way to its server, or of the way to the client where it may be fragmented.
+    DropTooBig = "drop_too_big",
     /// No real server is eligible.
     DropNoServer = "drop_no_server",
     /// The connection's server has been removed.
@@ -177,13 +191,19 @@ impl Verdict {
     #[inline(always)]
     pub const fn because(counter: Counter) -> Self {
         let action = if counter.is_drop() { Action::Drop } else { Action::Pass };
-        Self { action, counter, interface: 0 }
+        Self { action, counter, interface: 0, answer: Answer::NOTHING }
     }
 
     /// Sent out.
     #[inline(always)]
     pub const fn forward(counter: Counter, interface: u32) -> Self {
-        Self { action: Action::Forward, counter, interface }
+        Self { action: Action::Forward, counter, interface, answer: Answer::NOTHING }
+    }
+
+    /// Dropped, which its sender shall know.
+    #[inline(always)]
+    pub const fn telling(counter: Counter, answer: Answer) -> Self {
+        Self { action: Action::Drop, counter, interface: 0, answer }
     }
 }
 

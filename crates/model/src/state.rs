@@ -55,6 +55,8 @@ pub struct Hop {
     pub destination: wire::MacAddress,
     /// The interface's own address.
     pub source: wire::MacAddress,
+    /// Largest packet that the interface takes.
+    pub mtu: u32,
 }
 
 /// One step from an actual state towards a desired one. Each is idempotent and touches only what it names.

@@ -71,6 +71,21 @@ impl Checksum {
         sum as u16
     }
 
+    /// The sum folded, in a word that a BPF function returns; more than 16 bits for none.
+    #[inline(always)]
+    pub const fn word_of(sum: Option<Self>) -> u32 {
+        match sum {
+            Some(sum) => sum.fold() as u32,
+            None => u32::MAX,
+        }
+    }
+
+    /// The inverse of [`word_of`](Self::word_of).
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Option<Self> {
+        if word > u16::MAX as u32 { None } else { Some(Self(word as u64)) }
+    }
+
     /// `field` after the words in this sum changed as recorded with `remove` and `add` (RFC 1624, equation 3).
     #[inline(always)]
     pub const fn update(self, field: Be16) -> Be16 {

@@ -63,6 +63,12 @@ impl Ipv4 {
         self.fragment.bits() & Be16::new(0x3fff).bits() != 0
     }
 
+    /// True unless the sender said "don't fragment".
+    #[inline(always)]
+    pub const fn may_be_fragmented(&self) -> bool {
+        self.fragment.bits() & Be16::new(0x4000).bits() == 0
+    }
+
     /// True for a fragment other than the first: it carries no transport header.
     #[inline(always)]
     pub const fn is_later_fragment(&self) -> bool {

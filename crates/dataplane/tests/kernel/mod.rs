@@ -9,6 +9,7 @@ use dataplane::OBJECT;
 use forward::Counter;
 use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED};
 use forward::host::{HashTables, SliceFrame};
+use forward::pace::BUCKETS;
 
 /// Servers and services that the tests' maps have room for: as many as host tables.
 const SERVERS: u32 = 2048;
@@ -37,6 +38,14 @@ impl Lane {
         match self {
             Self::Xdp => step.to_owned(),
             Self::Tc => format!("tc_{step}"),
+        }
+    }
+
+    /// Longest frame that a test run takes: the kernel gives tc programs one page, with room before and behind.
+    pub(crate) fn largest_frame(self) -> usize {
+        match self {
+            Self::Xdp => usize::MAX,
+            Self::Tc => 3400,
         }
     }
 
@@ -118,6 +127,7 @@ impl Kernel {
             self.array::<8>("CURSORS").set(id, [0; 8], 0).unwrap();
             self.zero("STATISTICS", id, [0_u64; 5]);
         }
+        (0..BUCKETS).for_each(|bucket| self.array::<8>("BUCKETS").set(bucket, [0; 8], 0).unwrap());
         (0..Counter::COUNT).for_each(|index| self.zero("COUNTERS", index, 0_u64));
         self.zero("INTERFACE_COUNTERS", 1, 0_u64);
     }

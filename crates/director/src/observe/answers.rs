@@ -16,6 +16,7 @@ pub(super) fn read_link(message: LinkMessage) -> Link {
         mac: None,
         up: flags.contains(LinkFlags::Up),
         running: flags.contains(LinkFlags::Running),
+        mtu: 0,
         loopback: flags.contains(LinkFlags::Loopback),
         kind: Kind::Other,
         features: None,
@@ -23,6 +24,7 @@ pub(super) fn read_link(message: LinkMessage) -> Link {
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(bytes) => link.mac = mac(&bytes),
             LinkAttribute::LinkInfo(info) => link.kind = info.iter().find_map(read_kind).unwrap_or_default(),
             _ => {}

@@ -15,6 +15,8 @@ pub(crate) struct Link {
     pub(crate) up: bool,
     /// Has a carrier, too.
     pub(crate) running: bool,
+    /// Largest packet that it takes.
+    pub(crate) mtu: u32,
     pub(crate) loopback: bool,
     pub(crate) kind: Kind,
     /// What XDP can do there, where the kernel tells it.
@@ -60,7 +62,7 @@ mod tests {
 
     fn link(name: &str, up: bool) -> Link {
         let loopback = name == "lo";
-        Link { name: name.into(), mac: None, up, running: up, loopback, kind: Kind::Other, features: None }
+        Link { name: name.into(), mac: None, up, running: up, mtu: 1500, loopback, kind: Kind::Other, features: None }
     }
 
     #[test]

@@ -59,8 +59,16 @@ mod tests {
             (None, Kind::Veth, Outlet::Open),
             (None, Kind::Other, Outlet::Open),
         ] {
-            let link =
-                Link { name: "eth0".into(), mac: None, up: true, running: true, loopback: false, kind, features };
+            let link = Link {
+                name: "eth0".into(),
+                mac: None,
+                up: true,
+                running: true,
+                mtu: 1500,
+                loopback: false,
+                kind,
+                features,
+            };
             assert_eq!(Outlet::of(&link), expected, "{features:?} {kind:?}");
         }
         assert!(Outlet::Closed.note("br0", true).is_some_and(|note| note.contains("br0")));

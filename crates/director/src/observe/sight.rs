@@ -89,7 +89,7 @@ pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) 
     };
     match (neighbour.state, neighbour.mac) {
         (NeighbourState::Usable | NeighbourState::Fixed, Some(destination)) => {
-            Sight::Via(Hop { interface, destination, source })
+            Sight::Via(Hop { interface, destination, source, mtu: link.mtu })
         }
         (NeighbourState::Failed, _) => Sight::Lost(Why::NoAnswer),
         _ => Sight::Pending,
@@ -105,7 +105,16 @@ mod tests {
     const THEIRS: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
 
     fn links(up: bool, running: bool, mac: Option<MacAddress>) -> Links {
-        let link = Link { name: "eth0".into(), mac, up, running, loopback: false, kind: Kind::Other, features: None };
+        let link = Link {
+            name: "eth0".into(),
+            mac,
+            up,
+            running,
+            mtu: 1500,
+            loopback: false,
+            kind: Kind::Other,
+            features: None,
+        };
         Links::from([(7, link)])
     }
 
@@ -116,7 +125,7 @@ mod tests {
     #[test]
     fn every_state_of_the_neighbour() {
         let route = Route::Via { interface: 7, next_hop: "10.0.0.1".parse().unwrap() };
-        let via = Sight::Via(Hop { interface: 7, destination: THEIRS, source: OURS });
+        let via = Sight::Via(Hop { interface: 7, destination: THEIRS, source: OURS, mtu: 1500 });
         assert_eq!(see(route, NeighbourState::Usable, Some(THEIRS)), via);
         assert_eq!(see(route, NeighbourState::Fixed, Some(THEIRS)), via);
         assert_eq!(see(route, NeighbourState::Unknown, None), Sight::Pending);

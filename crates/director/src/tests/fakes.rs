@@ -182,6 +182,7 @@ impl Network for FakeNetwork {
             mac: Some(OURS),
             up,
             running: up,
+            mtu: 1500,
             loopback: false,
             kind: Kind::Veth,
             features: Some(features),

@@ -18,7 +18,7 @@ pub use node::{Interface, Settings, Statistics};
 pub use service::{Load, Method, RealServer, SchedulerKind, Service};
 
 /// Version of every layout in this file; the pin directory of the maps is `v<SCHEMA>`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps.
 pub const TAIL_CALLED: [&str; 6] = ["steer4", "steer6", "establish4", "establish6", "relate4", "relate6"];

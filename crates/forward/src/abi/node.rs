@@ -43,8 +43,8 @@ pub struct Interface {
     pub address: MacAddress,
     /// Zero.
     pub reserved: u16,
-    /// Zero.
-    pub reserved_tail: u32,
+    /// Its MTU; 0 when that is not known.
+    pub mtu: u32,
 }
 
 /// Settings of the forwarding path, replaced field by field. Time-outs are in ticks.

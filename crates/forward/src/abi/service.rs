@@ -84,8 +84,8 @@ pub struct RealServer {
     pub weight: Cell32,
     /// The last configured weight that was not 0: mh builds its table from it, so that quiescing moves no flow.
     pub last_weight: Cell32,
-    /// Zero.
-    pub reserved: Cell32,
+    /// MTU of the interface that it is reached by; 0 when that is not known.
+    pub mtu: Cell32,
 }
 
 impl RealServer {

@@ -1,8 +1,8 @@
 //! A frame in a vector of bytes.
 #![expect(unsafe_code, reason = "copies headers from and to bytes")]
 
-use crate::Frame;
 use crate::parse::{Walk, walk_extensions};
+use crate::{Answer, Frame, Shared, Time};
 use std::vec::Vec;
 use wire::{Be16, Checksum, Header};
 
@@ -29,6 +29,10 @@ impl Frame for SliceFrame {
         Some(unsafe { bytes.as_ptr().cast::<H>().read() })
     }
 
+    fn copy<H: Header>(&self, offset: usize) -> Option<H> {
+        self.read(offset)
+    }
+
     fn write<H: Header>(&mut self, offset: usize, header: H) -> Option<()> {
         let range = self.range::<H>(offset)?;
         let bytes = self.bytes.get_mut(range)?;
@@ -47,6 +51,24 @@ impl Frame for SliceFrame {
 
     fn ingress(&self) -> u32 {
         self.ingress
+    }
+
+    fn shorten(&mut self, bytes: usize) -> Option<()> {
+        self.bytes.truncate(bytes);
+        Some(())
+    }
+
+    fn make_room(&mut self, bytes: usize) -> Option<()> {
+        self.bytes.splice(0..0, core::iter::repeat_n(0, bytes));
+        Some(())
+    }
+
+    fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
+        crate::answer::sum(self, from, bytes)
+    }
+
+    fn answer<T: Shared>(&mut self, network: usize, answer: Answer, tables: &T, now: Time) -> bool {
+        crate::answer::answer(self, network, answer, tables, now)
     }
 
     fn adjust_checksum(&mut self, offset: usize, delta: Checksum, _pseudo: Checksum, udp: bool) -> Option<()> {

@@ -18,6 +18,8 @@ pub struct PacketBuilder {
     source: IpAddr,
     destination: IpAddr,
     hops: u8,
+    traffic_class: u8,
+    identification: u16,
     options: Vec<u8>,
     fragment: u16,
     transport: Transport,
@@ -42,6 +44,8 @@ pub fn packet() -> PacketBuilder {
         source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         hops: 64,
+        traffic_class: 0,
+        identification: 0x1234,
         options: Vec::new(),
         fragment: 0,
         transport: Transport::Udp { source: 0, destination: 0 },
@@ -98,6 +102,17 @@ impl PacketBuilder {
         self.payload(whole.get(14..whole.len().min(14 + bytes)).unwrap_or_default())
     }
 
+    /// The beginning of what the receiver of this packet would tell its sender.
+    pub fn to_sender(&self) -> Self {
+        let to = packet().ip(self.destination, self.source).ethernet(self.destination_mac, self.source_mac);
+        if self.source.is_ipv4() { to.of_router() } else { to }
+    }
+
+    /// Bytes of this packet that an error quotes: as many as keep it within 576 bytes, in IPv6 1280.
+    pub fn most_quoted(&self) -> usize {
+        if self.source.is_ipv4() { 548 } else { 1232 }
+    }
+
     /// A payload of another protocol.
     pub fn protocol(mut self, number: u8) -> Self {
         self.transport = Transport::Other(number);
@@ -120,6 +135,12 @@ impl PacketBuilder {
     /// Hops left.
     pub fn hops(mut self, hops: u8) -> Self {
         self.hops = hops;
+        self
+    }
+
+    /// As a router's own IPv4 messages are: precedence "internetwork control", no identification.
+    pub fn of_router(mut self) -> Self {
+        (self.traffic_class, self.identification) = (0xc0, 0);
         self
     }
 
@@ -187,9 +208,9 @@ impl PacketBuilder {
         bytes.extend_from_slice(&[0x08, 0x00]);
         let length = 20 + self.options.len();
         let mut header = Vec::new();
-        header.extend_from_slice(&[0x40 | (length / 4) as u8, 0]);
+        header.extend_from_slice(&[0x40 | (length / 4) as u8, self.traffic_class]);
         header.extend_from_slice(&((length + transport.len()) as u16).to_be_bytes());
-        header.extend_from_slice(&[0x12, 0x34]);
+        header.extend_from_slice(&self.identification.to_be_bytes());
         header.extend_from_slice(&self.fragment.to_be_bytes());
         header.extend_from_slice(&[self.hops, self.protocol_number(), 0, 0]);
         header.extend_from_slice(&source.octets());

@@ -7,6 +7,7 @@ use crate::abi::{
     ServiceKey, Settings, Statistics,
 };
 use crate::filter::Filter;
+use crate::pace::BUCKETS;
 use crate::schedule::{self, Scan};
 use crate::tcp_state::{Direction, TcpState};
 use crate::{Cell32, Cell64, Counter, InsertError, Shared, Tables, Time};
@@ -78,6 +79,8 @@ pub struct HashTables {
     pub schedule: Vec<u32>,
     /// Cursors by service id.
     pub cursors: Vec<Cell64>,
+    /// Token buckets.
+    pub buckets: Vec<Cell64>,
     /// Statistics by server id.
     pub statistics: Vec<Cell<Statistics>>,
     /// Counters by number.
@@ -99,6 +102,7 @@ impl HashTables {
             loads: vec![Load::default(); servers],
             schedule: vec![0; 1 << 16],
             cursors: vec![Cell64::default(); servers],
+            buckets: vec![Cell64::default(); BUCKETS as usize],
             statistics: vec![Cell::default(); servers],
             counters: vec![Cell::new(0); Counter::COUNT as usize],
             partial_checksums: RefCell::default(),
@@ -206,6 +210,10 @@ impl Shared for HashTables {
 
     fn slot(&self, slot: u32) -> Option<u32> {
         self.schedule.get(slot as usize).copied()
+    }
+
+    fn bucket(&self, bucket: u32) -> Option<&Cell64> {
+        self.buckets.get(bucket as usize)
     }
 
     fn cursor(&self, service: u32) -> Option<&Cell64> {
