@@ -63,7 +63,9 @@ impl Sketch {
         services.iter().for_each(|(number, service)| service.write(*number, &mut text));
         let config = Config::parse_toml(&text, "fuzz").unwrap_or_else(|error| panic!("{error}\n{text}"));
         let states = config.services.iter().zip(services.values());
-        let services = states.map(|(configured, sketch)| (configured.key, sketch.observed(configured))).collect();
+        let known = states
+            .filter_map(|(configured, sketch)| configured.key.acting().map(|key| (key, sketch.observed(configured))));
+        let services = known.collect();
         State { services, timeouts: config.timeouts, ..State::default() }
     }
 }
@@ -81,7 +83,7 @@ impl Service {
     }
 
     fn write(&self, number: u8, text: &mut String) {
-        let schedulers = model::Scheduler::ALL;
+        let schedulers: Vec<_> = model::Scheduler::usable().collect();
         let scheduler = schedulers.get(usize::from(self.scheduler) % schedulers.len()).map_or("rr", |one| one.name());
         // Writing to a String cannot fail.
         let _ = writeln!(text, "[[service]]\nlisten = \"tcp 203.0.113.{number}:80\"\nscheduler = \"{scheduler}\"");

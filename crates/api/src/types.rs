@@ -1,7 +1,9 @@
 //! Requests, answers, and the views they carry.
 
 use crate::connections::{ConnectionsPage, ConnectionsRequest};
-use model::{Endpoint, RealServer, ServiceKey, ServiceOptions, Sysctl, Timeouts, VirtualService};
+use model::{
+    Endpoint, Key, RealServer, ServiceKey, ServiceOptions, SyncDaemon, SyncRole, Sysctl, Timeouts, VirtualService,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,49 +14,49 @@ pub enum Request {
     /// `-A`
     AddService {
         /// What it is known by.
-        key: ServiceKey,
+        key: Key,
         /// What it does.
         options: ServiceOptions,
     },
     /// `-E`
     EditService {
         /// What it is known by.
-        key: ServiceKey,
+        key: Key,
         /// What it does from now on.
         options: ServiceOptions,
     },
     /// `-D`
     DeleteService {
         /// What it is known by.
-        key: ServiceKey,
+        key: Key,
     },
     /// `-C`
     Flush,
     /// `-a`
     AddServer {
         /// Key of the service.
-        service: ServiceKey,
+        service: Key,
         /// The new server.
         server: RealServer,
     },
     /// `-e`
     EditServer {
         /// Key of the service.
-        service: ServiceKey,
+        service: Key,
         /// The server with this endpoint, as it shall be.
         server: RealServer,
     },
     /// `-d`
     DeleteServer {
         /// Key of the service.
-        service: ServiceKey,
+        service: Key,
         /// Endpoint of the server.
         endpoint: Endpoint,
     },
     /// `-Z`: a new zero point for the counters.
     Zero {
         /// Only this service; all without it.
-        service: Option<ServiceKey>,
+        service: Option<Key>,
     },
     /// `--set`; `None` keeps a value.
     SetTimeouts {
@@ -69,6 +71,18 @@ pub enum Request {
     SetSysctls {
         /// New values.
         values: BTreeMap<Sysctl, u32>,
+    },
+    /// `--start-daemon`
+    StartSync {
+        /// Which end.
+        role: SyncRole,
+        /// How.
+        daemon: SyncDaemon,
+    },
+    /// `--stop-daemon`
+    StopSync {
+        /// Which end.
+        role: SyncRole,
     },
     /// Several requests that change the configuration, whole or not at all.
     Batch {
@@ -174,6 +188,12 @@ pub enum RefusalKind {
     Invalid,
     /// ERANGE: a lower threshold over the upper one.
     OutOfRange,
+    /// ENODEV
+    NoSuchInterface,
+    /// EEXIST of a synchronization daemon.
+    DaemonRuns,
+    /// ESRCH of a synchronization daemon.
+    NoDaemon,
     /// A table is full.
     NoSpace,
     /// Known to LVS, not built here yet.
@@ -191,6 +211,9 @@ pub struct Listing {
     pub services: Vec<ServiceView>,
     /// Time-outs.
     pub timeouts: Timeouts,
+    /// Synchronization daemons, master before backup.
+    #[serde(default)]
+    pub synchronization: BTreeMap<SyncRole, SyncDaemon>,
     /// Size of the connection table, as `ipvsadm -L` prints it.
     pub connection_table_size: u64,
 }

@@ -7,7 +7,7 @@ use wire::{Checksum, Ethernet, Ipv4, Ipv6, MacAddress, Tcp, TcpFlags, Udp};
 /// Time to live of the packet.
 const HOPS: u8 = 64;
 
-/// A SYN, or an empty UDP datagram, in an Ethernet frame. `None`: the families differ.
+/// A SYN, or an empty UDP datagram, in an Ethernet frame. `None`: the families differ, or it is another protocol.
 pub(crate) fn first_frame(
     protocol: Protocol,
     client: Endpoint,
@@ -17,6 +17,7 @@ pub(crate) fn first_frame(
     let length = match protocol {
         Protocol::Tcp => Tcp::LENGTH,
         Protocol::Udp => Udp::LENGTH,
+        Protocol::Sctp => return None,
     };
     let mut pseudo = Checksum::new().add16(u16::from(protocol.number()).to_be()).add16((length as u16).to_be());
     let (ether_type, network) = match (client.ip(), service.ip()) {
@@ -70,6 +71,7 @@ fn transport(protocol: Protocol, source: u16, destination: u16, pseudo: Checksum
             header.extend([0, Udp::LENGTH as u8, 0, 0]);
             6
         }
+        Protocol::Sctp => return header,
     };
     let sum = pseudo.add_bytes(&header).finish().get().to_be_bytes();
     header[field..field + 2].copy_from_slice(&sum);

@@ -4,38 +4,35 @@ use crate::observe::sight::{Sight, Why};
 use crate::observe::{Network, Observer};
 use crate::store::Store;
 use model::{
-    Endpoint, ForwardingMethod, Reach, RealServer, ServerState, ServiceKey, ServiceOptions, ServiceState, State,
+    Endpoint, ForwardingMethod, Key, Reach, RealServer, ServerState, ServiceOptions, ServiceState, State,
     VirtualService,
 };
 use std::collections::BTreeSet;
 
-/// The services of `scope` (all without it) as they shall be.
-pub(crate) fn desired<N: Network>(
-    store: &Store,
-    observer: &Observer<N>,
-    scope: Option<&BTreeSet<ServiceKey>>,
-) -> State {
-    let state = |service: &VirtualService| (service.key, service_state(service, observer));
+/// The services of `scope` (all without it) as they shall be. Those that match no packet yet are not in the maps.
+pub(crate) fn desired<N: Network>(store: &Store, observer: &Observer<N>, scope: Option<&BTreeSet<Key>>) -> State {
+    let state = |service: &VirtualService| Some((service.key.acting()?, service_state(service, observer)));
     let services = match scope {
-        None => store.services().values().map(state).collect(),
-        Some(keys) => keys.iter().filter_map(|key| store.services().get(key)).map(state).collect(),
+        None => store.services().values().filter_map(state).collect(),
+        Some(keys) => keys.iter().filter_map(|key| store.services().get(key)).filter_map(state).collect(),
     };
     State { services, timeouts: store.timeouts(), sysctls: store.sysctls().clone() }
 }
 
-/// The endpoint that the maps have for a server of `service`: port 0 is the service's port. `None`: the same address is
-/// there with that port, too, and the maps have the two once.
+/// The endpoint that the maps have for a server of `service`: port 0 is the service's port. `None`: the service is not
+/// in the maps, or the same address is there with that port, too, and the maps have the two once.
 pub(crate) fn endpoint_in_maps(service: &VirtualService, endpoint: Endpoint) -> Option<Endpoint> {
+    let key = service.key.acting()?;
     if endpoint.port() != 0 {
         return Some(endpoint);
     }
-    let endpoint = Endpoint::new(endpoint.ip(), service.key.endpoint.port());
+    let endpoint = Endpoint::new(endpoint.ip(), key.endpoint.port());
     service.servers.iter().all(|server| server.endpoint != endpoint).then_some(endpoint)
 }
 
-/// True when this node forwards the service.
+/// True when this node forwards the service; a firewall mark has no address that others could own.
 pub(crate) fn is_owned<N: Network>(service: &VirtualService, observer: &Observer<N>) -> bool {
-    service.options.any || observer.owns(service.key.endpoint.ip())
+    service.options.any || service.key.endpoint().is_none_or(|endpoint| observer.owns(endpoint.ip()))
 }
 
 /// How a server is reached, in the words of the data plane.

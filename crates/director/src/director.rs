@@ -20,7 +20,7 @@ use crate::sweeper::Sweeper;
 use crate::zero::{Subject, ZeroPoints};
 use api::{EventKind, Level, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::{Config, Reach, ServiceKey};
+use model::{Config, Key, Reach, VirtualService};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -144,6 +144,8 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// Carries out a request that changes the configuration: kept and in the maps when this returns.
     pub(crate) fn change(&mut self, request: &Request, now: Instant) -> Result<Done, Refusal> {
         self.check_addresses(request)?;
+        let measured = self.measured(request)?;
+        let request = measured.as_ref().unwrap_or(request);
         let before: BTreeSet<Subject> = self.subjects_of(request);
         let receipt = self.store.change(request)?;
         let record = Record::Change(request.clone());
@@ -165,6 +167,30 @@ impl<P: Plane, N: Network> Director<P, N> {
         Ok(Done { response, pending })
     }
 
+    /// A synchronization daemon with what follows from its interface: kept so, it is the same after a restart. None for
+    /// all other requests.
+    fn measured(&self, request: &Request) -> Result<Option<Request>, Refusal> {
+        match request {
+            Request::StartSync { role, daemon } => {
+                let mut links = self.observer.links().values();
+                let link = links.find(|link| link.name == daemon.interface).ok_or_else(|| {
+                    let message = format!("there is no interface {} in this network namespace", daemon.interface);
+                    refuse(RefusalKind::NoSuchInterface, message)
+                })?;
+                let daemon = daemon.clone().starting_on(*role, link.mtu);
+                Ok(Some(Request::StartSync { role: *role, daemon }))
+            }
+            Request::Batch { requests } if requests.iter().any(|it| matches!(it, Request::StartSync { .. })) => {
+                let measured = requests.iter().enumerate().map(|(index, request)| {
+                    let measured = self.measured(request).map_err(|it| Refusal { request: Some(index), ..it })?;
+                    Ok(measured.unwrap_or_else(|| request.clone()))
+                });
+                Ok(Some(Request::Batch { requests: measured.collect::<Result<_, _>>()? }))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// One slice of the connection tables.
     pub(crate) fn sweep(&mut self) {
         let report = self.plane.sweep();
@@ -181,20 +207,20 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
 
-    /// The addresses of all servers.
+    /// The addresses of all servers that packets are sent to.
     pub(crate) fn servers(&self) -> BTreeSet<IpAddr> {
-        let servers = self.store.services().values().flat_map(|service| &service.servers);
-        servers.map(|server| server.endpoint.ip()).collect()
+        self.store.services().values().flat_map(reached).collect()
     }
 
-    fn servers_of(&self, keys: &BTreeSet<ServiceKey>) -> BTreeSet<IpAddr> {
+    fn servers_of(&self, keys: &BTreeSet<Key>) -> BTreeSet<IpAddr> {
         let services = keys.iter().filter_map(|key| self.store.services().get(key));
-        services.flat_map(|service| &service.servers).map(|server| server.endpoint.ip()).collect()
+        services.flat_map(reached).collect()
     }
 
-    fn reconcile(&mut self, scope: Option<&BTreeSet<ServiceKey>>) -> Result<usize, Error> {
+    fn reconcile(&mut self, scope: Option<&BTreeSet<Key>>) -> Result<usize, Error> {
         let desired = desired(&self.store, &self.observer, scope);
-        let done = self.reconciler.reconcile(&mut self.plane, &desired, scope);
+        let scope = scope.map(|keys| keys.iter().filter_map(Key::acting).collect());
+        let done = self.reconciler.reconcile(&mut self.plane, &desired, scope.as_ref());
         done.inspect_err(|error| self.troubled(format!("the maps do not take a change: {error}")))
     }
 
@@ -223,6 +249,12 @@ impl<P: Plane, N: Network> Director<P, N> {
             self.events.tell(Level::Info, EventKind::TroubleOver, "the maps take changes again");
         }
     }
+}
+
+/// The servers of a service that packets are sent to.
+fn reached(service: &VirtualService) -> impl Iterator<Item = IpAddr> {
+    let acting = service.servers.iter().filter(|server| service.key.acting().is_some() && server.method.acts());
+    acting.map(|server| server.endpoint.ip())
 }
 
 /// An error of the data plane in the words of the API.

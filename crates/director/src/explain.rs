@@ -10,7 +10,7 @@ use crate::plane::Plane;
 use crate::store::refuse;
 use api::{ExplainRequest, Explanation, Refusal, RefusalKind};
 use forward::Counter;
-use model::{Endpoint, ForwardingMethod, Reach, RealServer, VirtualService};
+use model::{Endpoint, ForwardingMethod, Protocol, Reach, RealServer, VirtualService};
 use std::net::IpAddr;
 use wire::MacAddress;
 
@@ -31,6 +31,9 @@ struct Arrival {
 impl<P: Plane, N: Network> Director<P, N> {
     /// What would happen to the first packet of a client.
     pub(crate) fn explain(&mut self, request: &ExplainRequest) -> Result<Explanation, Refusal> {
+        if request.service.protocol == Protocol::Sctp {
+            return Err(refuse(RefusalKind::Unsupported, "SCTP is not supported yet; ask for TCP or UDP"));
+        }
         let arrival = self.arrival(request.client.ip())?;
         let link = (arrival.sender, arrival.receiver);
         let frame = first_frame(request.service.protocol, request.client, request.service.endpoint, link);
@@ -39,7 +42,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         })?;
         let outcome = self.plane.explain(&frame, arrival.interface).map_err(|error| refusal(&error))?;
         let (action, after, counter) = outcome;
-        let service = self.store.services().get(&request.service);
+        let service = self.store.services().get(&request.service.into());
         let forwarded = matches!(action, XDP_TX | XDP_REDIRECT);
         let server = service.and_then(|service| self.chosen(service, counter, forwarded.then_some(after.as_slice())));
         let verdict = match action {
@@ -105,7 +108,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     fn because(&self, request: &ExplainRequest, counter: Counter, at: &Arrival, server: Option<Endpoint>) -> String {
         let key = request.service;
-        let service = self.store.services().get(&key);
+        let service = self.store.services().get(&key.into());
         let server = server.map_or_else(|| "a server".to_owned(), |server| server.to_string());
         match (counter, service) {
             (Counter::ForwardIn, Some(service)) => {

@@ -13,6 +13,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         Listing {
             services: self.store.services().values().map(|service| self.service_view(service)).collect(),
             timeouts: self.store.timeouts(),
+            synchronization: self.store.synchronization().clone(),
             connection_table_size: self.sweeper.size(),
         }
     }
@@ -30,8 +31,8 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     fn server_view(&self, service: &VirtualService, server: &RealServer) -> ServerView {
         let subject = (service.key, Some(server.endpoint));
-        let in_maps = endpoint_in_maps(service, server.endpoint);
-        let load = in_maps.and_then(|endpoint| self.plane.load(&service.key, &endpoint));
+        let in_maps = endpoint_in_maps(service, server.endpoint).zip(service.key.acting());
+        let load = in_maps.and_then(|(endpoint, key)| self.plane.load(&key, &endpoint));
         let (active, inactive) = load.unwrap_or_default();
         ServerView {
             server: *server,

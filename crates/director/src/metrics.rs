@@ -4,6 +4,7 @@ mod family;
 
 use api::{Listing, ReachView, ServerView, ServiceView, Status, TrafficCounters};
 use family::{Family, Kind};
+use model::{FirewallMark, Key};
 use std::net::SocketAddr;
 
 /// Media type of the text.
@@ -137,8 +138,12 @@ fn of_servers(servers: &[(&ServiceView, &ServerView)]) -> Vec<Family> {
 }
 
 fn labels_of(view: &ServiceView) -> (String, String) {
-    let key = view.service.key;
-    (key.protocol.to_string(), key.endpoint.to_string())
+    match view.service.key {
+        Key::Endpoint(key) => (key.protocol.to_string(), key.endpoint.to_string()),
+        Key::Mark(FirewallMark { mark, ipv6 }) => {
+            ("fwmark".to_owned(), if ipv6 { format!("{mark} ipv6") } else { mark.to_string() })
+        }
+    }
 }
 
 #[cfg(test)]

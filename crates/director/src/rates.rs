@@ -103,7 +103,7 @@ mod tests {
 
     fn subject() -> Subject {
         let endpoint = "192.0.2.1:80".parse().unwrap();
-        (model::ServiceKey { protocol: model::Protocol::Tcp, endpoint }, None)
+        (model::ServiceKey { protocol: model::Protocol::Tcp, endpoint }.into(), None)
     }
 
     fn at(connections: u64, in_bytes: u64) -> TrafficCounters {

@@ -97,8 +97,13 @@ fn parse(body: Result<Bytes, BytesRejection>) -> Result<Request, Refusal> {
 fn status_of(kind: RefusalKind) -> StatusCode {
     match kind {
         RefusalKind::Invalid | RefusalKind::OutOfRange => StatusCode::BAD_REQUEST,
-        RefusalKind::NoSuchService | RefusalKind::NoSuchServer => StatusCode::NOT_FOUND,
-        RefusalKind::ServiceExists | RefusalKind::ServerExists | RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::NoSuchService
+        | RefusalKind::NoSuchServer
+        | RefusalKind::NoSuchInterface
+        | RefusalKind::NoDaemon => StatusCode::NOT_FOUND,
+        RefusalKind::ServiceExists | RefusalKind::ServerExists | RefusalKind::DaemonRuns | RefusalKind::Conflict => {
+            StatusCode::CONFLICT
+        }
         RefusalKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         RefusalKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         RefusalKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,7 +7,7 @@ use crate::observe::outlet::Outlet;
 use crate::observe::sight::Sight;
 use crate::plane::Plane;
 use api::{InterfaceStatus, Refusal, Status};
-use model::{ForwardingMethod, VirtualService};
+use model::{Dormant, ForwardingMethod, VirtualService};
 use std::collections::BTreeSet;
 
 /// Most notes of one kind; the rest is a number.
@@ -54,6 +54,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         notes.extend(shortened(self.store.services().values().filter_map(|service| self.unowned(service))));
         notes.extend(shortened(self.store.services().values().flat_map(|service| self.unreachable(service))));
         notes.extend(shortened(self.store.services().values().flat_map(dormant)));
+        notes.extend((!self.store.synchronization().is_empty()).then(|| Dormant::Synchronization.to_string()));
         notes
     }
 
@@ -76,20 +77,21 @@ impl<P: Plane, N: Network> Director<P, N> {
     }
 
     fn unowned(&self, service: &VirtualService) -> Option<String> {
+        let key = service.key.acting()?;
         (!is_owned(service, &self.observer)).then(|| {
             format!(
-                "service {} is not forwarded: {} is not an address of this node outside lo (ip address add, or any = true)",
-                service.key,
-                service.key.endpoint.ip()
+                "service {key} is not forwarded: {} is not an address of this node outside lo (ip address add, or any = true)",
+                key.endpoint.ip()
             )
         })
     }
 
     fn unreachable(&self, service: &VirtualService) -> Vec<String> {
+        let Some(key) = service.key.acting() else { return Vec::new() };
         let acting = service.servers.iter().filter(|server| server.method.acts());
         let servers = acting.filter_map(|server| {
             if endpoint_in_maps(service, server.endpoint).is_none() {
-                let (server, port) = (server.endpoint, service.key.endpoint.port());
+                let (server, port) = (server.endpoint, key.endpoint.port());
                 return Some(format!(
                     "server {server} of {} gets nothing beside its port {port}: remove one",
                     service.key
@@ -104,6 +106,9 @@ impl<P: Plane, N: Network> Director<P, N> {
 
 /// What of a service and its servers is kept without effect.
 fn dormant(service: &VirtualService) -> Vec<String> {
+    if let Some(why) = service.key.dormant() {
+        return vec![format!("service {}: {why}", service.key)];
+    }
     let of_service = service.options.dormant().into_iter().map(|what| format!("service {}: {what}", service.key));
     let servers = service.servers.iter();
     let of_servers = servers.flat_map(|server| {

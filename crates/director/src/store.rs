@@ -16,16 +16,17 @@ pub(crate) use receipt::Receipt;
 pub(crate) use record::{Record, Snapshot, restore};
 
 use api::{Refusal, RefusalKind, Request};
-use model::{ServiceKey, Sysctls, Timeouts, VirtualService};
+use model::{Key, SyncDaemon, SyncRole, Sysctls, Timeouts, VirtualService};
 use std::collections::BTreeMap;
 
 /// Services, servers, time-outs and sysctls as configured.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Store {
     generation: u64,
-    services: BTreeMap<ServiceKey, VirtualService>,
+    services: BTreeMap<Key, VirtualService>,
     timeouts: Timeouts,
     sysctls: Sysctls,
+    synchronization: BTreeMap<SyncRole, SyncDaemon>,
     file: Option<FileMark>,
 }
 
@@ -41,7 +42,7 @@ impl Store {
     }
 
     /// The services by key.
-    pub(crate) fn services(&self) -> &BTreeMap<ServiceKey, VirtualService> {
+    pub(crate) fn services(&self) -> &BTreeMap<Key, VirtualService> {
         &self.services
     }
 
@@ -53,6 +54,11 @@ impl Store {
     /// The sysctls.
     pub(crate) fn sysctls(&self) -> &Sysctls {
         &self.sysctls
+    }
+
+    /// The synchronization daemons.
+    pub(crate) fn synchronization(&self) -> &BTreeMap<SyncRole, SyncDaemon> {
+        &self.synchronization
     }
 
     /// Number of servers in all services.
@@ -85,6 +91,7 @@ impl Store {
         }
         self.timeouts = receipt.timeouts;
         self.sysctls = receipt.sysctls;
+        self.synchronization = receipt.synchronization;
         self.generation = receipt.generation;
         self.file = receipt.file;
     }
@@ -94,13 +101,14 @@ impl Store {
             services: BTreeMap::new(),
             timeouts: self.timeouts,
             sysctls: self.sysctls.clone(),
+            synchronization: self.synchronization.clone(),
             generation: self.generation,
             file: self.file.clone(),
         }
     }
 
     /// The only place where `services` changes: remembers what was there first.
-    fn put(&mut self, key: ServiceKey, after: Option<VirtualService>, receipt: &mut Receipt) {
+    fn put(&mut self, key: Key, after: Option<VirtualService>, receipt: &mut Receipt) {
         let before = match after {
             Some(service) => self.services.insert(key, service),
             None => self.services.remove(&key),

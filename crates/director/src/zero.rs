@@ -4,12 +4,12 @@
 
 use api::TrafficCounters;
 use forward::abi::Statistics;
-use model::{Endpoint, ServiceKey};
+use model::{Endpoint, Key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A service, or one server of it.
-pub(crate) type Subject = (ServiceKey, Option<Endpoint>);
+pub(crate) type Subject = (Key, Option<Endpoint>);
 
 /// Zero points by subject.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -1,11 +1,17 @@
 //! What is kept and listed but does not act yet, in words: one place for the front ends and the status.
 
-use crate::{RealServer, Scheduler, ServiceOptions};
+use crate::{Key, Protocol, RealServer, Scheduler, ServiceOptions};
 use std::fmt;
 
 /// Something that is configured and without effect.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Dormant {
+    /// `-f`
+    Mark,
+    /// `--sctp-service`
+    Sctp,
+    /// Port 0.
+    AllPorts,
     /// A scheduler that the data plane does not know.
     Scheduler(Scheduler),
     /// `-p`
@@ -18,6 +24,8 @@ pub enum Dormant {
     Tunnel,
     /// `-x`, `-y`
     Thresholds,
+    /// `--start-daemon`
+    Synchronization,
 }
 
 impl fmt::Display for Dormant {
@@ -30,13 +38,28 @@ impl fmt::Display for Dormant {
                     "scheduler {scheduler} is kept and listed, but does not act yet: {consequence}"
                 );
             }
+            Self::Mark => ("a service by firewall mark (-f)", "it matches no packet"),
+            Self::Sctp => ("an SCTP service (--sctp-service)", "it matches no packet"),
+            Self::AllPorts => ("a service of all ports (port 0)", "it matches no packet"),
             Self::Persistence => ("persistence (-p)", "each connection is scheduled by itself"),
             Self::PersistenceEngine => ("a persistence engine (--pe)", "each connection is scheduled by itself"),
             Self::OnePacket => ("one-packet scheduling (-o)", "the packets of a flow stay with one server"),
             Self::Tunnel => ("tunneling (-i)", "the server gets no packets"),
+            Self::Synchronization => ("connection synchronization (--start-daemon)", "nothing is sent or received"),
             Self::Thresholds => ("a threshold (-x, -y)", "the server takes as many connections as it gets"),
         };
         write!(formatter, "{what} is kept and listed, but does not act yet: {consequence}")
+    }
+}
+
+impl Key {
+    /// Why a service of this key matches no packet yet.
+    pub fn dormant(&self) -> Option<Dormant> {
+        match self {
+            Self::Mark(_) => Some(Dormant::Mark),
+            Self::Endpoint(key) if key.protocol == Protocol::Sctp => Some(Dormant::Sctp),
+            Self::Endpoint(key) => (key.endpoint.port() == 0).then_some(Dormant::AllPorts),
+        }
     }
 }
 

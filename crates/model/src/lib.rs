@@ -15,6 +15,7 @@ pub mod ring;
 pub mod scheduler;
 pub mod service;
 pub mod state;
+pub mod synchronization;
 pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
@@ -24,7 +25,9 @@ pub use persistence::{Granularity, Persistence, PersistenceEngine};
 pub use plan::plan;
 pub use scheduler::{Scheduler, SchedulerFlags};
 pub use service::{
-    Endpoint, Protocol, RealServer, ServiceKey, ServiceOptions, Thresholds, Timeouts, VirtualService, Weight,
+    Endpoint, FirewallMark, Key, Protocol, RealServer, ServiceKey, ServiceOptions, Thresholds, Timeouts,
+    VirtualService, Weight,
 };
 pub use state::{Change, Hop, Reach, ServerState, ServiceState, State};
+pub use synchronization::{SyncDaemon, SyncRole};
 pub use sysctl::{Sysctl, Sysctls};

@@ -84,6 +84,11 @@ impl Scheduler {
         )
     }
 
+    /// Those that act and choose somebody: what a configuration file may name.
+    pub fn usable() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|scheduler| scheduler.acts() && *scheduler != Self::Nobody)
+    }
+
     /// The name that ipvsadm and keepalived use.
     pub const fn name(self) -> &'static str {
         match self {

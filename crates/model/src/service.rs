@@ -13,6 +13,8 @@ pub enum Protocol {
     Tcp,
     /// UDP
     Udp,
+    /// SCTP
+    Sctp,
 }
 
 impl Protocol {
@@ -21,6 +23,7 @@ impl Protocol {
         match self {
             Self::Tcp => wire::protocol::TCP,
             Self::Udp => wire::protocol::UDP,
+            Self::Sctp => wire::protocol::SCTP,
         }
     }
 }
@@ -30,6 +33,7 @@ impl fmt::Display for Protocol {
         formatter.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         })
     }
 }
@@ -37,7 +41,7 @@ impl fmt::Display for Protocol {
 /// An address and a port.
 pub type Endpoint = SocketAddr;
 
-/// What a virtual service is known by.
+/// Where packets of a service go: what the data plane finds it by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct ServiceKey {
     /// Transport protocol.
@@ -91,6 +95,77 @@ impl TryFrom<u32> for Weight {
     }
 }
 
+/// What a virtual service is known by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Key {
+    /// `-t`, `-u`, `--sctp-service`
+    Endpoint(ServiceKey),
+    /// `-f`
+    Mark(FirewallMark),
+}
+
+/// A service of all packets that a classifier gave this mark, of one family.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct FirewallMark {
+    /// Never 0.
+    pub mark: u32,
+    /// `-6`
+    #[serde(default)]
+    pub ipv6: bool,
+}
+
+impl Key {
+    /// The transport protocol, where there is one.
+    pub const fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Endpoint(key) => Some(key.protocol),
+            Self::Mark(_) => None,
+        }
+    }
+
+    /// The virtual address and port, where there are any.
+    pub const fn endpoint(&self) -> Option<Endpoint> {
+        match self {
+            Self::Endpoint(key) => Some(key.endpoint),
+            Self::Mark(_) => None,
+        }
+    }
+
+    /// True for services of IPv6.
+    pub const fn is_ipv6(&self) -> bool {
+        match self {
+            Self::Endpoint(key) => key.endpoint.is_ipv6(),
+            Self::Mark(mark) => mark.ipv6,
+        }
+    }
+
+    /// What the data plane finds the service by. None where it matches no packet yet: marks, SCTP, all ports.
+    pub fn acting(&self) -> Option<ServiceKey> {
+        match self {
+            Self::Endpoint(key) if key.protocol != Protocol::Sctp && key.endpoint.port() != 0 => Some(*key),
+            _ => None,
+        }
+    }
+}
+
+impl From<ServiceKey> for Key {
+    fn from(key: ServiceKey) -> Self {
+        Self::Endpoint(key)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoint(key) => key.fmt(formatter),
+            Self::Mark(FirewallMark { mark, ipv6 }) => {
+                write!(formatter, "fwmark {mark}{}", if *ipv6 { " ipv6" } else { "" })
+            }
+        }
+    }
+}
+
 /// How many connections a server takes (`-x`, `-y`); 0 is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -129,10 +204,12 @@ impl RealServer {
     }
 
     /// As IPVS makes it a server of `service`: only NAT rewrites ports, so whatever port was given to another, the
-    /// server's is the service's.
-    pub const fn in_service(mut self, service: &ServiceKey) -> Self {
-        if self.method.keeps_port() {
-            self.endpoint.set_port(service.endpoint.port());
+    /// server's is the service's. A service by firewall mark has none to give.
+    pub const fn in_service(mut self, service: &Key) -> Self {
+        if self.method.keeps_port()
+            && let Some(endpoint) = service.endpoint()
+        {
+            self.endpoint.set_port(endpoint.port());
         }
         self
     }
@@ -167,7 +244,7 @@ pub struct ServiceOptions {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct VirtualService {
     /// What it is known by.
-    pub key: ServiceKey,
+    pub key: Key,
     /// What it does.
     pub options: ServiceOptions,
     /// Its servers, oldest first.

@@ -39,6 +39,8 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// User Datagram Protocol.
     pub const UDP: u8 = 17;
+    /// SCTP
+    pub const SCTP: u8 = 132;
     /// Internet Control Message Protocol for IPv4.
     pub const ICMP: u8 = 1;
     /// Internet Control Message Protocol for IPv6.

@@ -14,7 +14,6 @@ mod options;
 mod restore;
 mod scheduling;
 mod typed;
-mod unsupported;
 
 use crate::output;
 use crate::session::Session;

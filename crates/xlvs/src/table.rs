@@ -11,6 +11,7 @@ pub(crate) mod services;
 mod tests;
 
 use api::{Listing, ServiceView};
+use model::SyncDaemon;
 pub(crate) use names::Names;
 use std::fmt::Write;
 
@@ -72,6 +73,18 @@ pub(crate) fn one(service: &ServiceView, view: View, names: Names) -> String {
 pub(crate) fn timeouts(listing: &Listing) -> String {
     let timeouts = listing.timeouts;
     format!("Timeout (tcp tcpfin udp): {} {} {}\n", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)
+}
+
+/// `ipvsadm -L --daemon`
+pub(crate) fn daemons(listing: &Listing) -> String {
+    let mut text = String::new();
+    for (role, daemon) in &listing.synchronization {
+        let SyncDaemon { interface, id, maximum_length, group, port, ttl } = daemon;
+        let how =
+            format!("mcast={interface}, syncid={id}, maxlen={maximum_length}, group={group}, port={port}, ttl={ttl}");
+        push_line(&mut text, format_args!("{role} sync daemon ({how})"));
+    }
+    text
 }
 
 fn push_service(text: &mut String, service: &ServiceView, view: View, names: &Names) {

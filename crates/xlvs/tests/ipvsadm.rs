@@ -9,7 +9,7 @@ use api::{Refusal, RefusalKind, Request};
 use model::{ServiceKey, ServiceOptions};
 use std::path::Path;
 use support::ipvs::Table;
-use support::recording::recorded;
+use support::recording::{ERRORS, recorded};
 use support::{FakeDaemon, Place, Said};
 
 #[test]
@@ -18,7 +18,7 @@ fn every_recorded_line_says_the_same() {
     let place = Place::new();
     let mut table = Table::default();
     let _daemon = FakeDaemon::start(&place.socket(), move |request| table.answer(request));
-    let cases = recorded();
+    let cases = recorded(ERRORS);
     assert!(cases.len() >= 60, "only {} lines recorded", cases.len());
     let mut wrong = Vec::new();
     for (command, expected) in &cases {
@@ -85,11 +85,11 @@ fn editing_keeps_what_ipvsadm_cannot_say() {
         name: Some("web".to_owned()),
         ..ServiceOptions::default()
     };
-    table.answer(&Request::AddService { key, options: from_file.clone() }).unwrap();
+    table.answer(&Request::AddService { key: key.into(), options: from_file.clone() }).unwrap();
     let daemon = FakeDaemon::start(&place.socket(), move |request| table.answer(request));
     assert_eq!(place.shell("ipvsadm -E -t 10.0.0.1:80 -s wlc").code, 0);
     let options = ServiceOptions { scheduler: model::Scheduler::WeightedLeastConnection, ..from_file };
-    assert_eq!(daemon.changes(), [Request::EditService { key, options }]);
+    assert_eq!(daemon.changes(), [Request::EditService { key: key.into(), options }]);
 }
 
 #[test]
@@ -97,6 +97,9 @@ fn what_does_not_act_yet_is_done_and_said_once() {
     let (place, daemon) = with_table();
     for (line, about) in [
         ("-A -t 10.0.0.1:80 -p 60", "persistence (-p)"),
+        ("-A -f 7", "a service by firewall mark (-f)"),
+        ("-A --sctp-service 10.0.0.1:80", "an SCTP service (--sctp-service)"),
+        ("--start-daemon master --syncid 7", "connection synchronization (--start-daemon)"),
         ("-A -u 10.0.0.1:53 -o", "one-packet scheduling (-o)"),
         ("-A -u 10.0.0.1:54 --pe sip", "a persistence engine (--pe)"),
         ("-A -t 10.0.0.1:81 -s twos", "scheduler twos"),
@@ -109,7 +112,7 @@ fn what_does_not_act_yet_is_done_and_said_once() {
         assert!(said.err.starts_with(&expected) && said.err.lines().count() == 1, "{line}: {said:?}");
         assert_eq!((said.out.as_str(), said.code), ("", 0), "{line}");
     }
-    assert_eq!(daemon.changes().len(), 7);
+    assert_eq!(daemon.changes().len(), 10);
     let rules: String = (100..200).map(|port| format!("-A -t 10.0.0.1:{port} -p\n")).collect();
     for words in [&["-R"][..], &["-R", "--atomic"]] {
         let said = place.run("ipvsadm", words, &rules);
@@ -119,37 +122,6 @@ fn what_does_not_act_yet_is_done_and_said_once() {
     // What was refused has brought nothing, and nothing is said of it.
     let said = place.shell("ipvsadm -E -t 10.0.0.9:80 -p");
     assert_eq!((said.err.as_str(), said.code), ("No such service\n", 255));
-}
-
-#[test]
-fn what_is_not_supported_yet_is_refused_and_nothing_is_asked() {
-    let (place, daemon) = with_table();
-    for line in [
-        "-A -f 7",
-        "-A -f 7 -6",
-        "-A --sctp-service 10.0.0.1:80",
-        "-D -f 7",
-        "-a -f 7 -r 10.0.0.2",
-        "-L --daemon",
-        "-L -f 7",
-        "-Z -f 7",
-        "--start-daemon master --syncid 7 --mcast-interface eth0 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1 --sync-maxlen 1472",
-        "--stop-daemon backup",
-    ] {
-        let said = place.shell(&format!("ipvsadm {line}"));
-        assert!(said.err.ends_with(" is not supported yet\n"), "{line}: {said:?}");
-        assert_eq!((said.err.lines().count(), said.out.as_str(), said.code), (1, "", 255), "{line}");
-    }
-    assert_eq!(daemon.asked(), []);
-}
-
-#[test]
-fn a_restore_stops_at_what_is_not_supported_yet() {
-    let (place, daemon) = with_table();
-    let rules = "-A -t 10.0.0.1:80\n-A -f 81\n-A -t 10.0.0.1:82\n";
-    let said = place.run("ipvsadm", &["-R"], rules);
-    assert_eq!(said.err, "ipvsadm: a service by firewall mark (-f) is not supported yet\n");
-    assert_eq!((said.code, daemon.changes().len()), (255, 1));
 }
 
 #[test]

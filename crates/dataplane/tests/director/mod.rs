@@ -89,6 +89,7 @@ impl Director {
         let begun = packet().ethernet(CLIENT_MAC, DIRECTOR_MAC).ip(client.ip(), to.ip());
         let packet = match self.service.protocol {
             Protocol::Udp => begun.udp(client.port(), to.port()),
+            Protocol::Sctp => panic!("no recording is of SCTP"),
             Protocol::Tcp => begun.tcp(client.port(), to.port()).flags(flags),
         };
         match self.plane.inject(&packet.build().bytes, self.interface).unwrap() {

@@ -8,12 +8,12 @@ use crate::store::{Record, refuse};
 use crate::zero::{Subject, ZeroPoints, counters};
 use api::{Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::ServiceKey;
+use model::Key;
 use std::collections::BTreeSet;
 
 impl<P: Plane, N: Network> Director<P, N> {
     /// New zero points for one service, or for all.
-    pub(crate) fn zero(&mut self, service: Option<ServiceKey>) -> Result<Response, Refusal> {
+    pub(crate) fn zero(&mut self, service: Option<Key>) -> Result<Response, Refusal> {
         let keys: Vec<_> = match service {
             None => self.store.services().keys().copied().collect(),
             Some(key) if self.store.services().contains_key(&key) => vec![key],
@@ -41,16 +41,19 @@ impl<P: Plane, N: Network> Director<P, N> {
         self.zero.retain(is_alive);
     }
 
-    /// The counters of a service or server, as the data plane has them.
+    /// The counters of a service or server, as the data plane has them; zero for what is not in the maps.
     pub(crate) fn current(&self, (key, server): &Subject) -> api::TrafficCounters {
-        let Some(server) = server else { return counters(self.plane.statistics(key, None)) };
-        let service = self.store.services().get(key);
-        let in_maps = service.and_then(|service| endpoint_in_maps(service, *server));
-        in_maps.map_or_else(Default::default, |server| counters(self.plane.statistics(key, Some(&server))))
+        let read = || {
+            let acting = key.acting()?;
+            let Some(server) = server else { return Some(self.plane.statistics(&acting, None)) };
+            let server = endpoint_in_maps(self.store.services().get(key)?, *server)?;
+            Some(self.plane.statistics(&acting, Some(&server)))
+        };
+        read().map_or_else(Default::default, counters)
     }
 
     /// Counters and rates of services and servers that a change brought begin at zero.
-    pub(super) fn welcome(&mut self, touched: &BTreeSet<ServiceKey>, before: &BTreeSet<Subject>) {
+    pub(super) fn welcome(&mut self, touched: &BTreeSet<Key>, before: &BTreeSet<Subject>) {
         let new: Vec<_> =
             touched.iter().flat_map(|key| self.subjects(key)).filter(|subject| !before.contains(subject)).collect();
         let counted: Vec<_> =
@@ -74,7 +77,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         self.journal.keep(&mut self.plane, &Record::Zero(points), &self.store, &self.zero)
     }
 
-    fn subjects(&self, key: &ServiceKey) -> Vec<Subject> {
+    fn subjects(&self, key: &Key) -> Vec<Subject> {
         let Some(service) = self.store.services().get(key) else { return Vec::new() };
         let servers = service.servers.iter().map(|server| (*key, Some(server.endpoint)));
         std::iter::once((*key, None)).chain(servers).collect()

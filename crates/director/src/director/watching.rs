@@ -54,7 +54,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             return;
         }
         let concerned = |service: &&VirtualService| {
-            differences.owned.contains(&service.key.endpoint.ip())
+            service.key.endpoint().is_some_and(|endpoint| differences.owned.contains(&endpoint.ip()))
                 || service.servers.iter().any(|server| differences.servers.contains(&server.endpoint.ip()))
         };
         let keys = self.store.services().values().filter(concerned).map(|service| service.key).collect();

@@ -42,7 +42,7 @@ fn service(port: u16, servers: usize) -> ServiceView {
         rates: Default::default(),
     };
     ServiceView {
-        service: VirtualService { key, options, servers: Vec::new() },
+        service: VirtualService { key: key.into(), options, servers: Vec::new() },
         servers: (1..=servers).map(server).collect(),
         owned: true,
         counters: TrafficCounters::default(),

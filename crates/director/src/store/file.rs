@@ -2,7 +2,7 @@
 
 use super::{Receipt, Store, rules};
 use api::Refusal;
-use model::{Config, ServiceKey, Sysctl, Timeouts, VirtualService};
+use model::{Config, Key, Sysctl, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(crate) struct FileMark {
     /// Hash of the services as parsed: comments and layout do not count.
     pub(crate) hash: u64,
     /// The services it named.
-    pub(crate) named: BTreeSet<ServiceKey>,
+    pub(crate) named: BTreeSet<Key>,
     /// It set time-outs.
     pub(crate) timeouts: bool,
     /// The sysctls it set.

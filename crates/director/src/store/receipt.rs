@@ -1,22 +1,23 @@
 //! What takes a change of the [`Store`](super::Store) back.
 
 use super::FileMark;
-use model::{ServiceKey, Sysctls, Timeouts, VirtualService};
+use model::{Key, SyncDaemon, SyncRole, Sysctls, Timeouts, VirtualService};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a change touched, as it was before.
 #[derive(Debug)]
 pub(crate) struct Receipt {
-    pub(super) services: BTreeMap<ServiceKey, Option<VirtualService>>,
+    pub(super) services: BTreeMap<Key, Option<VirtualService>>,
     pub(super) timeouts: Timeouts,
     pub(super) sysctls: Sysctls,
+    pub(super) synchronization: BTreeMap<SyncRole, SyncDaemon>,
     pub(super) generation: u64,
     pub(super) file: Option<FileMark>,
 }
 
 impl Receipt {
     /// The services that are other than before.
-    pub(crate) fn touched(&self) -> BTreeSet<ServiceKey> {
+    pub(crate) fn touched(&self) -> BTreeSet<Key> {
         self.services.keys().copied().collect()
     }
 }

@@ -3,8 +3,9 @@
 use super::{FileMark, Store};
 use crate::zero::ZeroPoints;
 use api::Request;
-use model::{Sysctls, Timeouts, VirtualService};
+use model::{SyncDaemon, SyncRole, Sysctls, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the lines. Another one is not read: the remedy is in the error.
 const FORMAT: u32 = 1;
@@ -29,6 +30,8 @@ pub(crate) struct Snapshot {
     timeouts: Timeouts,
     #[serde(default)]
     sysctls: Sysctls,
+    #[serde(default)]
+    synchronization: BTreeMap<SyncRole, SyncDaemon>,
     services: Vec<VirtualService>,
     file: Option<FileMark>,
     zero: ZeroPoints,
@@ -42,6 +45,7 @@ impl Snapshot {
             generation: store.generation,
             timeouts: store.timeouts,
             sysctls: store.sysctls.clone(),
+            synchronization: store.synchronization.clone(),
             services: store.services.values().cloned().collect(),
             file: store.file.clone(),
             zero: zero.clone(),
@@ -52,9 +56,9 @@ impl Snapshot {
         if self.format != FORMAT {
             return Err(format!("has format {}, this version reads {FORMAT}", self.format));
         }
-        let Self { generation, timeouts, sysctls, services, file, zero, .. } = self;
+        let Self { generation, timeouts, sysctls, synchronization, services, file, zero, .. } = self;
         let services = services.into_iter().map(|service| (service.key, service)).collect();
-        let store = Store { generation, services, timeouts, sysctls, file };
+        let store = Store { generation, services, timeouts, sysctls, synchronization, file };
         Ok((store, zero))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Receipt, Store, refuse, rules};
 use api::{Refusal, RefusalKind, Request};
-use model::{Endpoint, RealServer, ServiceKey, ServiceOptions, Sysctl, Timeouts, VirtualService};
+use model::{Endpoint, Key, RealServer, ServiceOptions, SyncDaemon, SyncRole, Sysctl, Timeouts, VirtualService};
 use std::collections::BTreeMap;
 
 impl Store {
@@ -25,17 +25,19 @@ impl Store {
             Request::DeleteServer { service, endpoint } => self.delete_server(*service, *endpoint, receipt),
             Request::SetTimeouts { tcp, tcp_fin, udp } => self.set_timeouts(*tcp, *tcp_fin, *udp),
             Request::SetSysctls { values } => self.set_sysctls(values),
+            Request::StartSync { role, daemon } => self.start_sync(*role, daemon),
+            Request::StopSync { role } => self.stop_sync(*role),
             Request::Batch { requests } => self.batch(requests, receipt),
             _ => Err(refuse(RefusalKind::Invalid, "this request does not change the configuration")),
         }
     }
 
-    fn service(&self, key: ServiceKey) -> Result<&VirtualService, Refusal> {
+    fn service(&self, key: Key) -> Result<&VirtualService, Refusal> {
         let missing = || refuse(RefusalKind::NoSuchService, format!("there is no service {key}; add it first (-A)"));
         self.services.get(&key).ok_or_else(missing)
     }
 
-    fn add_service(&mut self, key: ServiceKey, options: &ServiceOptions, receipt: &mut Receipt) -> Result<(), Refusal> {
+    fn add_service(&mut self, key: Key, options: &ServiceOptions, receipt: &mut Receipt) -> Result<(), Refusal> {
         rules::check_service(&key)?;
         if self.services.contains_key(&key) {
             return Err(refuse(RefusalKind::ServiceExists, format!("service {key} is there already; edit it (-E)")));
@@ -48,12 +50,7 @@ impl Store {
         Ok(())
     }
 
-    fn edit_service(
-        &mut self,
-        key: ServiceKey,
-        options: &ServiceOptions,
-        receipt: &mut Receipt,
-    ) -> Result<(), Refusal> {
+    fn edit_service(&mut self, key: Key, options: &ServiceOptions, receipt: &mut Receipt) -> Result<(), Refusal> {
         let mut service = self.service(key)?.clone();
         rules::check_name(&key, options.name.as_deref())?;
         rules::check_options(&key, options)?;
@@ -65,9 +62,10 @@ impl Store {
         Ok(())
     }
 
-    fn add_server(&mut self, key: ServiceKey, server: RealServer, receipt: &mut Receipt) -> Result<(), Refusal> {
+    fn add_server(&mut self, key: Key, server: RealServer, receipt: &mut Receipt) -> Result<(), Refusal> {
         let mut service = self.service(key)?.clone();
         let server = server.in_service(&key);
+        self.check_sync_with(&key, &server)?;
         rules::check_server(&key, &server)?;
         rules::check_room(&service)?;
         if position(&service, server.endpoint).is_some() {
@@ -79,9 +77,10 @@ impl Store {
         Ok(())
     }
 
-    fn edit_server(&mut self, key: ServiceKey, server: RealServer, receipt: &mut Receipt) -> Result<(), Refusal> {
+    fn edit_server(&mut self, key: Key, server: RealServer, receipt: &mut Receipt) -> Result<(), Refusal> {
         let mut service = self.service(key)?.clone();
         let server = server.in_service(&key);
+        self.check_sync_with(&key, &server)?;
         rules::check_server(&key, &server)?;
         let place = position(&service, server.endpoint).ok_or_else(|| no_such_server(key, server.endpoint))?;
         if let Some(old) = service.servers.get_mut(place) {
@@ -91,7 +90,7 @@ impl Store {
         Ok(())
     }
 
-    fn delete_server(&mut self, key: ServiceKey, endpoint: Endpoint, receipt: &mut Receipt) -> Result<(), Refusal> {
+    fn delete_server(&mut self, key: Key, endpoint: Endpoint, receipt: &mut Receipt) -> Result<(), Refusal> {
         let mut service = self.service(key)?.clone();
         let place = position(&service, endpoint).ok_or_else(|| no_such_server(key, endpoint))?;
         service.servers.remove(place);
@@ -115,6 +114,37 @@ impl Store {
         Ok(())
     }
 
+    fn start_sync(&mut self, role: SyncRole, daemon: &SyncDaemon) -> Result<(), Refusal> {
+        rules::check_sync(daemon)?;
+        if self.services.values().any(mixes_families) {
+            let message = "synchronization knows no servers of another family than their service's; delete those first";
+            return Err(refuse(RefusalKind::Invalid, message));
+        }
+        if self.synchronization.contains_key(&role) {
+            let message = format!("the synchronization {role} runs already; stop it first (--stop-daemon)");
+            return Err(refuse(RefusalKind::DaemonRuns, message));
+        }
+        self.synchronization.insert(role, daemon.clone());
+        Ok(())
+    }
+
+    fn stop_sync(&mut self, role: SyncRole) -> Result<(), Refusal> {
+        let missing = || refuse(RefusalKind::NoDaemon, format!("no synchronization {role} runs"));
+        self.synchronization.remove(&role).map(drop).ok_or_else(missing)
+    }
+
+    /// Synchronization cannot tell of a server whose family is not its service's.
+    fn check_sync_with(&self, key: &Key, server: &RealServer) -> Result<(), Refusal> {
+        if self.synchronization.is_empty() || key.is_ipv6() == server.endpoint.is_ipv6() {
+            return Ok(());
+        }
+        let message = format!(
+            "server {} of {key}: while connections are synchronized its family must be the service's (--stop-daemon)",
+            server.endpoint
+        );
+        Err(refuse(RefusalKind::Invalid, message))
+    }
+
     fn batch(&mut self, requests: &[Request], receipt: &mut Receipt) -> Result<(), Refusal> {
         for (index, request) in requests.iter().enumerate() {
             if matches!(request, Request::Batch { .. }) {
@@ -127,10 +157,14 @@ impl Store {
     }
 }
 
+fn mixes_families(service: &VirtualService) -> bool {
+    service.servers.iter().any(|server| server.endpoint.is_ipv6() != service.key.is_ipv6())
+}
+
 fn position(service: &VirtualService, endpoint: Endpoint) -> Option<usize> {
     service.servers.iter().position(|server| server.endpoint == endpoint)
 }
 
-fn no_such_server(key: ServiceKey, endpoint: Endpoint) -> Refusal {
+fn no_such_server(key: Key, endpoint: Endpoint) -> Refusal {
     refuse(RefusalKind::NoSuchServer, format!("service {key} has no server {endpoint}; add it first (-a)"))
 }

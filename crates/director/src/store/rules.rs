@@ -5,7 +5,7 @@ use api::{Refusal, RefusalKind};
 use forward::abi::MAX_SERVERS_PER_SERVICE;
 use model::config::MAX_SERVICES;
 use model::{
-    Encapsulation, Endpoint, ForwardingMethod, RealServer, ServiceKey, ServiceOptions, Sysctl, TunnelChecksum,
+    Encapsulation, Endpoint, ForwardingMethod, Key, RealServer, ServiceOptions, SyncDaemon, Sysctl, TunnelChecksum,
     VirtualService,
 };
 use std::net::IpAddr;
@@ -13,20 +13,17 @@ use std::net::IpAddr;
 /// The longest time-out, 31 days: what ipvsadm takes. The ticks of the data plane hold eight years.
 const MAX_TIMEOUT: u32 = 31 * 86_400;
 
-/// A service on one port. Every address will do: one that is never this node's is never forwarded.
-pub(crate) fn check_service(key: &ServiceKey) -> Result<(), Refusal> {
-    if key.endpoint.port() == 0 {
-        let message = format!("service {key}: port 0 (all ports) is not supported yet; name a port");
-        return Err(refuse(RefusalKind::Unsupported, message));
-    }
-    match zone(&key.endpoint) {
-        Some(what) => Err(refuse(RefusalKind::Invalid, format!("service {key}: {what}"))),
-        None => Ok(()),
-    }
+/// Every address will do: one that is never this node's is never forwarded.
+pub(crate) fn check_service(key: &Key) -> Result<(), Refusal> {
+    let wrong = match key {
+        Key::Endpoint(key) => zone(&key.endpoint),
+        Key::Mark(mark) => (mark.mark == 0).then_some("mark 0 is no mark; name another"),
+    };
+    wrong.map_or(Ok(()), |what| Err(refuse(RefusalKind::Invalid, format!("service {key}: {what}"))))
 }
 
 /// A name that can be shown on one line.
-pub(crate) fn check_name(key: &ServiceKey, name: Option<&str>) -> Result<(), Refusal> {
+pub(crate) fn check_name(key: &Key, name: Option<&str>) -> Result<(), Refusal> {
     if name.is_some_and(|name| name.trim().is_empty() || name.contains(char::is_control)) {
         let message = format!("service {key}: a name needs letters, and no control characters; give another or none");
         return Err(refuse(RefusalKind::Invalid, message));
@@ -45,11 +42,11 @@ fn zone(endpoint: &Endpoint) -> Option<&'static str> {
 }
 
 /// A server that packets of the service can be sent to.
-pub(crate) fn check_server(key: &ServiceKey, server: &RealServer) -> Result<(), Refusal> {
+pub(crate) fn check_server(key: &Key, server: &RealServer) -> Result<(), Refusal> {
     let invalid = |what: &str| refuse(RefusalKind::Invalid, format!("server {} of {key}: {what}", server.endpoint));
     check_address(server.endpoint.ip()).map_err(invalid)?;
     zone(&server.endpoint).map_or(Ok(()), |what| Err(invalid(what)))?;
-    if key.endpoint.is_ipv4() != server.endpoint.is_ipv4() && !server.method.mixes_families() {
+    if key.is_ipv6() != server.endpoint.is_ipv6() && !server.method.mixes_families() {
         return Err(invalid("its address family is not the service's; only tunnels can mix them"));
     }
     check_server_options(server)
@@ -76,18 +73,36 @@ pub(crate) fn check_server_options(server: &RealServer) -> Result<(), (RefusalKi
 }
 
 /// Options that can stand with the service's key.
-pub(crate) fn check_options(key: &ServiceKey, options: &ServiceOptions) -> Result<(), Refusal> {
-    let Some(persistence) = options.persistence else { return Ok(()) };
+pub(crate) fn check_options(key: &Key, options: &ServiceOptions) -> Result<(), Refusal> {
     let invalid = |what: &str| Err(refuse(RefusalKind::Invalid, format!("service {key}: {what}")));
+    let Some(persistence) = options.persistence else {
+        let all_ports = key.endpoint().is_some_and(|endpoint| endpoint.port() == 0);
+        return if all_ports {
+            invalid("all ports (port 0) need persistence; ask for it, or name a port")
+        } else {
+            Ok(())
+        };
+    };
     if persistence.timeout == 0 || persistence.timeout > MAX_TIMEOUT {
         return invalid("persistence lasts from one second to 31 days");
     }
     match persistence.granularity {
-        Some(granularity) if !granularity.fits(key.endpoint.is_ipv6()) => {
+        Some(granularity) if !granularity.fits(key.is_ipv6()) => {
             invalid("its granularity is a mask with IPv4, and a prefix of 1 to 127 bits with IPv6")
         }
         _ => Ok(()),
     }
+}
+
+/// A synchronization daemon that can be.
+pub(crate) fn check_sync(daemon: &SyncDaemon) -> Result<(), Refusal> {
+    let wrong = match daemon {
+        _ if !daemon.group.is_multicast() => Some("its group is no multicast address"),
+        SyncDaemon { port: 0, .. } => Some("port 0 is no port"),
+        SyncDaemon { ttl: 0, .. } => Some("with a time to live of 0 no message leaves"),
+        _ => None,
+    };
+    wrong.map_or(Ok(()), |what| Err(refuse(RefusalKind::Invalid, format!("synchronization: {what}"))))
 }
 
 fn check_address(address: IpAddr) -> Result<(), &'static str> {

@@ -3,13 +3,17 @@
 use super::*;
 use crate::zero::ZeroPoints;
 use model::{
-    Config, ForwardingMethod, Granularity, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags,
-    ServiceOptions, Sysctl, Thresholds, Weight,
+    Config, FirewallMark, ForwardingMethod, Granularity, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags,
+    ServiceKey, ServiceOptions, Sysctl, Thresholds, Weight,
 };
 use std::collections::BTreeSet;
 
-fn key(endpoint: &str) -> ServiceKey {
-    ServiceKey { protocol: Protocol::Tcp, endpoint: endpoint.parse().unwrap() }
+fn key(endpoint: &str) -> Key {
+    ServiceKey { protocol: Protocol::Tcp, endpoint: endpoint.parse().unwrap() }.into()
+}
+
+fn mark(mark: u32) -> Key {
+    Key::Mark(FirewallMark { mark, ipv6: false })
 }
 
 fn options(scheduler: Scheduler) -> ServiceOptions {
@@ -62,7 +66,9 @@ fn refusals_have_the_kinds_of_ipvs_and_change_nothing() {
     let timeouts = |tcp| Request::SetTimeouts { tcp: Some(tcp), tcp_fin: None, udp: None };
     let rows = [
         (add_service(vip), RefusalKind::ServiceExists),
-        (add_service("192.0.2.1:0"), RefusalKind::Unsupported),
+        (add_service("192.0.2.1:0"), RefusalKind::Invalid),
+        (Request::AddService { key: mark(0), options: options(Scheduler::RoundRobin) }, RefusalKind::Invalid),
+        (Request::DeleteService { key: mark(7) }, RefusalKind::NoSuchService),
         (add_service("[fe80::1%3]:80"), RefusalKind::Invalid),
         (persistent("192.0.2.3:80", 0, None), RefusalKind::Invalid),
         (persistent("192.0.2.3:80", 60, Some(Granularity::Prefix(64))), RefusalKind::Invalid),

@@ -19,7 +19,7 @@ pub(super) fn key() -> ServiceKey {
 pub(super) fn add_service() -> Request {
     let scheduler_flags = SchedulerFlags::default();
     let options = ServiceOptions { scheduler: Scheduler::RoundRobin, scheduler_flags, ..ServiceOptions::default() };
-    Request::AddService { key: key(), options }
+    Request::AddService { key: key().into(), options }
 }
 
 pub(super) fn server(endpoint: &str, method: ForwardingMethod) -> RealServer {
@@ -27,7 +27,7 @@ pub(super) fn server(endpoint: &str, method: ForwardingMethod) -> RealServer {
 }
 
 pub(super) fn add_server(endpoint: &str) -> Request {
-    Request::AddServer { service: key(), server: server(endpoint, ForwardingMethod::Nat) }
+    Request::AddServer { service: key().into(), server: server(endpoint, ForwardingMethod::Nat) }
 }
 
 /// A network where the service's address is ours and 10.0.0.1 answers.
@@ -85,7 +85,7 @@ fn a_restart_after_kill_9_plans_nothing() {
     let Response::Sysctls { sysctls } = sysctls else { panic!("{sysctls:?}") };
     assert_eq!(sysctls.iter().map(|view| view.value).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!(plane.kernel().state.sysctls.get(Sysctl::ConnReuseMode), 0);
-    again.answer(&Request::DeleteService { key: key() }).unwrap();
+    again.answer(&Request::DeleteService { key: key().into() }).unwrap();
     assert_eq!(plane.kernel().changes, [Change::RemoveService { service: key() }]);
 }
 
@@ -93,7 +93,7 @@ fn a_restart_after_kill_9_plans_nothing() {
 fn a_file_is_taken_over_once() {
     let (plane, network) = (FakePlane::default(), network());
     let service = model::VirtualService {
-        key: key(),
+        key: key().into(),
         options: ServiceOptions { scheduler: Scheduler::Maglev, name: Some("web".into()), ..ServiceOptions::default() },
         servers: vec![server("10.0.0.1:80", ForwardingMethod::Nat)],
     };
@@ -157,7 +157,7 @@ fn port_0_is_the_port_of_the_service_in_the_maps_and_kept_as_it_is() {
         director.status().unwrap().notes.iter().any(|note| note.contains("10.0.0.1:0") && note.contains("port 80"))
     );
     assert_eq!(start(&plane, &network).store, director.store);
-    let delete = |endpoint: &str| Request::DeleteServer { service: key(), endpoint: endpoint.parse().unwrap() };
+    let delete = |endpoint: &str| Request::DeleteServer { service: key().into(), endpoint: endpoint.parse().unwrap() };
     director.answer(&delete("10.0.0.1:80")).unwrap();
     assert_eq!(in_maps(&plane), ["10.0.0.1:80"]);
     director.answer(&delete("10.0.0.1:0")).unwrap();
@@ -179,9 +179,9 @@ fn what_only_the_routes_know_is_refused_with_its_place() {
     assert_eq!(director.store, before);
     let service = ServiceKey { protocol: Protocol::Tcp, endpoint: "[2001:db8::1]:80".parse().unwrap() };
     let Request::AddService { options, .. } = add_service() else { panic!() };
-    director.answer(&Request::AddService { key: service, options }).unwrap();
+    director.answer(&Request::AddService { key: service.into(), options }).unwrap();
     for (endpoint, taken) in [("[fe80::1]:80", true), ("[fe80::2]:80", false)] {
-        let request = Request::AddServer { service, server: server(endpoint, ForwardingMethod::Nat) };
+        let request = Request::AddServer { service: service.into(), server: server(endpoint, ForwardingMethod::Nat) };
         assert_eq!(director.answer(&request).is_ok(), taken, "{endpoint}");
     }
 }
@@ -245,7 +245,7 @@ fn zero_points_survive_a_restart_and_new_servers_begin_at_zero() {
     assert_eq!(shown(&start(&plane, &network)), [3, 3]);
     let unknown = ServiceKey { protocol: Protocol::Udp, ..key() };
     assert_eq!(
-        director.answer(&Request::Zero { service: Some(unknown) }).err().unwrap().kind,
+        director.answer(&Request::Zero { service: Some(unknown.into()) }).err().unwrap().kind,
         RefusalKind::NoSuchService
     );
 }

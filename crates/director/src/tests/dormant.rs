@@ -2,10 +2,11 @@
 
 use super::changes::{add_server, key, network, server, start};
 use super::fakes::FakePlane;
+use api::RefusalKind;
 use api::Request;
 use model::{
-    Encapsulation, ForwardingMethod, Persistence, PersistenceEngine, RealServer, Scheduler, SchedulerFlags,
-    ServiceOptions, Thresholds, TunnelChecksum,
+    Encapsulation, FirewallMark, ForwardingMethod, Key, Persistence, PersistenceEngine, Protocol, RealServer,
+    Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, SyncDaemon, SyncRole, Thresholds, TunnelChecksum,
 };
 
 /// A service with everything that does not act, and servers of the kind.
@@ -23,9 +24,9 @@ fn requests() -> Vec<Request> {
     let thresholds = Thresholds { upper: 9, lower: 3 };
     let limited = RealServer { thresholds, ..server("10.0.0.1:80", ForwardingMethod::Nat) };
     vec![
-        Request::AddService { key: key(), options },
-        Request::AddServer { service: key(), server: limited },
-        Request::AddServer { service: key(), server: server("[fd00::2]:80", tunnel) },
+        Request::AddService { key: key().into(), options },
+        Request::AddServer { service: key().into(), server: limited },
+        Request::AddServer { service: key().into(), server: server("[fd00::2]:80", tunnel) },
     ]
 }
 
@@ -78,7 +79,71 @@ fn an_edit_wakes_a_server_up() {
     let tunnel = ForwardingMethod::Tunnel(Encapsulation::Ipip);
     for (method, in_maps) in [(tunnel, 1), (ForwardingMethod::Nat, 2)] {
         let server = server("10.0.0.3:80", method);
-        director.answer(&Request::EditServer { service: key(), server }).unwrap();
+        director.answer(&Request::EditServer { service: key().into(), server }).unwrap();
         assert_eq!(plane.kernel().state.services[&key()].servers.len(), in_maps);
     }
+}
+
+/// Services that match no packet: by mark, of SCTP, of all ports.
+fn unmatched() -> [Key; 4] {
+    let endpoint =
+        |protocol, endpoint: &str| Key::Endpoint(ServiceKey { protocol, endpoint: endpoint.parse().unwrap() });
+    [
+        Key::Mark(FirewallMark { mark: 7, ipv6: false }),
+        Key::Mark(FirewallMark { mark: 7, ipv6: true }),
+        endpoint(Protocol::Sctp, "192.0.2.1:80"),
+        endpoint(Protocol::Tcp, "192.0.2.1:0"),
+    ]
+}
+
+#[test]
+fn services_that_match_no_packet_are_kept_and_never_in_the_maps() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let persistence = Some(Persistence { timeout: 60, granularity: None });
+    for key in unmatched() {
+        let options = ServiceOptions { persistence, ..ServiceOptions::default() };
+        director.answer(&Request::AddService { key, options }).unwrap();
+        let real = if key.is_ipv6() { "[fd00::1]:80" } else { "10.0.0.1:80" };
+        let real = server(real, ForwardingMethod::Nat);
+        let done = director.answer(&Request::AddServer { service: key, server: real }).unwrap();
+        assert!(done.pending.is_empty(), "nobody asks for a neighbour that gets no packets");
+        director.answer(&Request::Zero { service: Some(key) }).unwrap();
+    }
+    assert!(plane.kernel().state.services.is_empty() && network.wire().asked.is_empty());
+    let notes = director.status().unwrap().notes;
+    assert_eq!(notes.iter().filter(|note| note.ends_with("it matches no packet")).count(), 4, "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("not forwarded") || note.contains("rotation")), "{notes:?}");
+    let listing = director.listing();
+    let again = start(&plane, &network);
+    assert_eq!(again.listing(), listing);
+    assert_eq!(listing.services.len(), 4);
+}
+
+#[test]
+fn synchronization_daemons_are_kept_as_their_interface_made_them() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let (role, daemon) = (SyncRole::Backup, SyncDaemon::default());
+    let start_sync = |interface: &str| Request::StartSync {
+        role,
+        daemon: SyncDaemon { interface: interface.to_owned(), ..daemon.clone() },
+    };
+    let refused = |outcome: Result<crate::director::Done, api::Refusal>| outcome.err().unwrap().kind;
+    assert_eq!(refused(director.answer(&start_sync("eth9"))), RefusalKind::NoSuchInterface);
+    director.answer(&Request::Batch { requests: vec![start_sync("eth0")] }).unwrap();
+    assert_eq!(refused(director.answer(&start_sync("eth0"))), RefusalKind::DaemonRuns);
+    let kept = SyncDaemon { maximum_length: 1472, ..daemon.clone() };
+    let mut director = start(&plane, &network);
+    assert_eq!(director.listing().synchronization, [(role, kept)].into());
+    for request in requests().into_iter().take(2) {
+        director.answer(&request).unwrap();
+    }
+    // Synchronization cannot tell of a server of the other family.
+    assert_eq!(refused(director.answer(&requests()[2])), RefusalKind::Invalid);
+    director.answer(&Request::StopSync { role }).unwrap();
+    assert_eq!(refused(director.answer(&Request::StopSync { role })), RefusalKind::NoDaemon);
+    director.answer(&requests()[2]).unwrap();
+    assert_eq!(refused(director.answer(&start_sync("eth0"))), RefusalKind::Invalid);
+    assert!(director.listing().synchronization.is_empty());
 }

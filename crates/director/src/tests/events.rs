@@ -56,7 +56,7 @@ fn services_servers_and_their_neighbours() {
     network.wire().addresses.clear();
     director.look(Instant::now());
     assert_eq!(kinds(&mut follower), [EventKind::ServiceChanged { service, owned: false }]);
-    director.answer(&Request::DeleteServer { service, endpoint: far }).unwrap();
+    director.answer(&Request::DeleteServer { service: service.into(), endpoint: far }).unwrap();
     director.answer(&Request::SetTimeouts { tcp: Some(5), tcp_fin: None, udp: None }).unwrap();
     director.answer(&Request::Flush).unwrap();
     let removed = EventKind::ServerRemoved { service, server: far };

@@ -103,7 +103,7 @@ fn a_local_server_is_local_by_direct_routing_only() {
     director.answer(&add_service()).unwrap();
     director.answer(&add_server("192.0.2.1:8080")).unwrap();
     let local = server("192.0.2.1:80", ForwardingMethod::DirectRouting);
-    director.answer(&Request::AddServer { service: key(), server: local }).unwrap();
+    director.answer(&Request::AddServer { service: key().into(), server: local }).unwrap();
     assert_eq!((reach(&plane, 0), reach(&plane, 1)), (Reach::Unresolved, Reach::Local));
     let listing = director.listing();
     let views: Vec<_> = listing.services[0].servers.iter().map(|server| server.reach.clone()).collect();

@@ -83,7 +83,7 @@ fn requests_are_carried_out_and_answered() {
         assert_eq!(ask(&socket, &add_server("10.0.0.1:80")).await, Ok(Response::Done { generation: 2 }));
         assert_eq!(ask(&socket, &add_service()).await.unwrap_err().kind, RefusalKind::ServiceExists);
         let Ok(Response::Listing(listing)) = ask(&socket, &Request::List).await else { panic!() };
-        assert_eq!(listing.services[0].service.key, key());
+        assert_eq!(listing.services[0].service.key, key().into());
         assert_eq!((listing.services[0].servers[0].active, listing.services[0].servers[0].inactive), (2, 3));
         assert_eq!(listing.connection_table_size, 1024);
         let attach = |interface: &str| Request::Attach { interface: interface.to_owned(), force: false };

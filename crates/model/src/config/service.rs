@@ -64,7 +64,7 @@ pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize, Option<u
         None => Vec::new(),
     };
     let name = table.get("name").map(|name| name.offset());
-    Ok((VirtualService { key, options, servers }, listen.offset(), name))
+    Ok((VirtualService { key: key.into(), options, servers }, listen.offset(), name))
 }
 
 fn read_options(table: &Table<'_>) -> Result<ServiceOptions, Fault> {
@@ -91,13 +91,11 @@ fn read_name(value: &Value<'_>) -> Result<String, Fault> {
 
 fn read_scheduler(value: &Value<'_>) -> Result<Scheduler, Fault> {
     let name = value.string("scheduler = \"wlc\"")?;
-    let known = Scheduler::by_name(name).filter(|scheduler| *scheduler != Scheduler::Nobody);
-    known.filter(|scheduler| scheduler.acts()).ok_or_else(|| {
-        let usable = Scheduler::ALL.into_iter().filter(|scheduler| scheduler.acts() && *scheduler != Scheduler::Nobody);
-        let names: Vec<_> = usable.map(Scheduler::name).collect();
+    Scheduler::usable().find(|scheduler| scheduler.name() == name).ok_or_else(|| {
+        let names: Vec<_> = Scheduler::usable().map(Scheduler::name).collect();
         let list = names.join(", ");
         let shown = name.escape_debug();
-        if known.is_some() {
+        if Scheduler::by_name(name).is_some_and(|scheduler| scheduler != Scheduler::Nobody) {
             return value.fault(format!("scheduler `{shown}` is not supported yet; write one of {list}"));
         }
         let hint = suggest::meant(name, &names).map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
@@ -177,7 +175,7 @@ fn read_server(value: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) ->
 
 /// Direct routing rewrites no ports: what IPVS overrides in silence is an error here.
 fn keeping_port(server: RealServer, key: &ServiceKey, place: &Value<'_>) -> Result<RealServer, Fault> {
-    let there = server.in_service(key);
+    let there = server.in_service(&(*key).into());
     if there == server {
         return Ok(server);
     }

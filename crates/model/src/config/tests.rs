@@ -60,7 +60,7 @@ fn the_example_says_what_it_means() {
             ("10.0.0.13:80".to_owned(), 0, ForwardingMethod::DirectRouting)
         ]
     );
-    assert_eq!(dns.key.protocol, Protocol::Udp);
+    assert_eq!(dns.key.protocol(), Some(Protocol::Udp));
     assert!(dns.options.any && dns.options.scheduler_flags.port);
     assert_eq!(dns.servers[0].method, ForwardingMethod::DirectRouting);
     assert_eq!(empty.options.scheduler, Scheduler::WeightedLeastConnection);

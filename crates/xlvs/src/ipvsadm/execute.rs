@@ -9,7 +9,7 @@ use crate::output;
 use crate::session::{Session, Trouble};
 use crate::table::{self, View};
 use api::{ConnectionFilter, Listing, Request};
-use model::{ServiceKey, ServiceOptions};
+use model::{Key, ServiceOptions};
 
 /// The program by the name it was called by, and its daemon.
 pub(crate) struct Front {
@@ -80,6 +80,7 @@ impl Front {
             }
             Intent::ListConnections { numeric, with_engines } => self.list_connections(numeric, with_engines)?,
             Intent::ListTimeouts => output::data(&table::timeouts(&self.listing()?)),
+            Intent::ListDaemons => output::data(&table::daemons(&self.listing()?)),
             Intent::Save { numeric } => output::data(&table::rules::all(&self.listing()?, table::names(numeric))),
             Intent::Help => return Ok(said(&help::usage(&self.program))),
             Intent::Version => return Ok(said(help::VERSION)),
@@ -97,7 +98,7 @@ impl Front {
     }
 
     /// What is said to a service with a name that nobody knows: whether the service is there is looked at first.
-    fn nobody_knows(&self, key: &ServiceKey, adding: bool) -> Result<Failure, Failure> {
+    fn nobody_knows(&self, key: &Key, adding: bool) -> Result<Failure, Failure> {
         let is_there = self.listing()?.services.iter().any(|view| view.service.key == *key);
         Ok(match (adding, is_there) {
             (true, true) => Failure::refused("Service already exists"),
@@ -129,7 +130,7 @@ impl Front {
         Ok(Request::EditService { key, options })
     }
 
-    fn list_one(&self, service: &ServiceKey, view: View) -> Result<(), Failure> {
+    fn list_one(&self, service: &Key, view: View) -> Result<(), Failure> {
         let listing = self.listing()?;
         let found = listing.services.iter().find(|found| found.service.key == *service);
         let found = found.ok_or_else(Failure::nothing_to_list)?;

@@ -55,11 +55,6 @@ impl Failure {
         Self::refused("Scheduler or persistence engine not found")
     }
 
-    /// Part of LVS, and not built yet. It ends `-R`, because going on would leave out a rule and exit with 0.
-    pub(crate) fn unsupported(what: &str) -> Self {
-        Self { message: format!("ipvsadm: {what} is not supported yet"), remedy: None, code: 255, ends_restore: true }
-    }
-
     /// The daemon cannot be asked, as the module that is not there cannot.
     pub(crate) fn unreachable(trouble: Trouble) -> Self {
         Self { message: format!("ipvsadm: {trouble}"), remedy: None, code: 2, ends_restore: true }
@@ -79,6 +74,9 @@ impl Failure {
             RefusalKind::NoSuchService => Self::refused("No such service"),
             RefusalKind::ServerExists => Self::refused("Destination already exists"),
             RefusalKind::NoSuchServer => Self::refused("No such destination"),
+            RefusalKind::NoSuchInterface => Self::refused("No such device"),
+            RefusalKind::DaemonRuns => Self::refused("Daemon has already run"),
+            RefusalKind::NoDaemon => Self::refused("No daemon is running"),
             RefusalKind::OutOfRange => Self::refused("Numerical result out of range"),
             RefusalKind::Invalid => Self { remedy: Some(refusal.message), ..Self::refused(INVALID) },
             _ => Self::refused(refusal.message),

@@ -33,16 +33,20 @@ Real servers
 Looking
   PROGRAM -L|-l [SERVICE] [-n] [COLUMNS] [--exact] [--nosort]
   PROGRAM -L -c [-n]                               connections
-  PROGRAM -L --timeout                             time-outs
+  PROGRAM -L --timeout | --daemon                  time-outs, synchronization
   PROGRAM -Z [SERVICE]                             count from zero again
 Rules
   PROGRAM -S [-n]                                  print as rules
   PROGRAM -R [--atomic]                            read rules from standard input
 Other
   PROGRAM --set TCP TCPFIN UDP                     time-outs in seconds, 0 keeps one
+  PROGRAM --start-daemon master|backup [--mcast-interface IF] [--syncid N] [--sync-maxlen N] [--mcast-group G]
+          [--mcast-port P] [--mcast-ttl T]         synchronize connections
+  PROGRAM --stop-daemon master|backup
   PROGRAM -h | -v                                  this text, the version
 
-  SERVICE    -t HOST:PORT (TCP) or -u HOST:PORT (UDP); an IPv6 address as [ADDRESS]:PORT
+  SERVICE    -t HOST:PORT (TCP), -u HOST:PORT (UDP), --sctp-service HOST:PORT, or -f MARK [-6]; an IPv6 address as
+             [ADDRESS]:PORT
   SERVER     HOST[:PORT]; without a port, or with -g, the service's
   SCHEDULER  rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh twos; wlc unless given
   FLAGS      sh-port, mh-port: the client's port takes part in the hash; sh-fallback, mh-fallback, flag-1 … flag-3
@@ -55,6 +59,6 @@ Long options: --add-service --edit-service --delete-service --clear --add-server
   --list --zero --save --restore --help --version --tcp-service --udp-service --scheduler --sched-flags --persistent
   --netmask --ops --real-server --gatewaying --masquerading --ipip --weight --u-threshold --l-threshold --numeric
   --exact (-X) --sort
-What does not act yet is kept and listed, and a line says so: -p -M --pe -o -i -x -y, and some of the schedulers.
-Not supported yet, and refused: -f --sctp-service --daemon --start-daemon --stop-daemon
+What does not act yet is kept and listed, and a line says so: -f --sctp-service, port 0, -p -M --pe -o -i -x -y,
+--start-daemon, and some of the schedulers.
 ";

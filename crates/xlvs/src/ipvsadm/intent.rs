@@ -2,14 +2,13 @@
 
 use super::command::Command;
 use super::failure::{Failure, Subject};
-use super::options::{Method, Thing, Verb};
+use super::options::{Family, Method, Thing, Verb};
 use super::typed::{Tunnel, Typed};
-use super::unsupported;
 use crate::table::{Columns, View};
 use api::Request;
 use model::{
-    Encapsulation, Endpoint, ForwardingMethod, Persistence, PersistenceEngine, RealServer, Scheduler, ServiceKey,
-    ServiceOptions, Thresholds, TunnelChecksum, Weight,
+    Encapsulation, Endpoint, FirewallMark, ForwardingMethod, Key, Persistence, PersistenceEngine, RealServer,
+    Scheduler, ServiceKey, ServiceOptions, Thresholds, TunnelChecksum, Weight,
 };
 
 /// What is meant.
@@ -25,14 +24,14 @@ pub(crate) enum Intent {
     /// A service with a scheduler or persistence engine that does not exist.
     NobodyKnows {
         /// Key of the service.
-        key: ServiceKey,
+        key: Key,
         /// `-A`, not `-E`.
         adding: bool,
     },
     /// `-L` of all services, or of one.
     List {
         /// Only this one.
-        service: Option<ServiceKey>,
+        service: Option<Key>,
         /// How it is shown.
         view: View,
     },
@@ -45,6 +44,8 @@ pub(crate) enum Intent {
     },
     /// `-L --timeout`
     ListTimeouts,
+    /// `-L --daemon`
+    ListDaemons,
     /// `-S`
     Save {
         /// Numbers instead of names.
@@ -65,7 +66,6 @@ impl Intent {
     /// What `words`, typed to `program`, mean.
     pub(crate) fn parse(words: &[String], program: &str) -> Result<Self, Failure> {
         let typed = Typed::read(&Command::parse(words), program)?;
-        unsupported::check(&typed)?;
         Self::of(&typed)
     }
 
@@ -94,27 +94,31 @@ impl Intent {
                 return Ok(Self::ListConnections { numeric: typed.says(Thing::Numeric), with_engines });
             }
             Verb::List if typed.says(Thing::Timeout) => return Ok(Self::ListTimeouts),
+            Verb::List if typed.says(Thing::Daemon) => return Ok(Self::ListDaemons),
             Verb::List => return Ok(Self::List { service: optional_key(typed)?, view: view(typed) }),
             Verb::Save => return Ok(Self::Save { numeric: typed.says(Thing::Numeric) }),
             Verb::Restore => return Ok(Self::Restore { atomic: typed.says(Thing::Atomic) }),
             Verb::Help => return Ok(Self::Help),
             Verb::Version => return Ok(Self::Version),
-            Verb::StartDaemon | Verb::StopDaemon => return Err(Failure::unsupported("connection synchronization")),
+            Verb::StartDaemon => Request::StartSync { role: typed.role, daemon: typed.daemon.clone() },
+            Verb::StopDaemon => Request::StopSync { role: typed.role },
         };
         let about_server = matches!(typed.verb, Verb::AddServer | Verb::EditServer | Verb::DeleteServer);
         Ok(Self::Change { request, subject: if about_server { Subject::Server } else { Subject::Service } })
     }
 }
 
-fn optional_key(typed: &Typed) -> Result<Option<ServiceKey>, Failure> {
+fn optional_key(typed: &Typed) -> Result<Option<Key>, Failure> {
     if typed.family.is_some() { key(typed).map(Some) } else { Ok(None) }
 }
 
-fn key(typed: &Typed) -> Result<ServiceKey, Failure> {
-    let (Some(protocol), Some(address)) = (typed.protocol(), typed.address) else {
-        return Err(Failure::unsupported("a service without protocol and address"));
-    };
-    Ok(ServiceKey { protocol, endpoint: Endpoint::new(address, typed.port) })
+fn key(typed: &Typed) -> Result<Key, Failure> {
+    if typed.family == Some(Family::Mark) {
+        return Ok(Key::Mark(FirewallMark { mark: typed.mark, ipv6: typed.mark_is_ipv6 }));
+    }
+    let key = typed.protocol().zip(typed.address);
+    let (protocol, address) = key.ok_or_else(|| Failure::usage("illegal virtual server address[:port] specified"))?;
+    Ok(ServiceKey { protocol, endpoint: Endpoint::new(address, typed.port) }.into())
 }
 
 /// None where the scheduler or the persistence engine has a name that does not exist.
@@ -144,14 +148,11 @@ fn server(typed: &Typed) -> Result<RealServer, Failure> {
         Method::DirectRouting => ForwardingMethod::DirectRouting,
         Method::Tunnel => ForwardingMethod::Tunnel(encapsulation(typed)),
     };
-    let mut endpoint = endpoint(typed)?;
-    if method.keeps_port() {
-        // Packets keep their port, so whatever was typed, it is the service's.
-        endpoint.set_port(typed.port);
-    }
+    let endpoint = endpoint(typed)?;
     let weight = Weight::new(typed.weight).ok_or_else(|| Failure::usage("illegal weight specified"))?;
     let (upper, lower) = typed.thresholds;
-    Ok(RealServer { thresholds: Thresholds { upper, lower }, ..RealServer::new(endpoint, method, weight) })
+    let server = RealServer { thresholds: Thresholds { upper, lower }, ..RealServer::new(endpoint, method, weight) };
+    Ok(server.in_service(&key(typed)?))
 }
 
 fn encapsulation(typed: &Typed) -> Encapsulation {

@@ -45,6 +45,7 @@ const LIST: &[Thing] = &[
     Thing::Thresholds,
     Thing::PersistentConnections,
     Thing::NoSort,
+    Thing::SyncId,
     Thing::Exact,
     Thing::TunnelInfo,
 ];

@@ -25,8 +25,11 @@ impl Notices {
 
 fn dormant(request: &Request) -> Vec<Dormant> {
     match request {
-        Request::AddService { options, .. } | Request::EditService { options, .. } => options.dormant(),
+        Request::AddService { key, options } | Request::EditService { key, options } => {
+            key.dormant().into_iter().chain(options.dormant()).collect()
+        }
         Request::AddServer { server, .. } | Request::EditServer { server, .. } => server.dormant(),
+        Request::StartSync { .. } => vec![Dormant::Synchronization],
         Request::Batch { requests } => requests.iter().flat_map(dormant).collect(),
         _ => Vec::new(),
     }

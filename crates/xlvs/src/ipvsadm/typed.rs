@@ -8,9 +8,14 @@ use super::legality;
 use super::number;
 use super::options::{Family, Meaning, Method, Thing, Verb};
 use super::scheduling;
-use model::{Granularity, Persistence, Protocol, SchedulerFlags};
+use model::{Granularity, Persistence, Protocol, SchedulerFlags, SyncDaemon, SyncRole};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
+
+/// The longest name of an interface.
+const LONGEST_INTERFACE: usize = 15;
+/// The longest message of a synchronization daemon: what UDP over IPv4 carries.
+const LONGEST_MESSAGE: i64 = 65_535 - 20 - 8;
 
 /// The longest time-out: 31 days.
 const LONGEST: i64 = 31 * 86_400;
@@ -24,6 +29,7 @@ pub(crate) struct Typed {
     pub(crate) family: Option<Family>,
     pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
+    pub(crate) mark: u32,
     pub(crate) mark_is_ipv6: bool,
     pub(crate) scheduler: String,
     pub(crate) flags: SchedulerFlags,
@@ -38,6 +44,8 @@ pub(crate) struct Typed {
     pub(crate) tunnel: Tunnel,
     pub(crate) tunnel_port: u16,
     pub(crate) timeouts: [u32; 3],
+    pub(crate) role: SyncRole,
+    pub(crate) daemon: SyncDaemon,
 }
 
 /// `--tun-type`
@@ -56,7 +64,7 @@ impl Typed {
             return Err(Failure::try_help(program));
         };
         let mut typed = Self::new(verb);
-        typed.check_verb(first)?;
+        typed.take_verb(first)?;
         if matches!(verb, Verb::Help | Verb::Version) {
             return Ok(typed);
         }
@@ -87,6 +95,7 @@ impl Typed {
             family: None,
             address: None,
             port: 0,
+            mark: 0,
             mark_is_ipv6: false,
             scheduler: String::new(),
             flags: SchedulerFlags::NONE,
@@ -100,6 +109,8 @@ impl Typed {
             tunnel: Tunnel::Ipip,
             tunnel_port: 0,
             timeouts: [0; 3],
+            role: SyncRole::Master,
+            daemon: SyncDaemon::default(),
         }
     }
 
@@ -108,22 +119,28 @@ impl Typed {
         self.said.contains(&thing)
     }
 
-    /// The service's protocol, where the model knows it.
+    /// The service's protocol, by which ports have names. A mark counts as TCP, as in the original.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
         match self.family? {
-            Family::Tcp => Some(Protocol::Tcp),
+            Family::Tcp | Family::Mark => Some(Protocol::Tcp),
             Family::Udp => Some(Protocol::Udp),
-            Family::Sctp | Family::Mark => None,
+            Family::Sctp => Some(Protocol::Sctp),
         }
     }
 
-    fn check_verb(&self, given: &Given) -> Result<(), Failure> {
-        let known = matches!(given.value.as_deref(), None | Some("master" | "backup"));
-        match self.verb {
-            Verb::StartDaemon if !known => Err(Failure::usage("illegal start-daemon parameter specified")),
-            Verb::StopDaemon if !known => Err(Failure::usage("illegal start_daemon specified")),
-            _ => Ok(()),
-        }
+    /// Some commands have a value.
+    fn take_verb(&mut self, given: &Given) -> Result<(), Failure> {
+        let wrong = match self.verb {
+            Verb::StartDaemon => "illegal start-daemon parameter specified",
+            Verb::StopDaemon => "illegal start_daemon specified",
+            _ => return Ok(()),
+        };
+        self.role = match given.value.as_deref() {
+            Some("master") => SyncRole::Master,
+            Some("backup") => SyncRole::Backup,
+            _ => return Err(Failure::usage(wrong)),
+        };
+        Ok(())
     }
 
     fn say(&mut self, thing: Thing) -> Result<(), Failure> {
@@ -162,7 +179,8 @@ impl Typed {
         self.family = Some(family);
         if family == Family::Mark {
             let mark = number::parse_u32(value, 1..=i64::from(u32::MAX));
-            mark.ok_or_else(|| Failure::usage(format!("invalid fwmark value `{value}' specified")))?;
+            let mark = mark.ok_or_else(|| Failure::usage(format!("invalid fwmark value `{value}' specified")));
+            self.mark = mark?;
             return Ok(());
         }
         let (address, port) = address::parse(value, self.protocol())
@@ -207,7 +225,26 @@ impl Typed {
             Thing::TunnelPort => {
                 self.tunnel_port = number::parse_u16(value, 1..=65535).ok_or_else(|| illegal("tunnel port"))?;
             }
-            _ => check_value(thing, value)?,
+            _ => self.take_daemon(thing, value)?,
+        }
+        Ok(())
+    }
+
+    fn take_daemon(&mut self, thing: Thing, value: &str) -> Result<(), Failure> {
+        let illegal = |name: &str| Failure::usage(format!("illegal {name} specified"));
+        let number = |range, name| number::parse_u16(value, range).ok_or_else(|| illegal(name));
+        let small = |range, name| number(range, name).map(|number| u8::try_from(number).unwrap_or(u8::MAX));
+        match thing {
+            // An empty name is none, and a long one is cut off, as in the original.
+            Thing::MulticastInterface if !value.is_empty() => {
+                self.daemon.interface = value.chars().take(LONGEST_INTERFACE).collect();
+            }
+            Thing::SyncId => self.daemon.id = small(0..=255, "syncid")?,
+            Thing::SyncMaximumLength => self.daemon.maximum_length = number(1..=LONGEST_MESSAGE, "sync-maxlen")?,
+            Thing::MulticastPort => self.daemon.port = number(1..=65535, "mcast-port")?,
+            Thing::MulticastTtl => self.daemon.ttl = small(1..=255, "mcast-ttl")?,
+            Thing::MulticastGroup => self.daemon.group = group(value)?,
+            _ => {}
         }
         Ok(())
     }
@@ -243,30 +280,13 @@ impl Typed {
     }
 }
 
-/// Values that nothing here makes use of yet, but that must be right.
-fn check_value(thing: Thing, value: &str) -> Result<(), Failure> {
-    let in_range = |range| number::parse(value, range).is_some();
-    let (right, wrong) = match thing {
-        Thing::SyncId => (in_range(0..=255), "illegal syncid specified"),
-        Thing::SyncMaximumLength => (in_range(1..=65535), "illegal sync-maxlen specified"),
-        Thing::MulticastPort => (in_range(1..=65535), "illegal mcast-port specified"),
-        Thing::MulticastTtl => (in_range(1..=255), "illegal mcast-ttl specified"),
-        Thing::MulticastGroup => return check_group(value),
-        _ => return Ok(()),
-    };
-    if right { Ok(()) } else { Err(Failure::usage(wrong)) }
-}
-
 fn timeout(value: &str, shortest: i64) -> Result<u32, Failure> {
     let seconds = number::parse_u32(value, shortest..=LONGEST);
     seconds.ok_or_else(|| Failure::usage(format!("invalid timeout value `{value}' specified")))
 }
 
-fn check_group(value: &str) -> Result<(), Failure> {
-    let (family, multicast) = if value.contains(':') {
-        ("IPv6", value.parse::<std::net::Ipv6Addr>().is_ok_and(|group| group.is_multicast()))
-    } else {
-        ("IPv4", value.parse::<Ipv4Addr>().is_ok_and(|group| group.is_multicast()))
-    };
-    if multicast { Ok(()) } else { Err(Failure::usage(format!("invalid {family} mcast-group `{value}'"))) }
+fn group(value: &str) -> Result<IpAddr, Failure> {
+    let family = if value.contains(':') { "IPv6" } else { "IPv4" };
+    let group = value.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
+    group.ok_or_else(|| Failure::usage(format!("invalid {family} mcast-group `{value}'")))
 }

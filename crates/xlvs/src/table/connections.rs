@@ -29,8 +29,9 @@ fn row(connection: &ConnectionView, names: &Names) -> String {
     let protocol = match connection.protocol {
         Protocol::Tcp => "TCP",
         Protocol::Udp => "UDP",
+        Protocol::Sctp => "SCTP",
     };
-    let name = |endpoint: Endpoint| names.endpoint(endpoint, connection.protocol);
+    let name = |endpoint: Endpoint| names.endpoint(endpoint, Some(connection.protocol));
     let expires = format!("{:02}:{:02}", connection.expires / 60, connection.expires % 60);
     let server = connection.server.map(name).unwrap_or_default();
     format!(

@@ -33,13 +33,13 @@ impl Names {
         Self::System { services, hosts: RefCell::new(nobody) }
     }
 
-    /// `address:port`, with brackets around what is IPv6.
-    pub(crate) fn endpoint(&self, endpoint: Endpoint, protocol: Protocol) -> String {
+    /// `address:port`, with brackets around what is IPv6. Ports have names where there is a protocol.
+    pub(crate) fn endpoint(&self, endpoint: Endpoint, protocol: Option<Protocol>) -> String {
         let (host, port) = match self {
             Self::Numbers => return endpoint.to_string(),
             Self::System { services, hosts } => {
                 let host = hosts.borrow_mut().entry(endpoint.ip()).or_insert_with(|| host_name(endpoint.ip())).clone();
-                (host, services.name_of(endpoint.port(), protocol))
+                (host, protocol.and_then(|protocol| services.name_of(endpoint.port(), protocol)))
             }
         };
         let host = host.unwrap_or_else(|| endpoint.ip().to_string());
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn numbers() {
         for text in ["10.0.0.1:80", "[fd00::1]:443", "[::ffff:10.0.0.1]:80"] {
-            assert_eq!(Names::Numbers.endpoint(text.parse().unwrap(), Protocol::Tcp), text);
+            assert_eq!(Names::Numbers.endpoint(text.parse().unwrap(), Some(Protocol::Tcp)), text);
         }
     }
 
@@ -95,7 +95,7 @@ mod tests {
             ("10.0.0.2:81", Protocol::Tcp, "10.0.0.2:81"),
             ("[fd00::1]:80", Protocol::Tcp, "[vip6.example]:http"),
         ] {
-            assert_eq!(names.endpoint(endpoint.parse().unwrap(), protocol), expected);
+            assert_eq!(names.endpoint(endpoint.parse().unwrap(), Some(protocol)), expected);
         }
     }
 

@@ -5,23 +5,30 @@
 //! a merge sort by halves.
 
 use api::{ServerView, ServiceView};
-use model::Endpoint;
+use model::{Endpoint, Key};
 use std::cmp::Ordering;
 use std::net::SocketAddr;
 
-/// Services in the order they are listed: IPv4 before IPv6, TCP before UDP, then by address and port.
+/// Services in the order they are listed: by mark (as a signed number; 0 for those without), IPv4 before IPv6, TCP
+/// before UDP before SCTP, then by address and port.
 pub(super) fn services(services: &[ServiceView], sorted: bool) -> Vec<&ServiceView> {
     let services: Vec<&ServiceView> = services.iter().collect();
     if !sorted {
         return services;
     }
-    merge_sort(&services, &|one: &ServiceView, other: &ServiceView| {
-        let (one, other) = (one.service.key, other.service.key);
-        let families = one.endpoint.is_ipv6().cmp(&other.endpoint.is_ipv6());
-        families
-            .then(one.protocol.number().cmp(&other.protocol.number()))
-            .then_with(|| addresses(one.endpoint, other.endpoint))
-    })
+    merge_sort(&services, &|one: &ServiceView, other: &ServiceView| keys(&one.service.key, &other.service.key))
+}
+
+fn keys(one: &Key, other: &Key) -> Ordering {
+    let mark = |key: &Key| match key {
+        Key::Endpoint(_) => 0,
+        Key::Mark(mark) => mark.mark,
+    };
+    let marks = mark(one).wrapping_sub(mark(other)).cast_signed().cmp(&0);
+    let order = marks.then(one.is_ipv6().cmp(&other.is_ipv6()));
+    let (Key::Endpoint(one), Key::Endpoint(other)) = (one, other) else { return order };
+    let protocols = one.protocol.number().cmp(&other.protocol.number());
+    order.then(protocols).then_with(|| addresses(one.endpoint, other.endpoint))
 }
 
 /// Servers in the order they are listed; unsorted, the kernel's: newest first.

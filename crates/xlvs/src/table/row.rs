@@ -3,8 +3,8 @@
 use super::{Columns, Names, View};
 use api::{ServerView, ServiceView, TrafficCounters, TrafficRates};
 use model::{
-    Encapsulation, Endpoint, ForwardingMethod, Granularity, Protocol, Scheduler, SchedulerFlags, ServiceOptions,
-    Thresholds, TunnelChecksum,
+    Encapsulation, Endpoint, FirewallMark, ForwardingMethod, Granularity, Key, Protocol, Scheduler, SchedulerFlags,
+    ServiceOptions, Thresholds, TunnelChecksum,
 };
 
 /// An IPv4 service, protocol included, is cut off here; an IPv6 one never is.
@@ -39,13 +39,7 @@ pub(super) fn title(columns: Columns) -> String {
 
 /// The line of a service.
 pub(super) fn service(view: &ServiceView, how: View, names: &Names) -> String {
-    let key = view.service.key;
-    let protocol = match key.protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Udp => "UDP",
-    };
-    let name = format!("{protocol:<4} {}", names.endpoint(key.endpoint, key.protocol));
-    let name = clip(name, key.endpoint, SERVICE_WIDTH);
+    let name = service_name(&view.service.key, names);
     match how.columns {
         Columns::Traffic => format!("{name:<SERVICE_WIDTH$}{}", columns(counters(&view.counters), how)),
         Columns::Rates => format!("{name:<SERVICE_WIDTH$}{}", columns(rates(&view.rates), how)),
@@ -53,6 +47,23 @@ pub(super) fn service(view: &ServiceView, how: View, names: &Names) -> String {
             format!("{name} {}", options(&view.service.options))
         }
     }
+}
+
+fn service_name(key: &Key, names: &Names) -> String {
+    let key = match key {
+        Key::Endpoint(key) => key,
+        // The original prints marks as signed numbers.
+        Key::Mark(FirewallMark { mark, ipv6 }) => {
+            return format!("FWM  {}{}", mark.cast_signed(), if *ipv6 { " IPv6" } else { "" });
+        }
+    };
+    let protocol = match key.protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+        Protocol::Sctp => "SCTP",
+    };
+    let name = format!("{protocol:<4} {}", names.endpoint(key.endpoint, Some(key.protocol)));
+    clip(name, key.endpoint, SERVICE_WIDTH)
 }
 
 /// The scheduler, and what else there is to say of a service.
@@ -82,7 +93,7 @@ fn options(options: &ServiceOptions) -> String {
 /// The line of a server.
 pub(super) fn server(service: &ServiceView, view: &ServerView, how: View, names: &Names) -> String {
     let endpoint = view.server.endpoint;
-    let name = clip(names.endpoint(endpoint, service.service.key.protocol), endpoint, SERVER_WIDTH);
+    let name = clip(names.endpoint(endpoint, service.service.key.protocol()), endpoint, SERVER_WIDTH);
     let (active, inactive, weight) = (view.active, view.inactive, view.server.weight.get());
     let method = method(view.server.method);
     let cells = match how.columns {

@@ -4,7 +4,9 @@
 
 use super::{Names, order, push_line, row};
 use api::{Listing, ServerView, ServiceView};
-use model::{Encapsulation, ForwardingMethod, Granularity, ServiceOptions, TunnelChecksum};
+use model::{
+    Encapsulation, FirewallMark, ForwardingMethod, Granularity, Key, Protocol, ServiceOptions, TunnelChecksum,
+};
 
 /// All rules: every service, followed by its servers.
 pub(crate) fn all(listing: &Listing, names: Names) -> String {
@@ -20,12 +22,19 @@ pub(crate) fn all(listing: &Listing, names: Names) -> String {
 }
 
 fn service_key(view: &ServiceView, names: &Names) -> String {
-    let key = view.service.key;
-    let option = match key.protocol {
-        model::Protocol::Tcp => "-t",
-        model::Protocol::Udp => "-u",
+    let key = match view.service.key {
+        Key::Endpoint(key) => key,
+        // The original prints marks as signed numbers, and does not read them back.
+        Key::Mark(FirewallMark { mark, ipv6 }) => {
+            return format!("-f {}{}", mark.cast_signed(), if ipv6 { " -6" } else { "" });
+        }
     };
-    format!("{option} {}", names.endpoint(key.endpoint, key.protocol))
+    let option = match key.protocol {
+        Protocol::Tcp => "-t",
+        Protocol::Udp => "-u",
+        Protocol::Sctp => "--sctp-service",
+    };
+    format!("{option} {}", names.endpoint(key.endpoint, Some(key.protocol)))
 }
 
 fn options(options: &ServiceOptions) -> String {
@@ -57,7 +66,7 @@ fn server_rule(service: &ServiceView, view: &ServerView, names: &Names) -> Strin
         ForwardingMethod::DirectRouting => ("-g", String::new()),
         ForwardingMethod::Tunnel(encapsulation) => ("-i", tunnel_rule(encapsulation)),
     };
-    let endpoint = names.endpoint(server.endpoint, service.service.key.protocol);
+    let endpoint = names.endpoint(server.endpoint, service.service.key.protocol());
     format!("-r {endpoint} {method} -w {}{tunnel}", server.weight.get())
 }
 

@@ -4,7 +4,7 @@ use model::Protocol;
 
 const FILE: &str = "/etc/services";
 
-/// The lines of the file that concern TCP and UDP, in its order.
+/// The lines of the file that concern TCP, UDP and SCTP, in its order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Services {
     lines: Vec<Line>,
@@ -50,6 +50,7 @@ fn parse_line(line: &str) -> Option<Line> {
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
         _ => return None,
     };
     let names = std::iter::once(name).chain(words).map(str::to_owned).collect();
@@ -68,6 +69,7 @@ mod tests {
         assert_eq!(services.name_of(80, Protocol::Tcp), Some("http"));
         assert_eq!(services.name_of(80, Protocol::Udp), None);
         assert_eq!(services.name_of(514, Protocol::Udp), Some("syslog"));
-        assert_eq!(services.lines.len(), 3);
+        assert_eq!(services.name_of(80, Protocol::Sctp), Some("sctp-only"));
+        assert_eq!(services.lines.len(), 4);
     }
 }

@@ -13,7 +13,7 @@ fn service(protocol: Protocol, endpoint: &str, scheduler: Scheduler, servers: Ve
     let options = ServiceOptions { scheduler, scheduler_flags: SchedulerFlags::default(), ..ServiceOptions::default() };
     let key = ServiceKey { protocol, endpoint: endpoint.parse().unwrap() };
     ServiceView {
-        service: VirtualService { key, options, servers: Vec::new() },
+        service: VirtualService { key: key.into(), options, servers: Vec::new() },
         servers,
         owned: true,
         counters: TrafficCounters::default(),

@@ -2,14 +2,15 @@
 
 use api::{Listing, ReachView, Refusal, RefusalKind, Reply, Request, Response, ServerView, ServiceView};
 use api::{TrafficCounters, TrafficRates};
-use model::{RealServer, ServiceKey, ServiceOptions, Timeouts, VirtualService};
+use model::{Key, RealServer, ServiceOptions, SyncDaemon, SyncRole, Timeouts, VirtualService};
 use std::collections::BTreeMap;
 
 /// The table.
 #[derive(Clone, Default)]
 pub(crate) struct Table {
-    services: BTreeMap<ServiceKey, (ServiceOptions, Vec<RealServer>)>,
+    services: BTreeMap<Key, (ServiceOptions, Vec<RealServer>)>,
     timeouts: Timeouts,
+    synchronization: BTreeMap<SyncRole, SyncDaemon>,
     generation: u64,
 }
 
@@ -67,6 +68,10 @@ impl Table {
                 let position = servers.iter().position(|known| known.endpoint == *endpoint);
                 servers.remove(position.ok_or(refusal(RefusalKind::NoSuchServer))?);
             }
+            Request::StartSync { role, daemon } => _ = self.synchronization.insert(*role, daemon.clone()),
+            Request::StopSync { role } => {
+                self.synchronization.remove(role).ok_or(refusal(RefusalKind::NoDaemon))?;
+            }
             Request::Zero { service: Some(key) } => _ = self.service(key)?,
             Request::Zero { service: None } => {}
             Request::SetTimeouts { tcp, tcp_fin, udp } => {
@@ -82,7 +87,7 @@ impl Table {
         Ok(())
     }
 
-    fn service(&mut self, key: &ServiceKey) -> Result<&mut (ServiceOptions, Vec<RealServer>), Refusal> {
+    fn service(&mut self, key: &Key) -> Result<&mut (ServiceOptions, Vec<RealServer>), Refusal> {
         self.services.get_mut(key).ok_or(refusal(RefusalKind::NoSuchService))
     }
 
@@ -94,7 +99,8 @@ impl Table {
             counters: TrafficCounters::default(),
             rates: TrafficRates::default(),
         });
-        Listing { services: services.collect(), timeouts: self.timeouts, connection_table_size: 4096 }
+        let synchronization = self.synchronization.clone();
+        Listing { services: services.collect(), timeouts: self.timeouts, synchronization, connection_table_size: 4096 }
     }
 }
 

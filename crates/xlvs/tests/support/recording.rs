@@ -4,12 +4,14 @@
 
 use super::Said;
 
-const RECORDING: &str = include_str!("../goldens/ipvsadm-errors.txt");
+/// The recordings: what one would type first, then every option with every command.
+pub(crate) const ERRORS: &str = include_str!("../goldens/ipvsadm-errors.txt");
+pub(crate) const OPTIONS: &str = include_str!("../goldens/ipvsadm-options.txt");
 
 /// Every command line and what was said to it.
-pub(crate) fn recorded() -> Vec<(String, Said)> {
+pub(crate) fn recorded(recording: &str) -> Vec<(String, Said)> {
     let mut cases: Vec<(String, Said)> = Vec::new();
-    for line in RECORDING.lines().filter(|line| !line.starts_with('#')) {
+    for line in recording.lines().filter(|line| !line.starts_with('#')) {
         if let Some(command) = line.strip_prefix("$ ") {
             cases.push((command.to_owned(), Said { out: String::new(), err: String::new(), code: 0 }));
             continue;
