@@ -368,6 +368,9 @@ pub struct Explanation {
     pub reason: String,
     /// One sentence for people.
     pub because: String,
+    /// Why there may be no answer all the same, one line each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The server that would get it.
     pub server: Option<Endpoint>,
     /// The frame that would leave, as hexadecimal digits.

@@ -50,10 +50,14 @@ impl<P: Plane, N: Network> Director<P, N> {
             XDP_TX | XDP_REDIRECT => "forward",
             _ => "drop",
         };
+        let because = self.because(request, counter, &arrival, server);
+        let service = service.filter(|_| forwarded).cloned();
+        let warnings = service.map(|service| self.doubts(request.client.ip(), &service, server)).unwrap_or_default();
         Ok(Explanation {
             verdict: verdict.to_owned(),
             reason: counter.name().to_owned(),
-            because: self.because(request, counter, &arrival, server),
+            because,
+            warnings,
             server,
             frame: forwarded.then(|| hexadecimal(&after)),
         })

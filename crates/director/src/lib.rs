@@ -10,6 +10,7 @@ mod daemon;
 mod datagram;
 mod desired;
 mod director;
+mod doubts;
 mod error;
 mod events;
 mod explain;

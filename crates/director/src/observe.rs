@@ -99,6 +99,11 @@ impl<N: Network> Observer<N> {
         self.network.route(destination)
     }
 
+    /// True when the two reach each other without this node, by the addresses it has now.
+    pub(crate) fn are_neighbours(&mut self, one: IpAddr, other: IpAddr) -> bool {
+        self.network.addresses().is_ok_and(|addresses| links::are_neighbours(&addresses, one, other))
+    }
+
     /// The link-layer address of a neighbour, asked now.
     pub(crate) fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour> {
         self.network.neighbour(interface, address)

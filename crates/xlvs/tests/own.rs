@@ -34,6 +34,7 @@ fn explanation() -> Explanation {
         verdict: "forward".to_owned(),
         reason: "forwarded".to_owned(),
         because: "the scheduler chose it".to_owned(),
+        warnings: Vec::new(),
         server: Some("10.0.0.2:80".parse().unwrap()),
         frame: None,
     }

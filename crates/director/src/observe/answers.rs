@@ -59,7 +59,8 @@ pub(super) fn read_address(message: &AddressMessage) -> Option<LocalAddress> {
             _ => {}
         }
     }
-    found.map(|address| LocalAddress { address, interface: message.header.index, duplicate })
+    let (interface, prefix) = (message.header.index, message.header.prefix_len);
+    found.map(|address| LocalAddress { address, interface, prefix, duplicate })
 }
 
 pub(super) fn read_route(destination: IpAddr, message: &RouteMessage) -> Route {

@@ -39,6 +39,8 @@ pub(crate) enum Kind {
 pub(crate) struct LocalAddress {
     pub(crate) address: IpAddr,
     pub(crate) interface: u32,
+    /// Bits of its network.
+    pub(crate) prefix: u8,
     /// Another node answered for it (IPv6 duplicate address detection).
     pub(crate) duplicate: bool,
 }
@@ -54,6 +56,24 @@ pub(crate) fn owned(links: &Links, addresses: &[LocalAddress]) -> BTreeSet<IpAdd
         !local.duplicate && link.is_some_and(|link| link.up && !link.loopback)
     };
     addresses.iter().filter(counts).map(|local| local.address).collect()
+}
+
+/// True when both are in a network that this node has an address in: they reach each other without it.
+pub(crate) fn are_neighbours(addresses: &[LocalAddress], one: IpAddr, other: IpAddr) -> bool {
+    addresses.iter().any(|local| local.has_in_its_network(one) && local.has_in_its_network(other))
+}
+
+impl LocalAddress {
+    fn has_in_its_network(&self, address: IpAddr) -> bool {
+        let (ours, theirs, bits) = match (self.address, address) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => (ours.to_bits().into(), theirs.to_bits().into(), 32),
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => (ours.to_bits(), theirs.to_bits(), 128),
+            _ => return false,
+        };
+        let difference: u128 = ours ^ theirs;
+        // An address on its own (/32, /128) has no network.
+        self.prefix < bits && difference.checked_shr(u32::from(bits - self.prefix)).unwrap_or(0) == 0
+    }
 }
 
 #[cfg(test)]
@@ -79,8 +99,29 @@ mod tests {
         ];
         for (address, interface, duplicate, expected) in rows {
             let address: IpAddr = address.parse().unwrap();
-            let owned = owned(&links, &[LocalAddress { address, interface, duplicate }]);
+            let owned = owned(&links, &[LocalAddress { address, interface, prefix: 24, duplicate }]);
             assert_eq!(owned.contains(&address), expected, "{address} on {interface}");
+        }
+    }
+
+    #[test]
+    fn neighbours_share_a_network_with_us() {
+        let local = |address: &str, prefix| LocalAddress {
+            address: address.parse().unwrap(),
+            interface: 2,
+            prefix,
+            duplicate: false,
+        };
+        let ours = [local("10.0.1.1", 24), local("198.51.100.10", 32), local("fd00:1::1", 64)];
+        for (one, other, expected) in [
+            ("10.0.1.2", "10.0.1.11", true),
+            ("10.0.2.2", "10.0.1.11", false),
+            ("198.51.100.10", "198.51.100.10", false),
+            ("fd00:1::2", "fd00:1::b", true),
+            ("fd00:2::2", "fd00:1::b", false),
+            ("fd00:1::2", "10.0.1.11", false),
+        ] {
+            assert_eq!(are_neighbours(&ours, one.parse().unwrap(), other.parse().unwrap()), expected, "{one} {other}");
         }
     }
 
@@ -88,7 +129,7 @@ mod tests {
     fn an_address_on_lo_and_elsewhere_is_owned() {
         let links = Links::from([(1, link("lo", true)), (2, link("eth0", true))]);
         let address = "192.0.2.1".parse().unwrap();
-        let on = |interface| LocalAddress { address, interface, duplicate: false };
+        let on = |interface| LocalAddress { address, interface, prefix: 24, duplicate: false };
         assert!(owned(&links, &[on(1), on(2)]).contains(&address));
     }
 }

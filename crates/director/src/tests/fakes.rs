@@ -191,7 +191,7 @@ impl Network for FakeNetwork {
         Ok(Links::from([(1, loopback), (7, link)]))
     }
     fn addresses(&mut self) -> io::Result<Vec<LocalAddress>> {
-        let local = |address: &IpAddr| LocalAddress { address: *address, interface: 7, duplicate: false };
+        let local = |address: &IpAddr| LocalAddress { address: *address, interface: 7, prefix: 24, duplicate: false };
         Ok(self.wire().addresses.iter().map(local).collect())
     }
     fn route(&mut self, destination: IpAddr) -> Route {

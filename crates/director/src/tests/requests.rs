@@ -171,3 +171,29 @@ fn connections_come_in_pages() {
     let state = Some("SYN_RECV".to_owned());
     assert_eq!(pages(ConnectionFilter { state, ..ConnectionFilter::default() }, None), [0, 0]);
 }
+
+#[test]
+fn an_explanation_names_what_cannot_work() {
+    let (plane, network) = (FakePlane::default(), network());
+    network.wire().addresses.push("10.0.0.254".parse().unwrap());
+    let mut director = start(&plane, &network);
+    director.answer(&add_service()).unwrap();
+    director.answer(&add_server("10.0.0.1:80")).unwrap();
+    director.answer(&Request::Attach { interface: "eth0".to_owned(), force: false }).unwrap();
+    let mut warnings = |client: &str| {
+        let question = ExplainRequest { service: key(), client: client.parse().unwrap() };
+        let explanation = director.explain(&question).unwrap();
+        assert_eq!(explanation.verdict, "forward");
+        explanation.warnings
+    };
+    assert_eq!(warnings("198.51.100.7:4000"), Vec::<String>::new());
+    for (client, expected) in [
+        ("10.0.0.7:4000", "is in the client's own network and answers it directly"),
+        ("10.0.0.1:4000", "10.0.0.1 is a server of this service"),
+        ("192.0.2.1:4000", "192.0.2.1 is an address of this node"),
+        ("203.0.113.255:4000", "this node has no route to 203.0.113.255"),
+    ] {
+        let warnings = warnings(client);
+        assert!(warnings.len() == 1 && warnings[0].contains(expected), "{client}: {warnings:?}");
+    }
+}

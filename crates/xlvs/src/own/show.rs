@@ -29,6 +29,9 @@ pub(super) fn status(status: &Status) -> String {
 /// `xlvs explain`
 pub(super) fn explanation(explanation: &Explanation) -> String {
     let mut text = format!("{} ({})\n{}\n", explanation.verdict, explanation.reason, explanation.because);
+    for warning in &explanation.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
     if let Some(server) = explanation.server {
         text.push_str(&format!("server  {server}\n"));
     }
@@ -129,12 +132,13 @@ note: eth0 has no address
             verdict: "forward".into(),
             reason: "forwarded".into(),
             because: "a new connection of tcp 10.0.0.1:80".into(),
+            warnings: vec!["it has no way back".into()],
             server: Some("10.0.1.11:80".parse().unwrap()),
             frame: Some("0200".into()),
         };
-        let expected = "forward (forwarded)\na new connection of tcp 10.0.0.1:80\nserver  10.0.1.11:80\nframe   0200\n";
+        let expected = "forward (forwarded)\na new connection of tcp 10.0.0.1:80\nwarning: it has no way back\nserver  10.0.1.11:80\nframe   0200\n";
         assert_eq!(explanation(&example), expected);
         (example.server, example.frame) = (None, None);
-        assert_eq!(explanation(&example).lines().count(), 2);
+        assert_eq!(explanation(&example).lines().count(), 3);
     }
 }
