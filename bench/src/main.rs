@@ -1,5 +1,8 @@
 //! Measurements. `bench packets`: nanoseconds per packet of the BPF programs, beside a floor measured the same way.
+//! `bench lab`: what a director costs in a network of namespaces, beside routing, nftables and HAProxy.
 
+mod bpf;
+mod lab;
 mod packets;
 
 use std::process::ExitCode;
@@ -11,11 +14,17 @@ use clap::Parser;
 enum Command {
     /// Nanoseconds per packet: floor (MAC swap and XDP_TX) and xlvs, interleaved, medians of the rounds
     Packets(packets::Options),
+    /// A director between clients and servers: nanoseconds per packet, connections per second, gigabits per second,
+    /// beside kernel routing, nftables and HAProxy in the same run
+    Lab(lab::Options),
 }
 
 fn main() -> ExitCode {
-    let Command::Packets(options) = Command::parse();
-    match packets::run(&options) {
+    let result = match Command::parse() {
+        Command::Packets(options) => packets::run(&options),
+        Command::Lab(options) => lab::run(&options),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");

@@ -46,10 +46,10 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Measurements; `packets` gives nanoseconds per packet
+    /// Measurements; `packets` gives nanoseconds per packet, `lab` a director beside its rivals
     #[command(disable_help_flag = true)]
     Bench {
-        /// e.g. `packets`, `packets --json`
+        /// e.g. `packets`, `packets --json`, `packets --against main`, `lab`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         options: Vec<String>,
     },

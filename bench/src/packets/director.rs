@@ -2,12 +2,14 @@
 #![expect(unsafe_code, reason = "keys and values as bytes")]
 
 use super::network::SERVERS;
+use super::object::Object;
 use anyhow::{Context, Result, ensure};
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, ProgramArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use forward::Counter;
-use forward::abi::{Connection, DEFAULT_CONNECTIONS, Statistics, TAIL_CALLED};
+use forward::abi::{Connection, DEFAULT_CONNECTIONS, Settings, Statistics, TAIL_CALLED};
+use forward::filter::Filter;
 use forward::host::HashTables;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -18,31 +20,38 @@ const SLOTS: usize = 4200;
 pub(super) struct Director {
     ebpf: Ebpf,
     six: bool,
+    /// Its counters can be read by number.
+    is_own: bool,
 }
 
 /// Everything that counts packets, at one moment.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Counts {
+    /// None of another tree's object, whose numbers may be others.
     pub(super) counters: Vec<u64>,
     /// Of all servers together.
     pub(super) servers: Statistics,
 }
 
 impl Director {
-    /// Loads the object with a connection table of the default size for one family.
-    pub(super) fn new(six: bool, tables: &HashTables) -> Result<Self> {
+    /// Loads an object with a connection table of the default size for one family.
+    pub(super) fn new(object: &Object, six: bool, tables: &HashTables) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("CONNECTIONS4", if six { 1 } else { DEFAULT_CONNECTIONS })
             .map_max_entries("CONNECTIONS6", if six { DEFAULT_CONNECTIONS } else { 1 })
-            .load(dataplane::OBJECT)
+            .load(&object.bytes)
             .context("opening the BPF object")?;
         for (name, index) in TAIL_CALLED.into_iter().zip(0..) {
+            if !object.is_own && ebpf.program(name).is_none() {
+                continue;
+            }
             let program = load(&mut ebpf, name)?.fd()?.try_clone()?;
             ProgramArray::try_from(map(&mut ebpf, "JUMPS")?)?.set(index, &program, 0)?;
         }
         load(&mut ebpf, "entry")?;
-        let mut director = Self { ebpf, six };
-        director.configure(tables).context("filling the maps")?;
+        let mut director = Self { ebpf, six, is_own: object.is_own };
+        let hint = if object.is_own { "filling the maps" } else { "its maps have other shapes: no comparison" };
+        director.configure(tables).context(hint)?;
         Ok(director)
     }
 
@@ -56,8 +65,8 @@ impl Director {
 
     /// Writes what the daemon would write.
     fn configure(&mut self, tables: &HashTables) -> Result<()> {
-        self.set::<_, 8192>("FILTER", 0, &tables.filter)?;
-        self.set::<_, 80>("SETTINGS", 0, &tables.settings)?;
+        self.set::<_, { size_of::<Filter>() }>("FILTER", 0, &tables.filter)?;
+        self.set::<_, { size_of::<Settings>() }>("SETTINGS", 0, &tables.settings)?;
         self.set::<_, 16>("INTERFACES", 1, &tables.interfaces()[1])?;
         for (slot, server) in (0..).zip(tables.schedule.iter().take(SLOTS)) {
             self.set::<_, 4>("SCHEDULE", slot, server)?;
@@ -101,7 +110,8 @@ impl Director {
     pub(super) fn counts(&self) -> Result<Counts> {
         let sum = |map: &PerCpuArray<&MapData, u64>, index| Ok(map.get(&index, 0)?.iter().sum());
         let map = PerCpuArray::try_from(self.ebpf.map("COUNTERS").context("no map COUNTERS")?)?;
-        let counters = (0..Counter::COUNT).map(|index| sum(&map, index)).collect::<Result<_>>()?;
+        let numbers = if self.is_own { 0..Counter::COUNT } else { 0..0 };
+        let counters = numbers.map(|index| sum(&map, index)).collect::<Result<_>>()?;
         let map = PerCpuArray::<_, [u64; 5]>::try_from(self.ebpf.map("STATISTICS").context("no map STATISTICS")?)?;
         let mut total = [0; 5];
         for id in 1..=SERVERS {

@@ -1,7 +1,7 @@
 //! The floor: what the harness costs with a program that swaps the MAC addresses and sends the frame back.
 
-use super::instruction::{Assembler, Register, Size};
-use super::syscall;
+use crate::bpf::instruction::{Assembler, Register, Size};
+use crate::bpf::syscall;
 use anyhow::{Context, Result};
 use std::os::fd::OwnedFd;
 

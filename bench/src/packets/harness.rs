@@ -2,8 +2,8 @@
 //! another flow's, and tail-calls the target. BPF_PROG_TEST_RUN itself never restores a frame.
 
 use super::flow::{Field, NO_ZERO_PORT, Part, SPREAD};
-use super::instruction::{Assembler, Operation, Register, Size};
-use super::syscall;
+use crate::bpf::instruction::{Assembler, Operation, Register, Size};
+use crate::bpf::syscall;
 use anyhow::{Context, Result};
 use nix::time::{ClockId, clock_gettime};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,30 +13,30 @@ const WORD: usize = 8;
 
 /// Which flow follows which: `next = (number × multiplier + 1) & mask`.
 #[derive(Clone, Copy)]
-pub(super) struct Sequence {
-    pub(super) multiplier: u32,
-    pub(super) mask: u32,
+pub(crate) struct Sequence {
+    pub(crate) multiplier: u32,
+    pub(crate) mask: u32,
 }
 
 impl Sequence {
     /// One after the other, without end.
-    pub(super) const ENDLESS: Self = Self { multiplier: 1, mask: u32::MAX };
+    pub(crate) const ENDLESS: Self = Self { multiplier: 1, mask: u32::MAX };
 
     /// All of `flows` (a power of two) once, without visible order (Hull and Dobell: every remainder once, because the
     /// multiplier is one more than a multiple of four).
-    pub(super) const fn shuffled(flows: u32) -> Self {
+    pub(crate) const fn shuffled(flows: u32) -> Self {
         Self { multiplier: 0x0019_660d, mask: flows - 1 }
     }
 }
 
 /// What is sent.
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     /// The frame, balanced (see `flow`), of the flow with number 0.
-    pub(super) frame: Vec<u8>,
+    pub(crate) frame: Vec<u8>,
     /// Which bytes of it the target changes.
-    pub(super) rewritten: Vec<bool>,
+    pub(crate) rewritten: Vec<bool>,
     /// How flows alternate, and the fields that tell them apart.
-    pub(super) flows: Option<(Sequence, Vec<Field>)>,
+    pub(crate) flows: Option<(Sequence, Vec<Field>)>,
 }
 
 /// A harness program before one target.
@@ -61,7 +61,8 @@ impl Harness {
     pub(super) fn new(traffic: &Traffic, target: BorrowedFd<'_>) -> Result<Self> {
         let number = syscall::create_map(syscall::ARRAY).context("creating the harness's state")?;
         let targets = syscall::create_map(syscall::PROGRAM_ARRAY).context("creating the harness's program array")?;
-        let assembler = assemble(traffic, number.as_fd(), targets.as_fd());
+        let mut assembler = assemble(traffic, number.as_fd());
+        assembler.tail_call(targets.as_fd()).leave(XDP_ABORTED);
         let program = syscall::load("bench_harness", assembler.instructions()).context("loading the harness")?;
         syscall::set(targets.as_fd(), target.as_raw_fd() as u32).context("putting the target behind the harness")?;
         Ok(Self { program, number, _targets: targets, frame: traffic.frame.clone() })
@@ -87,8 +88,9 @@ fn thread_time() -> Result<u64> {
     Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }
 
-/// The harness for this traffic: only the words that are rewritten or differ between flows are stored, whole.
-fn assemble(traffic: &Traffic, number: BorrowedFd<'_>, targets: BorrowedFd<'_>) -> Assembler {
+/// A program's beginning that makes this traffic: only the words that are rewritten or differ between flows are
+/// stored, whole. `number` holds the number of the next flow.
+pub(crate) fn assemble(traffic: &Traffic, number: BorrowedFd<'_>) -> Assembler {
     let fields = traffic.flows.as_ref().map_or(&[][..], |(_, fields)| fields);
     let is_touched = |word: &usize| {
         let bytes = *word..word + WORD;
@@ -104,7 +106,6 @@ fn assemble(traffic: &Traffic, number: BorrowedFd<'_>, targets: BorrowedFd<'_>) 
     for word in words {
         restore(&mut program, &traffic.frame, word, fields);
     }
-    program.tail_call(targets).leave(XDP_ABORTED);
     program
 }
 

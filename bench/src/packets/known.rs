@@ -4,8 +4,9 @@ use super::director::Director;
 use super::floor::XDP_TX;
 use super::flow::{self, Flow};
 use super::harness::{Sequence, Traffic};
-use super::measure::{Bench, Expectation, Measured, rounds};
+use super::measure::{Bench, Expectation, Measured, steady};
 use super::network::{Network, SERVERS};
+use super::object::Object;
 use anyhow::{Context, Result, ensure};
 use forward::abi::{Connection, SchedulerKind, Statistics};
 use forward::connection::StateWord;
@@ -22,35 +23,46 @@ const PACKETS: u32 = 300_000;
 const ETHERNET: u64 = 14;
 
 /// Requests of `flows` clients whose connections are established.
-pub(super) fn requests(network: &Network, flows: u32, count: u32) -> Result<Measured> {
-    let lab = Lab::new(network)?;
-    lab.establish(flows)?;
-    let bench = lab.bench(network.request(FIRST), flows, Sequence::shuffled(flows), FORWARD_IN)?;
-    let measured = rounds(count, || bench.run_floor(PACKETS), || bench.run(PACKETS))?;
-    lab.check_all_seen(&bench, flows, false)?;
+pub(super) fn requests(objects: &[Object], network: &Network, flows: u32, count: u32) -> Result<Measured> {
+    let labs = labs(objects, network)?;
+    labs.iter().try_for_each(|lab| lab.establish(flows))?;
+    let benches = before(&labs, |lab| lab.bench(network.request(FIRST), flows, Sequence::shuffled(flows), FORWARD_IN))?;
+    let measured = steady(count, &benches, PACKETS)?;
+    labs.iter().zip(&benches).try_for_each(|(lab, bench)| lab.check_all_seen(bench, flows, false))?;
     Ok(measured)
 }
 
 /// Replies of the server of one established connection.
-pub(super) fn replies(network: &Network, count: u32) -> Result<Measured> {
-    let lab = Lab::new(network)?;
-    lab.establish(1)?;
+pub(super) fn replies(objects: &[Object], network: &Network, count: u32) -> Result<Measured> {
+    let labs = labs(objects, network)?;
     // The list is newest first, and rr begins at its head.
     let reply = |flags| network.reply(SERVERS, FIRST).flags(flags);
-    lab.bench(reply(TcpFlags::SYN | TcpFlags::ACK), 1, Sequence::ENDLESS, FORWARD_OUT)?.run(1)?;
-    lab.bench(network.request(FIRST), 1, Sequence::ENDLESS, FORWARD_IN)?.run(1)?;
-    let bench = lab.bench(reply(TcpFlags::ACK), 1, Sequence::ENDLESS, FORWARD_OUT)?;
-    let measured = rounds(count, || bench.run_floor(PACKETS), || bench.run(PACKETS))?;
-    lab.check_all_seen(&bench, 1, true)?;
+    for lab in &labs {
+        lab.establish(1)?;
+        lab.bench(reply(TcpFlags::SYN | TcpFlags::ACK), 1, Sequence::ENDLESS, FORWARD_OUT)?.run(1)?;
+        lab.bench(network.request(FIRST), 1, Sequence::ENDLESS, FORWARD_IN)?.run(1)?;
+    }
+    let benches = before(&labs, |lab| lab.bench(reply(TcpFlags::ACK), 1, Sequence::ENDLESS, FORWARD_OUT))?;
+    let measured = steady(count, &benches, PACKETS)?;
+    labs.iter().zip(&benches).try_for_each(|(lab, bench)| lab.check_all_seen(bench, 1, true))?;
     Ok(measured)
 }
 
 /// Packets between others.
-pub(super) fn strangers(network: &Network, count: u32) -> Result<Measured> {
-    let lab = Lab::new(network)?;
+pub(super) fn strangers(objects: &[Object], network: &Network, count: u32) -> Result<Measured> {
+    let labs = labs(objects, network)?;
     let not_ours = Way { counter: Counter::PassNotOurs, action: XDP_PASS, opens: false };
-    let bench = lab.bench(network.stranger(), 1, Sequence::ENDLESS, not_ours)?;
-    rounds(count, || bench.run_floor(PACKETS), || bench.run(PACKETS))
+    let benches = before(&labs, |lab| lab.bench(network.stranger(), 1, Sequence::ENDLESS, not_ours))?;
+    steady(count, &benches, PACKETS)
+}
+
+/// The same traffic before each of them.
+fn before<'a>(labs: &'a [Lab], bench: impl Fn(&'a Lab) -> Result<Bench<'a>>) -> Result<Vec<Bench<'a>>> {
+    labs.iter().map(bench).collect()
+}
+
+fn labs(objects: &[Object], network: &Network) -> Result<Vec<Lab>> {
+    objects.iter().map(|object| Lab::new(object, network, SchedulerKind::RoundRobin)).collect()
 }
 
 /// The flow that a frame shows which is not varied.
@@ -76,13 +88,9 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    fn new(network: &Network) -> Result<Self> {
-        Self::with_scheduler(network, SchedulerKind::RoundRobin)
-    }
-
-    pub(super) fn with_scheduler(network: &Network, scheduler: SchedulerKind) -> Result<Self> {
+    pub(super) fn new(object: &Object, network: &Network, scheduler: SchedulerKind) -> Result<Self> {
         let world = network.world(scheduler);
-        let director = Director::new(network.six, &world.tables)?;
+        let director = Director::new(object, network.six, &world.tables)?;
         Ok(Self { network: *network, world: RefCell::new(world), director })
     }
 
@@ -102,7 +110,7 @@ impl Lab {
         let mut frame = packet.build();
         let bytes = frame.bytes.len() as u64 - ETHERNET;
         if flows > 1 {
-            flow::balance(&mut frame.bytes, &self.network, FIRST);
+            flow::balance(&mut frame.bytes, self.network.shape(), FIRST);
         }
         let original = frame.bytes.clone();
         let verdict = self.world.borrow_mut().send(&mut frame);
@@ -116,7 +124,7 @@ impl Lab {
         let traffic = Traffic {
             rewritten: rewritten.map(|(at, (before, after))| at < 12 || before != after).collect(),
             frame: original,
-            flows: (flows > 1).then(|| (sequence, flow::fields(&self.network))),
+            flows: (flows > 1).then(|| (sequence, flow::fields(self.network.shape()))),
         };
         Bench::new(&self.director, &traffic, expectation(way, bytes))
     }

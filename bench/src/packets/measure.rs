@@ -3,7 +3,7 @@
 use super::director::{Counts, Director};
 use super::floor::XDP_TX;
 use super::harness::{Harness, Traffic};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use forward::Counter;
 use forward::abi::Statistics;
 use std::os::fd::AsFd;
@@ -11,7 +11,8 @@ use std::os::fd::AsFd;
 /// Medians, in nanoseconds per packet.
 pub(super) struct Measured {
     pub(super) floor: f64,
-    pub(super) xlvs: f64,
+    /// Of each object.
+    pub(super) objects: Vec<f64>,
 }
 
 /// What every packet of a run must have come to.
@@ -92,24 +93,39 @@ fn check(before: &Counts, after: &Counts, packets: u64, expected: &Expectation) 
     Ok(())
 }
 
-/// Floor and xlvs in turn, after a round of each that does not count.
-pub(super) fn rounds(
-    rounds: u32,
-    mut floor: impl FnMut() -> Result<f64>,
-    mut xlvs: impl FnMut() -> Result<f64>,
-) -> Result<Measured> {
-    floor()?;
-    xlvs()?;
-    let mut times = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        times.0.push(floor()?);
-        times.1.push(xlvs()?);
+/// Whose turn it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Floor,
+    Object(usize),
+}
+
+/// Floor and objects in turn, after a round that does not count.
+pub(super) fn rounds(count: u32, objects: usize, mut run: impl FnMut(Turn) -> Result<f64>) -> Result<Measured> {
+    let mut floor = Vec::new();
+    let mut times = vec![Vec::new(); objects];
+    for round in 0..=count {
+        let time = run(Turn::Floor)?;
+        floor.extend((round > 0).then_some(time));
+        for (number, times) in times.iter_mut().enumerate() {
+            let time = run(Turn::Object(number))?;
+            times.extend((round > 0).then_some(time));
+        }
     }
-    Ok(Measured { floor: median(times.0), xlvs: median(times.1) })
+    Ok(Measured { floor: median(floor), objects: times.into_iter().map(median).collect() })
+}
+
+/// The same for traffic that stands ready before each object.
+pub(super) fn steady(count: u32, benches: &[Bench<'_>], packets: u32) -> Result<Measured> {
+    let first = benches.first().context("no object")?;
+    rounds(count, benches.len(), |turn| match turn {
+        Turn::Floor => first.run_floor(packets),
+        Turn::Object(number) => benches.get(number).map_or_else(|| first.run(packets), |bench| bench.run(packets)),
+    })
 }
 
 /// The middle one, or the mean of the two in the middle.
-pub(super) fn median(mut times: Vec<f64>) -> f64 {
+pub(crate) fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     let half = times.len() / 2;
     let at = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);

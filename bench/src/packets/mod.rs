@@ -3,15 +3,14 @@
 mod case;
 mod director;
 mod floor;
-mod flow;
-mod harness;
-mod instruction;
+pub(crate) mod flow;
+pub(crate) mod harness;
 mod known;
-mod measure;
+pub(crate) mod measure;
 mod network;
 mod new;
+mod object;
 mod report;
-mod syscall;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +18,9 @@ use anyhow::{Context, Result, ensure};
 use case::{Case, Kind};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::{Pid, Uid};
+use object::Object;
 use report::Row;
+use std::path::PathBuf;
 
 /// What to measure and how to say it.
 #[derive(clap::Args)]
@@ -33,6 +34,9 @@ pub(crate) struct Options {
     /// Rounds of floor and xlvs
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Another object of BPF programs, measured in the same rounds (`cargo xtask` takes a commit, too, and builds it)
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
 }
 
 /// Measures and prints.
@@ -41,22 +45,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let wanted = |case: &Case| options.case.as_ref().is_none_or(|part| case.name().contains(part));
     let cases: Vec<Case> = Case::all().into_iter().filter(wanted).collect();
     ensure!(!cases.is_empty(), "no case has a name that contains {:?}", options.case.as_deref().unwrap_or_default());
+    let other = options.against.as_deref().map(Object::read).transpose()?;
+    let objects: Vec<Object> = std::iter::once(Object::own()).chain(other).collect();
     stay_on_this_cpu()?;
     let mut rows = Vec::new();
     for (number, case) in cases.iter().enumerate() {
-        let row = measure(case, options.rounds).with_context(|| case.name())?;
+        let row = measure(&objects, case, options.rounds).with_context(|| case.name())?;
         eprintln!("[{:>2}/{}] {row}", number + 1, cases.len());
         rows.push(row);
     }
     report::print(&rows, options.json)
 }
 
-fn measure(case: &Case, rounds: u32) -> Result<Row> {
+fn measure(objects: &[Object], case: &Case, rounds: u32) -> Result<Row> {
     let measured = match case.kind {
-        Kind::Known { flows } => known::requests(&case.network, flows, rounds)?,
-        Kind::Reply => known::replies(&case.network, rounds)?,
-        Kind::New => new::measure(&case.network, rounds)?,
-        Kind::NotOurs => known::strangers(&case.network, rounds)?,
+        Kind::Known { flows } => known::requests(objects, &case.network, flows, rounds)?,
+        Kind::Reply => known::replies(objects, &case.network, rounds)?,
+        Kind::New => new::measure(objects, &case.network, rounds)?,
+        Kind::NotOurs => known::strangers(objects, &case.network, rounds)?,
     };
     Ok(Row::new(case.name(), &measured, rounds))
 }

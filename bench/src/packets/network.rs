@@ -1,7 +1,7 @@
 //! The network of a case: clients, one service with its servers on interface 1, and their packets.
 
 use super::director::bytes_of;
-use super::flow::Flow;
+use super::flow::{Flow, Shape};
 use forward::Tables;
 use forward::abi::{Address4, Address6, Method, SchedulerKind};
 use forward::host::packet::DIRECTOR_MAC;
@@ -39,6 +39,11 @@ impl Network {
 
     pub(super) fn is_nat(&self) -> bool {
         self.method == Method::Nat
+    }
+
+    /// Of its requests.
+    pub(super) fn shape(&self) -> Shape {
+        Shape { six: self.six, tcp: self.is_tcp(), reply: false }
     }
 
     /// Entries in the connection table for each connection.

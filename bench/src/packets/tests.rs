@@ -17,7 +17,7 @@ fn networks() -> Vec<Network> {
 /// The frame of a flow as built from nothing, balanced afterwards: what the harness must make of another flow's.
 fn built(network: &Network, packet: impl Fn(Flow) -> PacketBuilder, flow: Flow) -> Vec<u8> {
     let mut frame = packet(flow).build().bytes;
-    flow::balance(&mut frame, network, flow);
+    flow::balance(&mut frame, network.shape(), flow);
     frame
 }
 
@@ -27,7 +27,7 @@ fn a_varied_frame_is_a_valid_frame_of_the_other_flow() {
         for number in [0, 1, 2, 77, 65_535, 65_536, 432_000] {
             let flow = Flow::new(number);
             let mut frame = built(&network, |flow| network.request(flow), Flow::new(0));
-            flow::apply(&mut frame, &network, flow);
+            flow::apply(&mut frame, network.shape(), flow);
             assert_eq!(frame, built(&network, |flow| network.request(flow), flow), "{} flow {number}", network.name());
         }
     }
@@ -67,7 +67,7 @@ fn the_harness_sends_the_frames_of_the_flows() {
         let traffic = Traffic {
             rewritten: (0..frame.len()).map(|at| at < 12).collect(),
             frame,
-            flows: Some((Sequence::ENDLESS, flow::fields(&network))),
+            flows: Some((Sequence::ENDLESS, flow::fields(network.shape()))),
         };
         let floor = floor::load().unwrap();
         let harness = Harness::new(&traffic, floor.as_fd()).unwrap();

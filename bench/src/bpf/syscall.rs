@@ -6,17 +6,19 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `BPF_MAP_TYPE_ARRAY`
-pub(super) const ARRAY: u32 = 2;
+pub(crate) const ARRAY: u32 = 2;
 /// `BPF_MAP_TYPE_PROG_ARRAY`
-pub(super) const PROGRAM_ARRAY: u32 = 3;
+pub(crate) const PROGRAM_ARRAY: u32 = 3;
 
 /// Numbers of the commands (`enum bpf_cmd`).
 mod command {
     pub(super) const MAP_CREATE: u32 = 0;
+    pub(super) const MAP_LOOKUP: u32 = 1;
     pub(super) const MAP_UPDATE: u32 = 2;
     pub(super) const PROGRAM_LOAD: u32 = 5;
     pub(super) const TEST_RUN: u32 = 10;
     pub(super) const DELETE_BATCH: u32 = 27;
+    pub(super) const LINK_CREATE: u32 = 28;
 }
 
 fn bpf<T>(command: u32, attributes: &mut T) -> io::Result<i32> {
@@ -33,8 +35,13 @@ fn descriptor<T>(command: u32, attributes: &mut T) -> io::Result<OwnedFd> {
 }
 
 /// An array of one element of four bytes.
-pub(super) fn create_map(kind: u32) -> io::Result<OwnedFd> {
+pub(crate) fn create_map(kind: u32) -> io::Result<OwnedFd> {
     descriptor(command::MAP_CREATE, &mut [kind, 4, 4, 1, 0])
+}
+
+/// An array of one element of eight bytes.
+pub(crate) fn create_counter() -> io::Result<OwnedFd> {
+    descriptor(command::MAP_CREATE, &mut [ARRAY, 4, 8, 1, 0])
 }
 
 #[repr(C)]
@@ -47,7 +54,7 @@ struct Element {
 }
 
 /// Sets the element of such an array.
-pub(super) fn set(map: BorrowedFd<'_>, value: u32) -> io::Result<()> {
+pub(crate) fn set(map: BorrowedFd<'_>, value: u32) -> io::Result<()> {
     let key = 0_u32;
     let mut element = Element {
         map: map.as_raw_fd() as u32,
@@ -57,6 +64,20 @@ pub(super) fn set(map: BorrowedFd<'_>, value: u32) -> io::Result<()> {
         flags: 0,
     };
     bpf(command::MAP_UPDATE, &mut element).map(drop)
+}
+
+/// The element of an array made by [`create_counter`].
+pub(crate) fn read_counter(map: BorrowedFd<'_>) -> io::Result<u64> {
+    let (key, mut value) = (0_u32, 0_u64);
+    let mut element = Element {
+        map: map.as_raw_fd() as u32,
+        padding: 0,
+        key: std::ptr::from_ref(&key) as u64,
+        value: std::ptr::from_mut(&mut value) as u64,
+        flags: 0,
+    };
+    bpf(command::MAP_LOOKUP, &mut element)?;
+    Ok(value)
 }
 
 #[repr(C)]
@@ -77,10 +98,9 @@ struct ProgramLoad {
 
 /// Loads an XDP program that may tail-call, and be tail-called by, the programs of the data plane: of the same attach
 /// type, for frames in several parts too.
-pub(super) fn load(name: &str, instructions: &[Instruction]) -> io::Result<OwnedFd> {
+pub(crate) fn load(name: &str, instructions: &[Instruction]) -> io::Result<OwnedFd> {
     const TYPE_XDP: u32 = 6;
     const XDP_HAS_FRAGS: u32 = 1 << 5;
-    const ATTACH_XDP: u32 = 37;
     let mut attributes = ProgramLoad {
         kind: TYPE_XDP,
         count: instructions.len() as u32,
@@ -97,6 +117,33 @@ pub(super) fn load(name: &str, instructions: &[Instruction]) -> io::Result<Owned
     };
     attributes.name.iter_mut().take(15).zip(name.bytes()).for_each(|(to, from)| *to = from);
     descriptor(command::PROGRAM_LOAD, &mut attributes)
+}
+
+const ATTACH_XDP: u32 = 37;
+
+/// Attaches an XDP program to an interface of this thread's namespace, in driver mode, until the link is closed.
+pub(crate) fn attach(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
+    const DRIVER_MODE: u32 = 1 << 2;
+    descriptor(command::LINK_CREATE, &mut [program.as_raw_fd() as u32, interface, ATTACH_XDP, DRIVER_MODE])
+}
+
+/// Runs an XDP program over live frames: those it answers with XDP_TX leave by `interface` of this thread's namespace
+/// and arrive at its peer as frames that a driver hands over.
+pub(crate) fn send_live(program: BorrowedFd<'_>, frame: &[u8], count: u32, interface: u32) -> io::Result<()> {
+    const LIVE_FRAMES: u32 = 1 << 1;
+    // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
+    let context = [0, frame.len() as u32, 0, interface, 0, 0];
+    let mut attributes = TestRun {
+        program: program.as_raw_fd() as u32,
+        input_length: frame.len() as u32,
+        input: frame.as_ptr() as u64,
+        repeat: count,
+        context: [size_of_val(&context) as u32, 0],
+        contexts: [context.as_ptr() as u64, 0],
+        flags: LIVE_FRAMES,
+        ..TestRun::default()
+    };
+    bpf(command::TEST_RUN, &mut attributes).map(drop)
 }
 
 #[repr(C)]
@@ -120,7 +167,7 @@ struct TestRun {
 
 /// Runs a program `repeat` times in this thread; gives the last action and the frame it left in `output`, which must
 /// be as long as `frame`.
-pub(super) fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32, output: &mut [u8]) -> io::Result<u32> {
+pub(crate) fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32, output: &mut [u8]) -> io::Result<u32> {
     let mut attributes = TestRun {
         program: program.as_raw_fd() as u32,
         input_length: frame.len() as u32,
@@ -147,7 +194,7 @@ struct Batch {
 }
 
 /// Deletes the elements with these keys, `count` of them back to back; an error if one is not there.
-pub(super) fn delete_batch(map: BorrowedFd<'_>, keys: &[u8], count: u32) -> io::Result<()> {
+pub(crate) fn delete_batch(map: BorrowedFd<'_>, keys: &[u8], count: u32) -> io::Result<()> {
     let map = map.as_raw_fd() as u32;
     let keys = keys.as_ptr() as u64;
     let mut batch = Batch { from: 0, to: 0, keys, values: 0, count, map, element_flags: 0, flags: 0 };

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// One instruction of eight bytes, as bpf(2) takes it.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Instruction {
+pub(crate) struct Instruction {
     code: u8,
     /// Destination in the low half, source in the high half.
     registers: u8,
@@ -16,7 +16,7 @@ pub(super) struct Instruction {
 /// A register. R0 to R5 need not be saved.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Register {
+pub(crate) enum Register {
     R0,
     R1,
     R2,
@@ -28,7 +28,7 @@ pub(super) enum Register {
 /// Width of a memory access.
 #[repr(u8)]
 #[derive(Clone, Copy)]
-pub(super) enum Size {
+pub(crate) enum Size {
     Word = 0x00,
     Half = 0x08,
     Double = 0x18,
@@ -37,7 +37,7 @@ pub(super) enum Size {
 /// An operation on the lower or on all bits of a register.
 #[repr(u8)]
 #[derive(Clone, Copy)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Add = 0x00,
     Multiply = 0x20,
     Or = 0x40,
@@ -56,6 +56,7 @@ const LOAD: u8 = 0x61;
 const STORE: u8 = 0x63;
 const LOAD_WIDE: u8 = 0x18;
 const JUMP_IF_NOT_GREATER: u8 = 0xbd;
+const JUMP_IF_NOT: u8 = 0x55;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 const TAIL_CALL: i32 = 12;
@@ -64,7 +65,7 @@ const MAP_VALUE: u8 = 2;
 
 /// A program in the making.
 #[derive(Default)]
-pub(super) struct Assembler {
+pub(crate) struct Assembler {
     instructions: Vec<Instruction>,
 }
 
@@ -74,31 +75,31 @@ impl Assembler {
         self
     }
 
-    pub(super) fn load(&mut self, size: Size, to: Register, from: Register, offset: i16) -> &mut Self {
+    pub(crate) fn load(&mut self, size: Size, to: Register, from: Register, offset: i16) -> &mut Self {
         self.push(LOAD | size as u8, to, from as u8, offset, 0)
     }
 
-    pub(super) fn store(&mut self, size: Size, to: Register, offset: i16, from: Register) -> &mut Self {
+    pub(crate) fn store(&mut self, size: Size, to: Register, offset: i16, from: Register) -> &mut Self {
         self.push(STORE | size as u8, to, from as u8, offset, 0)
     }
 
     /// `to = to operation number`, 32 bits.
-    pub(super) fn with32(&mut self, operation: Operation, to: Register, number: u32) -> &mut Self {
+    pub(crate) fn with32(&mut self, operation: Operation, to: Register, number: u32) -> &mut Self {
         self.push(ALU32 | operation as u8, to, 0, 0, number as i32)
     }
 
     /// `to = to operation number`, 64 bits.
-    pub(super) fn with64(&mut self, operation: Operation, to: Register, number: i32) -> &mut Self {
+    pub(crate) fn with64(&mut self, operation: Operation, to: Register, number: i32) -> &mut Self {
         self.push(ALU64 | operation as u8, to, 0, 0, number)
     }
 
     /// `to = from`, 32 bits.
-    pub(super) fn copy32(&mut self, to: Register, from: Register) -> &mut Self {
+    pub(crate) fn copy32(&mut self, to: Register, from: Register) -> &mut Self {
         self.push(ALU32 | FROM_REGISTER | Operation::Move as u8, to, from as u8, 0, 0)
     }
 
     /// `to = to operation from`, 64 bits.
-    pub(super) fn between64(&mut self, operation: Operation, to: Register, from: Register) -> &mut Self {
+    pub(crate) fn between64(&mut self, operation: Operation, to: Register, from: Register) -> &mut Self {
         self.push(ALU64 | FROM_REGISTER | operation as u8, to, from as u8, 0, 0)
     }
 
@@ -106,17 +107,17 @@ impl Assembler {
         self.push(LOAD_WIDE, to, kind, 0, low).push(0, Register::R0, 0, 0, high)
     }
 
-    pub(super) fn constant(&mut self, to: Register, number: u64) -> &mut Self {
+    pub(crate) fn constant(&mut self, to: Register, number: u64) -> &mut Self {
         self.wide(to, 0, number as i32, (number >> 32) as i32)
     }
 
     /// Address of the value of an array with one element.
-    pub(super) fn map_value(&mut self, to: Register, map: BorrowedFd<'_>) -> &mut Self {
+    pub(crate) fn map_value(&mut self, to: Register, map: BorrowedFd<'_>) -> &mut Self {
         self.wide(to, MAP_VALUE, map.as_raw_fd(), 0)
     }
 
     /// Returns `otherwise` unless the frame has `bytes` bytes; leaves its start in R2. R1 holds the context.
-    pub(super) fn need(&mut self, bytes: usize, otherwise: i32) -> &mut Self {
+    pub(crate) fn need(&mut self, bytes: usize, otherwise: i32) -> &mut Self {
         use Register::{R1, R2, R3, R4};
         self.load(Size::Word, R2, R1, 0).load(Size::Word, R3, R1, 4);
         self.between64(Operation::Move, R4, R2).with64(Operation::Add, R4, bytes as i32);
@@ -124,18 +125,23 @@ impl Assembler {
         self.leave(otherwise)
     }
 
+    /// Leaves out the next `count` instructions unless the register holds the number.
+    pub(crate) fn skip_unless(&mut self, register: Register, number: i32, count: i16) -> &mut Self {
+        self.push(JUMP_IF_NOT, register, 0, count, number)
+    }
+
     /// Returns a number.
-    pub(super) fn leave(&mut self, number: i32) -> &mut Self {
+    pub(crate) fn leave(&mut self, number: i32) -> &mut Self {
         self.with64(Operation::Move, Register::R0, number).push(EXIT, Register::R0, 0, 0, 0)
     }
 
     /// Continues in the first program of an array; returns only when there is none. R1 holds the context.
-    pub(super) fn tail_call(&mut self, programs: BorrowedFd<'_>) -> &mut Self {
+    pub(crate) fn tail_call(&mut self, programs: BorrowedFd<'_>) -> &mut Self {
         self.wide(Register::R2, MAP, programs.as_raw_fd(), 0);
         self.with64(Operation::Move, Register::R3, 0).push(CALL, Register::R0, 0, 0, TAIL_CALL)
     }
 
-    pub(super) fn instructions(&self) -> &[Instruction] {
+    pub(crate) fn instructions(&self) -> &[Instruction] {
         &self.instructions
     }
 }

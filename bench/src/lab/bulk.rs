@@ -1,0 +1,84 @@
+//! Gigabits per second in one TCP connection, each way, by iperf3. Offloads are those each contender can have: all of
+//! them, or with XDP at the director none at the ends that face it.
+
+use super::address::FIRST;
+use super::contender::Contender;
+use super::hosts::Hosts;
+use super::report::{Row, Unit};
+use super::sample::Samples;
+use ::lab::net::Namespace;
+use ::lab::network::Network;
+use ::lab::node::finish;
+use anyhow::{Context, Result, ensure};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+const CONTENDERS: [Contender; 5] =
+    [Contender::Route, Contender::RouteNoOffload, Contender::Nftables, Contender::Haproxy, Contender::XlvsNat];
+/// Name and iperf3's option.
+const WAYS: [(&str, Option<&str>); 2] = [("to the server", None), ("to the client", Some("-R"))];
+
+/// iperf3 on a server, until dropped.
+struct Server(Child);
+
+impl Server {
+    fn start(host: &Namespace) -> Result<Self> {
+        let mut command = host.command("iperf3");
+        command.args(["-s", "-p", &FIRST.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut this = Self(command.spawn().context("starting iperf3")?);
+        std::thread::sleep(Duration::from_millis(200));
+        ensure!(this.0.try_wait()?.is_none(), "iperf3 ended at once");
+        Ok(this)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One contender.
+struct Track {
+    hosts: Hosts,
+    samples: [Samples; 2],
+    _server: Server,
+}
+
+pub(super) fn measure(rounds: u32) -> Result<Vec<Row>> {
+    let mut network = Network::new()?;
+    let mut tracks = Vec::new();
+    for contender in CONTENDERS {
+        eprintln!("bench: bulk: {}", contender.name());
+        let hosts = Hosts::build(contender, &mut network, false).with_context(|| contender.name())?;
+        let server = Server::start(hosts.servers.first().context("no server")?)?;
+        tracks.push(Track { hosts, samples: Default::default(), _server: server });
+    }
+    for _ in 0..rounds.min(MOST) {
+        for track in &mut tracks {
+            for ((_, option), samples) in WAYS.iter().zip(&mut track.samples) {
+                samples.add_outcome(track.hosts.contender.name(), transfer(&track.hosts, *option));
+            }
+        }
+    }
+    let rows = tracks.into_iter().flat_map(|track| {
+        let named = WAYS.iter().zip(track.samples);
+        named.map(move |((name, _), samples)| Row::new(track.hosts.contender, name, Unit::Gigabits, samples))
+    });
+    Ok(rows.collect())
+}
+
+/// Rounds, at most: each takes a second for each contender and way.
+const MOST: u32 = 3;
+
+fn transfer(hosts: &Hosts, option: Option<&str>) -> Result<f64> {
+    let (address, port) = hosts.contender.target(FIRST);
+    let mut command = hosts.client.command("iperf3");
+    command.args(["-c", &address.to_string(), "-p", &port.to_string(), "-t", "1", "-J"]).args(option);
+    let text = finish(&mut command, Duration::from_secs(30))?.success().context("iperf3")?;
+    let report: serde_json::Value = serde_json::from_str(&text).context("iperf3's report")?;
+    let rate = report["end"]["sum_received"]["bits_per_second"].as_f64();
+    let rate = rate.with_context(|| format!("iperf3 names no rate: {} {}", report["error"], report["end"]))?;
+    Ok(rate / 1e9)
+}

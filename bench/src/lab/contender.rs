@@ -1,0 +1,136 @@
+//! Whoever can be the director, and how it becomes one.
+
+use super::address::{self, ALL, FIRST, SERVERS, VIRTUAL};
+use super::haproxy::Haproxy;
+use ::lab::net::{Device, Namespace};
+use ::lab::network::Network;
+use ::lab::node::{Entry, Xlvs, finish};
+use anyhow::{Context, Result};
+use std::fs;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A kind of director.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Contender {
+    /// An XDP program on the director's device that drops everything: what the laboratory itself costs.
+    Floor,
+    /// Kernel routing to the first server.
+    Route,
+    /// The same, with transmit offloads off at all ends, as XDP needs them.
+    RouteNoOffload,
+    /// nftables: DNAT, servers in turn.
+    Nftables,
+    /// HAProxy in TCP mode, one thread.
+    Haproxy,
+    /// xlvs by NAT, in the XDP lane.
+    XlvsNat,
+    /// xlvs by direct routing, in the XDP lane.
+    XlvsDr,
+}
+
+impl Contender {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "drop floor",
+            Self::Route => "route",
+            Self::RouteNoOffload => "route, tx off",
+            Self::Nftables => "nft dnat",
+            Self::Haproxy => "haproxy tcp",
+            Self::XlvsNat => "xlvs nat xdp",
+            Self::XlvsDr => "xlvs dr xdp",
+        }
+    }
+
+    /// Short and without spaces, for devices and folders.
+    pub(super) const fn tag(self) -> &'static str {
+        match self {
+            Self::Floor => "f",
+            Self::Route => "r",
+            Self::RouteNoOffload => "o",
+            Self::Nftables => "n",
+            Self::Haproxy => "h",
+            Self::XlvsNat => "x",
+            Self::XlvsDr => "y",
+        }
+    }
+
+    /// Where clients send to: the service on that port, or the first server itself.
+    pub(super) const fn target(self, port: u16) -> (IpAddr, u16) {
+        match self {
+            Self::Route | Self::RouteNoOffload => (address::server(1), port),
+            _ => (VIRTUAL, port),
+        }
+    }
+
+    /// XDP programs on the director's devices: their peers must finish checksums.
+    pub(super) const fn is_xdp(self) -> bool {
+        matches!(self, Self::XlvsNat | Self::XlvsDr)
+    }
+
+    /// Replies pass the director.
+    pub(super) const fn sees_replies(self) -> bool {
+        !matches!(self, Self::Floor | Self::XlvsDr)
+    }
+}
+
+/// What runs in a director's namespace; ends when dropped.
+pub(super) enum Running {
+    Nothing,
+    Proxy(#[expect(dead_code, reason = "kept so that it serves")] Haproxy),
+    Balancer(#[expect(dead_code, reason = "kept so that it forwards")] Box<Xlvs>),
+}
+
+/// Makes `host` this kind of director. Its devices are there, the first one towards the clients.
+pub(super) fn start(contender: Contender, host: &Namespace, devices: &[Device], network: &Network) -> Result<Running> {
+    Ok(match contender {
+        Contender::Floor | Contender::Route | Contender::RouteNoOffload => Running::Nothing,
+        Contender::Nftables => {
+            let file = network.work().path().join("rules.nft");
+            fs::write(&file, rules())?;
+            finish(host.command("nft").arg("-f").arg(&file), Duration::from_secs(10))?.success().context("nft")?;
+            Running::Nothing
+        }
+        Contender::Haproxy => Running::Proxy(Haproxy::start(host, network.work().path())?),
+        Contender::XlvsNat => balancer(contender, host, devices, network, "-m")?,
+        Contender::XlvsDr => balancer(contender, host, devices, network, "-g")?,
+    })
+}
+
+fn rules() -> String {
+    let map: Vec<String> =
+        (1..=SERVERS).map(|number| format!("{} : {}", number - 1, address::server(number))).collect();
+    let turn = format!("dnat to numgen inc mod {SERVERS} map {{ {} }}", map.join(", "));
+    let first = address::server(1);
+    format!(
+        "table ip bench {{ chain in {{ type nat hook prerouting priority dstnat;
+ip daddr {VIRTUAL} tcp dport {ALL} {turn}
+ip daddr {VIRTUAL} udp dport {ALL} {turn}
+ip daddr {VIRTUAL} tcp dport {FIRST} dnat to {first}
+ip daddr {VIRTUAL} udp dport {FIRST} dnat to {first}
+}}\n}}\n"
+    )
+}
+
+fn balancer(
+    contender: Contender,
+    host: &Namespace,
+    devices: &[Device],
+    network: &Network,
+    method: &str,
+) -> Result<Running> {
+    let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+    let mut xlvs = Xlvs::new(host, &format!("bench-{}", contender.tag()), &names, network.work(), Entry::Direct)?;
+    xlvs.start()?;
+    for (port, servers) in [(ALL, SERVERS), (FIRST, 1)] {
+        for protocol in ["-t", "-u"] {
+            xlvs.ipvsadm(&format!("-A {protocol} {VIRTUAL}:{port} -s rr"))?;
+            for number in 1..=servers {
+                let server = address::server(number);
+                xlvs.ipvsadm(&format!("-a {protocol} {VIRTUAL}:{port} -r {server}:{port} {method}"))?;
+            }
+        }
+    }
+    xlvs.wait_for_servers()?;
+    Ok(Running::Balancer(Box::new(xlvs)))
+}
