@@ -2,7 +2,8 @@
 
 use crate::connections::{ConnectionsPage, ConnectionsRequest};
 use model::{
-    Endpoint, Key, RealServer, ServiceKey, ServiceOptions, SyncDaemon, SyncRole, Sysctl, Timeouts, VirtualService,
+    Endpoint, Key, Lane, LaneChoice, RealServer, ServiceKey, ServiceOptions, SyncDaemon, SyncRole, Sysctl, Timeouts,
+    VirtualService,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -105,6 +106,9 @@ pub enum Request {
         interface: String,
         /// Take the hook over from another owner.
         force: bool,
+        /// Where; without it the lane stays as it is, or is chosen.
+        #[serde(default)]
+        lane: Option<LaneChoice>,
     },
     /// Detach from an interface.
     Detach {
@@ -340,8 +344,10 @@ pub struct InterfaceStatus {
     pub name: String,
     /// Index.
     pub index: u32,
-    /// "xdp" or "xdp-generic".
-    pub lane: String,
+    /// Where the programs are.
+    pub lane: Lane,
+    /// Why there, for people.
+    pub reason: String,
     /// Frames whose transport checksum was only started (transmit offload of a peer on the same host).
     pub partial_checksums: u64,
 }

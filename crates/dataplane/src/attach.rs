@@ -1,16 +1,19 @@
-//! Attaching to interfaces: a bpf_link each, pinned by interface index, so that it outlives the daemon.
+//! Attaching to interfaces: what holds a program there is pinned by interface index, so that it outlives the daemon.
 
 use crate::error::{Doing, Error};
-use crate::hook::{Owner, interfaces_running};
+use crate::hold::{Hold, Hook};
+use crate::hook::Owner;
 use crate::interface::{self, Link};
+use crate::lane::Why;
 use crate::load::{self, Generation};
 use crate::maps::Maps;
 use crate::pins::{Pins, is_layout, make_directory, names_in, remove_tree};
-use crate::syscall;
-use forward::abi::{INTERFACE_SLOTS, Interface};
+use crate::stray;
+use crate::syscall::Attach;
+use forward::abi::{INTERFACE_SLOTS, Interface, InterfaceCounters};
+use model::{Lane, LaneChoice};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An interface the programs are attached to.
@@ -20,9 +23,13 @@ pub struct Attachment {
     pub name: String,
     /// Its index.
     pub index: u32,
-    /// How: "xdp".
-    pub lane: &'static str,
-    /// Frames seen whose transport checksum was only begun: the sender's transmit offload must be off.
+    /// Where they are.
+    pub lane: Lane,
+    /// Why there.
+    pub why: Why,
+    /// Frames whose transport checksum was looked at.
+    pub checked_checksums: u64,
+    /// Those of them where it was only begun: XDP cannot finish it.
     pub partial_checksums: u64,
 }
 
@@ -35,34 +42,84 @@ pub(crate) struct Attacher<'a> {
 }
 
 impl Attacher<'_> {
-    /// Attaches, or brings an existing attachment up to date (program, address). Another owner is named and refused,
-    /// or with `force` taken off.
-    pub(crate) fn attach(&self, name: &str, force: bool) -> Result<Attachment, Error> {
+    /// Attaches, or brings an existing attachment up to date (program, address, lane). Another owner of the XDP hook is
+    /// named and refused, or with `force` taken off.
+    pub(crate) fn attach(&self, name: &str, choice: Option<LaneChoice>, force: bool) -> Result<Attachment, Error> {
         let link = Link::by_name(name)?;
-        let path = self.pins.link(link.index);
-        if let Some(pinned) = live_link(&path, link.index) {
-            self.enter(&link)?;
-            self.refresh_link(&pinned)?;
-        } else {
-            remove_tree(&path)?;
-            self.enter(&link)?;
-            self.attach_new(&link, &path, force).inspect_err(|_| self.leave(link.index))?;
+        if !link.is_ethernet {
+            let reason = "its frames have no Ethernet header, which the programs need".to_owned();
+            return Err(Error::Attach { interface: link.name, reason });
         }
+        make_directory(&self.links())?;
+        self.enter(&link)?;
+        let (lane, why) = self.settle(&link, choice, force).inspect_err(|_| {
+            if self.lane(link.index).is_none() {
+                self.leave(link.index);
+            }
+        })?;
+        self.note(link.index, why)?;
+        self.keep_only(link.index, lane)?;
         self.tidy()?;
-        Ok(self.attachment(link.name, link.index))
+        Ok(self.attachment(link.name, link.index, lane))
     }
 
-    fn attach_new(&self, link: &Link, path: &Path, force: bool) -> Result<(), Error> {
-        make_directory(&self.pins.links())?;
-        let attached = match syscall::create_link(self.generation.entry.as_fd(), link.index) {
+    /// Moves an interface whose frames XDP cannot send on to the tc lane.
+    pub(crate) fn leave_xdp(&self, name: &str) -> Result<Attachment, Error> {
+        let link = Link::by_name(name)?;
+        self.put(&link, Lane::Tc, false)?;
+        self.note(link.index, Why::PartialChecksums)?;
+        self.keep_only(link.index, Lane::Tc)?;
+        Ok(self.attachment(link.name, link.index, Lane::Tc))
+    }
+
+    /// Chooses the lane and puts the program there. Without a choice the lane stays; an automatic one stays automatic.
+    fn settle(&self, link: &Link, choice: Option<LaneChoice>, force: bool) -> Result<(Lane, Why), Error> {
+        if let Some(lane) = choice.and_then(LaneChoice::lane) {
+            self.put(link, lane, force)?;
+            return Ok((lane, Why::Asked));
+        }
+        let before = self.lane(link.index).map(|lane| (lane, self.why(link.index)));
+        if let Some((lane, why)) = before.filter(|(_, why)| choice.is_none() || why.is_automatic()) {
+            self.put(link, lane, force)?;
+            return Ok((lane, why));
+        }
+        match self.put(link, Lane::Xdp, force) {
+            Ok(()) => Ok((Lane::Xdp, Why::Native)),
+            Err(Obstacle { why: Some(why), .. }) => {
+                self.put(link, Lane::Tc, force)?;
+                Ok((Lane::Tc, why))
+            }
+            Err(obstacle) => Err(obstacle.into()),
+        }
+    }
+
+    /// Has the program of a lane on its hook.
+    fn put(&self, link: &Link, lane: Lane, force: bool) -> Result<(), Obstacle> {
+        let hook = hook_of(lane);
+        if let Some(hold) = Hold::find(&self.links(), link.index, hook) {
+            if hook != Hook::Xdp || hold.is_generic() == (lane == Lane::XdpGeneric) {
+                return Ok(self.refresh(&hold)?);
+            }
+            hold.release(&self.links()).doing(|| format!("detach from {}", link.name)).map_err(Obstacle::from)?;
+        }
+        match self.take(link, lane) {
             Err(error) if is_taken(&error) && force => {
                 self.take_over(link)?;
-                syscall::create_link(self.generation.entry.as_fd(), link.index)
+                self.take(link, lane)
             }
             other => other,
-        };
-        let attached = attached.map_err(|error| refusal(link, error))?;
-        syscall::pin(attached.as_fd(), path).doing(|| format!("pin the attachment to {}", link.name))
+        }
+        .map_err(|error| obstacle(link, lane, &error))
+    }
+
+    fn take(&self, link: &Link, lane: Lane) -> io::Result<()> {
+        let hook = hook_of(lane);
+        let program = self.generation.entry(hook);
+        match lane {
+            Lane::Xdp => Hold::xdp(&self.links(), link.index, program, Attach::XdpNative),
+            Lane::XdpGeneric => Hold::xdp(&self.links(), link.index, program, Attach::XdpGeneric),
+            Lane::Tc => Hold::tc(&self.links(), link.index, program, hook),
+        }
     }
 
     fn take_over(&self, link: &Link) -> Result<(), Error> {
@@ -74,50 +131,74 @@ impl Attacher<'_> {
         Ok(())
     }
 
+    /// Takes the programs off the hooks of other lanes. The new lane is in place by now: no frame goes by.
+    fn keep_only(&self, index: u32, lane: Lane) -> Result<(), Error> {
+        let others = [Hook::Xdp, Hook::Ingress].into_iter().filter(|hook| *hook != hook_of(lane));
+        for hold in others.filter_map(|hook| Hold::find(&self.links(), index, hook)) {
+            hold.release(&self.links()).doing(|| format!("detach from {}", shown_name(index)))?;
+        }
+        Ok(())
+    }
+
     /// Tells the programs the interface's address, on which they recognise their frames.
     fn enter(&self, link: &Link) -> Result<(), Error> {
         let slot = link.index % INTERFACE_SLOTS;
         let doing = || format!("enter interface {}", link.name);
         let found = self.maps.interfaces.get(&slot).doing(doing)?.unwrap_or_default();
-        if found.index != 0
-            && found.index != link.index
-            && live_link(&self.pins.link(found.index), found.index).is_some()
-        {
+        if found.index != 0 && found.index != link.index && self.lane(found.index).is_some() {
             return Err(Error::NoSpace { what: "interface with this index modulo the table", size: INTERFACE_SLOTS });
         }
-        if found.index != link.index {
+        let mut entry = Interface { index: link.index, address: link.address, mtu: link.mtu, ..Interface::default() };
+        if found.index == link.index {
+            entry.why = found.why;
+        } else {
             self.maps.interface_counters.clear(slot).doing(doing)?;
         }
-        let entry = Interface { index: link.index, address: link.address, mtu: link.mtu, ..Interface::default() };
         if entry == found { Ok(()) } else { self.maps.interfaces.set(&slot, &entry).doing(doing) }
     }
 
-    fn leave(&self, index: u32) {
+    fn entered(&self, index: u32) -> Option<Interface> {
+        let found = self.maps.interfaces.get(&(index % INTERFACE_SLOTS)).ok().flatten();
+        found.filter(|interface| interface.index == index)
+    }
+
+    fn why(&self, index: u32) -> Why {
+        self.entered(index).map_or(Why::Unknown, |interface| Why::of_number(interface.why))
+    }
+
+    /// Keeps the reason.
+    fn note(&self, index: u32, why: Why) -> Result<(), Error> {
+        let Some(entry) = self.entered(index).filter(|entry| entry.why != why as u16) else { return Ok(()) };
+        let entry = Interface { why: why as u16, ..entry };
         let slot = index % INTERFACE_SLOTS;
-        let ours = self.maps.interfaces.get(&slot).is_ok_and(|found| found.is_some_and(|it| it.index == index));
-        if ours && let Err(error) = self.maps.interfaces.set(&slot, &Interface::default()) {
+        self.maps.interfaces.set(&slot, &entry).doing(|| format!("enter interface {}", shown_name(index)))
+    }
+
+    fn leave(&self, index: u32) {
+        if self.entered(index).is_some()
+            && let Err(error) = self.maps.interfaces.set(&(index % INTERFACE_SLOTS), &Interface::default())
+        {
             tracing::warn!("interface {index} stays in its table: {error}");
         }
     }
 
-    /// Puts this build's program behind a link.
-    fn refresh_link(&self, link: &OwnedFd) -> Result<(), Error> {
+    /// Puts this build's program in place of another.
+    fn refresh(&self, hold: &Hold) -> Result<(), Error> {
         let doing = || "replace the program of an attachment".to_owned();
-        if syscall::link_facts(link.as_fd()).doing(doing)?.program == self.generation.entry_id()? {
+        if hold.program().doing(doing)? == self.generation.entry_id(hold.hook)? {
             return Ok(());
         }
-        syscall::update_link(link.as_fd(), self.generation.entry.as_fd()).doing(doing)
+        hold.replace(self.generation.entry(hold.hook)).doing(doing)
     }
 
-    /// Puts this build's program behind the links that run another build's over the same maps. Links of another layout
-    /// wait until they are attached again: our maps for them are empty and must be filled first.
+    /// Puts this build's program where another build's runs over the same maps. Attachments of another layout wait
+    /// until they are attached again: our maps for them are empty and must be filled first.
     pub(crate) fn refresh_inherited(&self) -> Result<(), Error> {
         let others = load::other_generations(self.schema_directory);
-        let programs: Vec<u32> = others.iter().filter_map(|place| load::entry_of(place)).collect();
-        for (_, link) in self.links() {
-            let running = syscall::link_facts(link.as_fd()).map(|facts| facts.program);
-            if running.is_ok_and(|running| programs.contains(&running)) {
-                self.refresh_link(&link)?;
+        let programs: Vec<u32> = others.iter().flat_map(|place| load::entries_of(place)).collect();
+        for hold in self.holds() {
+            if hold.program().is_ok_and(|running| programs.contains(&running)) {
+                self.refresh(&hold)?;
             }
         }
         self.tidy()
@@ -129,42 +210,64 @@ impl Attacher<'_> {
             Ok(link) => link.index,
             Err(error) => name.strip_prefix(NAMELESS).and_then(|index| index.parse().ok()).ok_or(error)?,
         };
-        let path = self.pins.link(index);
-        let Some(link) = live_link(&path, index) else {
-            remove_tree(&path)?;
+        let holds: Vec<_> = self.holds().into_iter().filter(|hold| hold.index == index).collect();
+        if holds.is_empty() {
+            self.tidy()?;
             return Err(Error::NotAttached(name.to_owned()));
-        };
-        syscall::detach_link(link.as_fd()).doing(|| format!("detach from {name}"))?;
-        remove_tree(&path)?;
+        }
+        for hold in holds {
+            hold.release(&self.links()).doing(|| format!("detach from {name}"))?;
+        }
         self.leave(index);
         Ok(())
     }
 
     /// All attachments whose interface still exists.
     pub(crate) fn attachments(&self) -> Vec<Attachment> {
-        let attachment = |(index, _)| self.attachment(shown_name(index), index);
-        self.links().into_iter().map(attachment).collect()
+        let mut indices: Vec<u32> = self.holds().iter().map(|hold| hold.index).collect();
+        indices.dedup();
+        let attachment = |index| Some(self.attachment(shown_name(index), index, self.lane(index)?));
+        indices.into_iter().filter_map(attachment).collect()
     }
 
-    fn attachment(&self, name: String, index: u32) -> Attachment {
-        let partial = self.maps.interface_counters.get(index % INTERFACE_SLOTS).unwrap_or_default();
-        Attachment { name, index, lane: "xdp", partial_checksums: partial.iter().sum() }
+    fn attachment(&self, name: String, index: u32, lane: Lane) -> Attachment {
+        let counted = self.maps.interface_counters.get(index % INTERFACE_SLOTS).unwrap_or_default();
+        let sum = |part: fn(&InterfaceCounters) -> u64| counted.iter().map(part).sum();
+        let (checked_checksums, partial_checksums) = (sum(|it| it.checked), sum(|it| it.partial));
+        Attachment { name, index, lane, why: self.why(index), checked_checksums, partial_checksums }
     }
 
-    fn links(&self) -> Vec<(u32, OwnedFd)> {
-        live_links(&self.pins.links())
-    }
-
-    /// Removes links of vanished interfaces, and generations and layouts that no link runs any more.
-    fn tidy(&self) -> Result<(), Error> {
-        let links = self.pins.links();
-        let dead = |name: &&String| name.parse().is_ok_and(|index| live_link(&links.join(name), index).is_none());
-        for name in names_in(&links).iter().filter(dead) {
-            remove_tree(&links.join(name))?;
+    /// The lane of an interface; XDP sees frames first.
+    pub(crate) fn lane(&self, index: u32) -> Option<Lane> {
+        let on = |hook| Hold::find(&self.links(), index, hook);
+        match on(Hook::Xdp) {
+            Some(hold) if hold.is_generic() => Some(Lane::XdpGeneric),
+            Some(_) => Some(Lane::Xdp),
+            None => on(Hook::Ingress).map(|_| Lane::Tc),
         }
-        let ours = self.generation.entry_id()?;
-        let is_ours = |link: &OwnedFd| syscall::link_facts(link.as_fd()).is_ok_and(|facts| facts.program == ours);
-        if !self.links().iter().all(|(_, link)| is_ours(link)) {
+    }
+
+    fn links(&self) -> PathBuf {
+        self.pins.links()
+    }
+
+    fn holds(&self) -> Vec<Hold> {
+        Hold::all(&self.links())
+    }
+
+    /// Removes pins of vanished interfaces, and generations and layouts that nothing runs any more.
+    fn tidy(&self) -> Result<(), Error> {
+        let holds = self.holds();
+        for name in names_in(&self.links()) {
+            let index = name.split('-').next().and_then(|index| index.parse().ok());
+            if index.is_some_and(|index: u32| !holds.iter().any(|hold| hold.is_pinned_at(index, &name))) {
+                remove_tree(&self.links().join(name))?;
+            }
+        }
+        let is_ours = |hold: &Hold| {
+            hold.program().is_ok_and(|running| self.generation.entry_id(hold.hook).is_ok_and(|ours| running == ours))
+        };
+        if !holds.iter().all(is_ours) {
             return Ok(());
         }
         let mut old = load::other_generations(self.schema_directory);
@@ -177,6 +280,31 @@ impl Attacher<'_> {
     }
 }
 
+const fn hook_of(lane: Lane) -> Hook {
+    match lane {
+        Lane::Xdp | Lane::XdpGeneric => Hook::Xdp,
+        Lane::Tc => Hook::Ingress,
+    }
+}
+
+/// Why a lane cannot be had, and whether another one can do instead.
+struct Obstacle {
+    error: Error,
+    why: Option<Why>,
+}
+
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Self {
+        Self { error, why: None }
+    }
+}
+
+impl From<Obstacle> for Error {
+    fn from(obstacle: Obstacle) -> Self {
+        obstacle.error
+    }
+}
+
 /// What an interface of another network namespace is called.
 const NAMELESS: &str = "if";
 
@@ -184,56 +312,20 @@ fn shown_name(index: u32) -> String {
     interface::name_of(index).unwrap_or_else(|| format!("{NAMELESS}{index}"))
 }
 
-/// The name, unless the index means another interface here than where the link was made.
-fn true_name(index: u32, link: &OwnedFd) -> Option<String> {
-    let program = syscall::link_facts(link.as_fd()).ok()?.program;
-    let is_here = Owner::of(index).ok()?.is_some_and(|owner| owner.is(program));
-    if is_here { interface::name_of(index) } else { None }
-}
-
-/// An error when programs like ours run here although `directory` has no pins of ours.
-pub(crate) fn check_strays(directory: &Path) -> Result<(), Error> {
-    let strays = interfaces_running(load::ENTRY);
-    let Some((first, _)) = strays.first() else { return Ok(()) };
-    let told: Vec<_> = strays.iter().map(|(name, owner)| format!("{name} runs XDP {}", owner.describe())).collect();
-    let reason = format!(
-        "no pins are there, but {}; if it is xlvs with another --pin-dir, name that one; if its pins are lost, \
-         `xlvs run --force --interface {first}` takes the interface over and `xlvs stop` then detaches it",
-        told.join(", ")
-    );
-    Err(Error::Pins { path: directory.to_owned(), reason })
-}
-
-fn other_layouts(pins: &Pins, ours: &Path) -> Vec<std::path::PathBuf> {
+fn other_layouts(pins: &Pins, ours: &Path) -> Vec<PathBuf> {
     let layouts = names_in(&pins.root).into_iter().filter(|name| is_layout(name));
     layouts.map(|name| pins.root.join(name)).filter(|path| path != ours).collect()
 }
 
-/// The link pinned at `path`, if it still attaches to this interface.
-fn live_link(path: &Path, index: u32) -> Option<OwnedFd> {
-    let link = syscall::open_pin(path).ok()?;
-    syscall::link_facts(link.as_fd()).is_ok_and(|facts| facts.interface == index).then_some(link)
-}
-
-fn live_links(directory: &Path) -> Vec<(u32, OwnedFd)> {
-    let mut indices: Vec<u32> = names_in(directory).iter().filter_map(|name| name.parse().ok()).collect();
-    indices.sort_unstable();
-    let links = indices.into_iter().filter_map(|index| {
-        let link = live_link(&directory.join(index.to_string()), index)?;
-        Some((index, link))
-    });
-    links.collect()
-}
-
-/// Detaches everything below a directory of links; gives the names.
+/// Detaches everything below a directory of attachments; gives the names.
 pub(crate) fn detach_links(directory: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
-    for (index, link) in live_links(directory) {
-        let name = true_name(index, &link).unwrap_or_else(|| format!("{NAMELESS}{index}"));
-        syscall::detach_link(link.as_fd()).doing(|| format!("detach from {name}"))?;
-        remove_tree(&directory.join(index.to_string()))?;
+    for hold in Hold::all(directory) {
+        let name = stray::true_name(&hold).unwrap_or_else(|| format!("{NAMELESS}{}", hold.index));
+        hold.release(directory).doing(|| format!("detach from {name}"))?;
         names.push(name);
     }
+    names.dedup();
     Ok(names)
 }
 
@@ -241,33 +333,37 @@ fn is_taken(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST))
 }
 
-/// One line that says why the interface does not take the programs, and what to do.
-fn refusal(link: &Link, error: io::Error) -> Error {
+/// One line that says why the interface does not take the programs in this lane, and what to do.
+fn obstacle(link: &Link, lane: Lane, error: &io::Error) -> Obstacle {
     let interface = link.name.clone();
     let driver = || interface::driver(&link.name).unwrap_or_else(|| "unknown".to_owned());
-    let reason = match error.raw_os_error() {
-        Some(libc::EBUSY | libc::EEXIST) => {
+    let (reason, why) = match (error.raw_os_error(), lane) {
+        (Some(libc::EBUSY | libc::EEXIST), _) => {
             let owner = Owner::of(link.index).ok().flatten().map(|owner| owner.describe());
-            return Error::Conflict { interface, owner: owner.unwrap_or_else(|| "of another owner".to_owned()) };
+            let owner = owner.unwrap_or_else(|| "of another owner".to_owned());
+            return Error::Conflict { interface, owner }.into();
         }
-        Some(libc::EOPNOTSUPP) => format!(
-            "its driver ({}) has no native XDP; use an interface whose driver has (the members of a bridge, bond or \
-             VLAN instead of the device on top of them)",
-            driver()
-        ),
-        Some(libc::ERANGE) => format!(
-            "its MTU of {} is too large for native XDP with driver {}; lower it and attach again",
-            interface::mtu(&link.name).unwrap_or_default(),
-            driver()
-        ),
-        Some(libc::EPERM) => "attaching is refused; xlvs needs CAP_NET_ADMIN and CAP_BPF".to_owned(),
-        Some(libc::EINVAL | libc::ENOSPC | libc::ENOMEM) => {
-            format!(
-                "driver {} refuses native XDP as the interface is set up now ({error}); see the kernel log",
+        (Some(libc::EPERM), _) => ("attaching is refused; xlvs needs CAP_NET_ADMIN and CAP_BPF".to_owned(), None),
+        (Some(libc::EOPNOTSUPP), Lane::Xdp) => {
+            let reason = format!("its driver ({}) has no native XDP; use lane tc (or auto)", driver());
+            (reason, Some(Why::NoNativeXdp))
+        }
+        (Some(libc::ERANGE), Lane::Xdp) => {
+            let reason = format!(
+                "its MTU of {} is too large for native XDP with driver {}; lower it, or use lane tc (or auto)",
+                interface::mtu(&link.name).unwrap_or_default(),
                 driver()
-            )
+            );
+            (reason, Some(Why::LargeMtu))
         }
-        _ => format!("the programs cannot be attached: {error}"),
+        (Some(libc::EINVAL | libc::ENOSPC | libc::ENOMEM), Lane::Xdp) => {
+            let reason = format!(
+                "driver {} refuses native XDP as the interface is set up now ({error}); see the kernel log, or use lane tc",
+                driver()
+            );
+            (reason, Some(Why::DriverRefuses))
+        }
+        _ => (format!("the programs cannot be attached in lane {lane}: {error}"), None),
     };
-    Error::Attach { interface, reason }
+    Obstacle { error: Error::Attach { interface, reason }, why }
 }

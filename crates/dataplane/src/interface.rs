@@ -18,6 +18,8 @@ pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) address: MacAddress,
     pub(crate) mtu: u32,
+    /// Its frames begin with an Ethernet header.
+    pub(crate) is_ethernet: bool,
 }
 
 impl Link {
@@ -25,9 +27,10 @@ impl Link {
     pub(crate) fn by_name(name: &str) -> Result<Self, Error> {
         let missing = || Error::NoInterface(name.to_owned());
         let index = index_of(name).ok_or_else(missing)?;
-        let address = hardware_address(name).map_err(|_| missing())?;
+        let (kind, address) = hardware_address(name).map_err(|_| missing())?;
         let mtu = mtu(name).and_then(|mtu| u32::try_from(mtu).ok()).ok_or_else(missing)?;
-        Ok(Self { name: name.to_owned(), index, address, mtu })
+        let is_ethernet = matches!(kind, libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK);
+        Ok(Self { name: name.to_owned(), index, address, mtu, is_ethernet })
     }
 }
 
@@ -92,11 +95,12 @@ fn ask(name: &str, command: libc::c_ulong, payload: Payload) -> io::Result<Paylo
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(request.payload) }
 }
 
-fn hardware_address(name: &str) -> io::Result<MacAddress> {
+/// Kind of the interface (`ARPHRD_*`) and its address.
+fn hardware_address(name: &str) -> io::Result<(u16, MacAddress)> {
     let payload = ask(name, libc::SIOCGIFHWADDR as _, Payload { room: [0; 3] })?;
     // SAFETY: the kernel has filled in a `struct sockaddr`; every bit pattern is a value.
-    let (_, [a, b, c, d, e, f, ..]) = unsafe { payload.address };
-    Ok(MacAddress([a, b, c, d, e, f]))
+    let (kind, [a, b, c, d, e, f, ..]) = unsafe { payload.address };
+    Ok((kind, MacAddress([a, b, c, d, e, f])))
 }
 
 /// Largest packet of an interface.

@@ -7,22 +7,26 @@
 mod apply;
 mod attach;
 mod bpffs;
+mod clsact;
 mod connections;
 mod counters;
 mod cursor;
 mod error;
 mod explain;
 mod filter;
+mod hold;
 mod hook;
 mod inject;
 mod interface;
 mod journal;
 mod keeper;
+mod lane;
 mod load;
 mod lock;
 mod mapped;
 mod maps;
 mod mirror;
+mod netlink;
 mod pins;
 mod plain;
 mod privilege;
@@ -33,6 +37,7 @@ mod settings;
 mod slots;
 mod snapshot;
 mod statistics;
+mod stray;
 mod sweep;
 mod syscall;
 mod table;
@@ -46,22 +51,22 @@ pub use connections::{ConnectionEntry, ConnectionsCursor, ConnectionsSlice};
 pub use error::Error;
 pub use journal::Journal;
 pub use keeper::{KEEPER_NAME, keeper_main};
+pub use lane::Why;
 pub use sweep::{SweepReport, TableUse};
 
 use apply::Writer;
 use attach::Attacher;
-use forward::Counter;
 use forward::abi::Statistics;
+use forward::{Action, Counter};
 use load::Generation;
 use lock::Lock;
 use maps::Maps;
 use mirror::Mirror;
-use model::{Change, Endpoint, ServerState, ServiceKey, ServiceOptions, ServiceState, State};
+use model::{Change, Endpoint, Lane, LaneChoice, ServerState, ServiceKey, ServiceOptions, ServiceState, State};
 use pins::Pins;
 use schema::Schema;
 use snapshot::FoundService;
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use sweep::Sweeper;
@@ -197,10 +202,15 @@ impl Dataplane {
         Attacher { pins, schema_directory, maps, generation }
     }
 
-    /// Attaches to an interface natively, or brings an attachment up to date: its program, and its address in the
-    /// tables. Another owner of the hook is refused, or with `force` taken off.
-    pub fn attach(&mut self, interface: &str, force: bool) -> Result<Attachment, Error> {
-        self.attacher().attach(interface, force)
+    /// Attaches to an interface, or brings an attachment up to date: its lane (without one it stays as it is), its
+    /// program, and its address in the tables. Another owner of the XDP hook is refused, or with `force` taken off.
+    pub fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error> {
+        self.attacher().attach(interface, lane, force)
+    }
+
+    /// Moves an interface to the tc lane because its frames arrive with unfinished checksums.
+    pub fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
+        self.attacher().leave_xdp(interface)
     }
 
     /// Detaches from an interface.
@@ -258,16 +268,17 @@ impl Dataplane {
         connections::slice(&self.maps, cursor)
     }
 
-    /// What the loaded programs would do with `frame` if it came in by `interface` (an index): the XDP action, the
-    /// frame as it would leave, the reason. Nothing is remembered of it.
-    pub fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
-        explain::explain(&self.maps, &self.generation, frame, interface)
+    /// What the loaded programs would do with `frame` if it came in by `interface` (an index): pass it, drop it or send
+    /// it on, the frame as it would leave, the reason. Nothing is remembered of it.
+    pub fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error> {
+        let lane = self.attacher().lane(interface).unwrap_or(Lane::Xdp);
+        explain::explain(&self.maps, &self.generation, lane, frame, interface)
     }
 
     /// Runs `frame` through the loaded programs as if it had arrived by `interface` (an index): connections are made
     /// and everything is counted, only the frame goes nowhere. Gives the XDP action and the frame as it would leave.
     pub fn inject(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>), Error> {
-        let run = inject::run(self.generation.entry.as_fd(), frame, interface)?;
+        let run = inject::run(self.generation.entry(hold::Hook::Xdp), frame, interface)?;
         Ok((run.result, run.frame))
     }
 
@@ -293,7 +304,7 @@ pub fn detach_all(pin_directory: &Path) -> Result<Vec<String>, Error> {
     privilege::check()?;
     let pins = Pins::existing(pin_directory)?;
     if !pins.as_ref().is_some_and(Pins::are_there) {
-        attach::check_strays(pin_directory)?;
+        stray::check(pin_directory)?;
     }
     let Some(pins) = pins else { return Ok(Vec::new()) };
     let lock = Lock::take(&pins.root, &pins.shown)?;

@@ -5,6 +5,7 @@
 
 use crate::Options;
 use crate::error::{Doing, Error};
+use crate::hold::Hook;
 use crate::pins::{make_directory, names_in, remove_tree};
 use crate::schema::{Fnv, JUMPS, RETIRED, Schema};
 use crate::syscall;
@@ -13,7 +14,7 @@ use aya::programs::{Program, ProgramError};
 use aya::{Ebpf, EbpfLoader};
 use forward::abi::TAIL_CALLED;
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The BPF object, built from crate `ebpf`.
@@ -23,13 +24,17 @@ pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_
 const PREFIXES: [&str; 2] = ["", "tc_"];
 /// Pinned last: where it is, the generation is whole.
 pub(crate) const ENTRY: &str = "entry";
+/// Where frames come in, by lane.
+pub(crate) const ENTRIES: [&str; 2] = [ENTRY, "tc_entry"];
 /// Prefix of the directory of a generation.
 const GENERATION: &str = "p-";
 
 /// The programs of one build, loaded and pinned.
 pub(crate) struct Generation {
-    pub(crate) entry: OwnedFd,
+    entry: OwnedFd,
+    tc_entry: OwnedFd,
     pub(crate) explain: OwnedFd,
+    pub(crate) tc_explain: OwnedFd,
     pub(crate) expire4: OwnedFd,
     pub(crate) expire6: OwnedFd,
     /// Instructions the verifier looked at, by program.
@@ -64,16 +69,26 @@ impl Generation {
         }
         Ok(Self {
             entry: open(place, ENTRY)?,
+            tc_entry: open(place, "tc_entry")?,
             explain: open(place, "explain")?,
+            tc_explain: open(place, "tc_explain")?,
             expire4: open(place, "expire4")?,
             expire6: open(place, "expire6")?,
             verified,
         })
     }
 
-    /// Id of the program that links must run.
-    pub(crate) fn entry_id(&self) -> Result<u32, Error> {
-        let facts = syscall::program_facts(self.entry.as_fd());
+    /// The program that belongs on a hook.
+    pub(crate) fn entry(&self, hook: Hook) -> BorrowedFd<'_> {
+        match hook {
+            Hook::Xdp => self.entry.as_fd(),
+            Hook::Ingress | Hook::Egress => self.tc_entry.as_fd(),
+        }
+    }
+
+    /// Its id.
+    pub(crate) fn entry_id(&self, hook: Hook) -> Result<u32, Error> {
+        let facts = syscall::program_facts(self.entry(hook));
         Ok(facts.doing(|| "look at the program".to_owned())?.id)
     }
 }
@@ -97,10 +112,10 @@ pub(crate) fn other_generations(directory: &Path) -> Vec<PathBuf> {
     others.map(|name| directory.join(name)).collect()
 }
 
-/// Id of the entry program of a generation.
-pub(crate) fn entry_of(place: &Path) -> Option<u32> {
-    let entry = open(place, ENTRY).ok()?;
-    syscall::program_facts(entry.as_fd()).ok().map(|facts| facts.id)
+/// Ids of the entry programs of a generation.
+pub(crate) fn entries_of(place: &Path) -> Vec<u32> {
+    let id = |name: &&str| syscall::program_facts(open(place, name).ok()?.as_fd()).ok().map(|facts| facts.id);
+    ENTRIES.iter().filter_map(id).collect()
 }
 
 fn open(place: &Path, name: &str) -> Result<OwnedFd, Error> {

@@ -7,8 +7,8 @@ use crate::schema::{RETIRED, Schema};
 use crate::syscall;
 use crate::table::{PerCpu, Table};
 use forward::abi::{
-    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, Load, RealServer, Service, ServiceKey, Settings,
-    Statistics,
+    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, RealServer, Service,
+    ServiceKey, Settings, Statistics,
 };
 use forward::{Cell32, Cell64};
 use std::io;
@@ -31,7 +31,7 @@ pub(crate) struct Maps {
     pub(crate) settings: Mapped<Settings>,
     pub(crate) filter: Mapped<FilterCells>,
     pub(crate) interfaces: Table<u32, Interface>,
-    pub(crate) interface_counters: PerCpu<u64>,
+    pub(crate) interface_counters: PerCpu<InterfaceCounters>,
     pub(crate) statistics: PerCpu<Statistics>,
     pub(crate) counters: PerCpu<u64>,
     /// Why the last rehearsed packet met its fate.

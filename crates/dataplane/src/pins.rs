@@ -1,7 +1,7 @@
 //! Where maps, programs and links are pinned, and who keeps them.
 //!
 //! ```text
-//! DIR/links/<interface index>          attachments, whatever programs they run
+//! DIR/links/<interface index>[-<hook>] attachments, whatever programs they run
 //! DIR/journal                          lines of the director
 //! DIR/v<SCHEMA>-<hash>/<MAP>           maps, by their layout
 //! DIR/v<SCHEMA>-<hash>/p-<build>/…     programs and their PROG_ARRAY, one directory a generation
@@ -124,11 +124,6 @@ impl Pins {
 
     pub(crate) fn links(&self) -> PathBuf {
         self.root.join("links")
-    }
-
-    /// bpffs refuses dots, which names of interfaces may hold: links are known by index.
-    pub(crate) fn link(&self, interface: u32) -> PathBuf {
-        self.links().join(interface.to_string())
     }
 
     pub(crate) fn journal(&self) -> PathBuf {

@@ -2,7 +2,9 @@
 #![expect(unsafe_code, reason = "values as bytes")]
 
 use crate::retired::Retired;
-use forward::abi::{Address4, Address6, Connection, FlowKey, Interface, Service, ServiceKey, Statistics};
+use forward::abi::{
+    Address4, Address6, Connection, FlowKey, Interface, InterfaceCounters, Service, ServiceKey, Statistics,
+};
 use std::mem::MaybeUninit;
 
 /// A type whose bytes are its value.
@@ -47,6 +49,7 @@ plain!(
     Service,
     Connection,
     Statistics,
+    InterfaceCounters,
     Interface,
     Retired,
 );

@@ -19,6 +19,7 @@ mod command {
     pub(super) const TEST_RUN: u32 = 10;
     pub(super) const PROGRAM_BY_ID: u32 = 13;
     pub(super) const INFO_BY_FD: u32 = 15;
+    pub(super) const PROGRAMS_ON: u32 = 16;
     pub(super) const LOOKUP_BATCH: u32 = 24;
     pub(super) const LINK_CREATE: u32 = 28;
     pub(super) const LINK_UPDATE: u32 = 29;
@@ -31,10 +32,6 @@ mod command {
 pub(crate) const MAP_TYPE_ARRAY: u32 = 2;
 /// `BPF_F_MMAPABLE`
 pub(crate) const MAP_FLAG_MMAPABLE: u32 = 1 << 10;
-/// `BPF_XDP`, the attach type of links
-const ATTACH_TYPE_XDP: u32 = 37;
-/// `XDP_FLAGS_DRV_MODE`
-const XDP_NATIVE: u32 = 1 << 2;
 const NAME_LENGTH: usize = 16;
 
 /// Runs one command. `T` is the part of `union bpf_attr` that the command reads.
@@ -130,7 +127,7 @@ pub(crate) fn program_facts(program: BorrowedFd<'_>) -> io::Result<ProgramFacts>
     Ok(ProgramFacts { id: words[1], name, verified_instructions: words[VERIFIED] })
 }
 
-/// What an XDP link connects.
+/// What a link to an interface connects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LinkFacts {
     pub(crate) program: u32,
@@ -138,11 +135,15 @@ pub(crate) struct LinkFacts {
     pub(crate) interface: u32,
 }
 
-/// Facts about an open link.
+/// Facts about an open link; an error for what is no link to an interface.
 pub(crate) fn link_facts(link: BorrowedFd<'_>) -> io::Result<LinkFacts> {
     const LINK_TYPE_XDP: u32 = 6;
+    const LINK_TYPE_TCX: u32 = 11;
     let [link_type, _, program, _, interface, _] = info::<6>(link)?;
-    Ok(LinkFacts { program, interface: if link_type == LINK_TYPE_XDP { interface } else { 0 } })
+    if !matches!(link_type, LINK_TYPE_XDP | LINK_TYPE_TCX) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(LinkFacts { program, interface })
 }
 
 #[repr(C)]
@@ -289,11 +290,21 @@ pub(crate) struct TestResult {
 
 /// Runs an XDP program once over `frame`, as if it had come in by `interface` (0: by the loopback interface).
 pub(crate) fn test_run(program: BorrowedFd<'_>, frame: &[u8], interface: u32) -> io::Result<TestResult> {
-    const ROOM: usize = 256;
-    let mut output = vec![0_u8; frame.len() + ROOM];
     // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
     let context = [0_u32, frame.len() as u32, 0, interface, 0, 0];
-    let with_context = interface != 0;
+    run(program, frame, if interface == 0 { &[] } else { &context })
+}
+
+/// Runs a tc program once over `frame`, as if it had come in by `interface`.
+pub(crate) fn test_run_tc(program: BorrowedFd<'_>, frame: &[u8], interface: u32) -> io::Result<TestResult> {
+    // The first words of struct __sk_buff, the last two of them ingress_ifindex and ifindex.
+    let context = [0, 0, 0, 0, 0, 0, 0, 0, 0, interface, interface];
+    run(program, frame, &context)
+}
+
+fn run(program: BorrowedFd<'_>, frame: &[u8], context: &[u32]) -> io::Result<TestResult> {
+    const ROOM: usize = 256;
+    let mut output = vec![0_u8; frame.len() + ROOM];
     let mut attributes = TestRun {
         program: number(program),
         input_length: frame.len() as u32,
@@ -301,8 +312,8 @@ pub(crate) fn test_run(program: BorrowedFd<'_>, frame: &[u8], interface: u32) ->
         input: frame.as_ptr() as u64,
         output: output.as_mut_ptr() as u64,
         repeat: 1,
-        context_input_length: if with_context { size_of_val(&context) as u32 } else { 0 },
-        context_input: if with_context { context.as_ptr() as u64 } else { 0 },
+        context_input_length: size_of_val(context) as u32,
+        context_input: if context.is_empty() { 0 } else { context.as_ptr() as u64 },
         ..TestRun::default()
     };
     bpf(command::TEST_RUN, &mut attributes)?;
@@ -319,11 +330,63 @@ struct LinkCreate {
     flags: u32,
 }
 
-/// Attaches an XDP program to an interface in native mode; the attachment lives as long as the link.
-pub(crate) fn create_link(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
-    let mut attributes =
-        LinkCreate { program: number(program), interface, attach_type: ATTACH_TYPE_XDP, flags: XDP_NATIVE };
+/// A place of an interface for a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Attach {
+    XdpNative,
+    XdpGeneric,
+    TcIngress,
+    TcEgress,
+}
+
+impl Attach {
+    /// `enum bpf_attach_type` and the flags of the link.
+    const fn numbers(self) -> (u32, u32) {
+        match self {
+            Self::XdpNative => (37, 1 << 2),
+            Self::XdpGeneric => (37, 1 << 1),
+            Self::TcIngress => (46, 0),
+            Self::TcEgress => (47, 0),
+        }
+    }
+}
+
+/// Attaches a program to an interface; the attachment lives as long as the link.
+pub(crate) fn create_link(program: BorrowedFd<'_>, interface: u32, attach: Attach) -> io::Result<OwnedFd> {
+    let (attach_type, flags) = attach.numbers();
+    let mut attributes = LinkCreate { program: number(program), interface, attach_type, flags };
     bpf_descriptor(command::LINK_CREATE, &mut attributes)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct ProgramsOn {
+    interface: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    programs: u64,
+    count: u32,
+    padding: u32,
+    program_flags: u64,
+    links: u64,
+    link_flags: u64,
+    revision: u64,
+}
+
+/// Ids of the programs that links attach to a place of an interface.
+pub(crate) fn programs_on(interface: u32, attach: Attach) -> io::Result<Vec<u32>> {
+    let mut programs = vec![0_u32; 64];
+    let mut attributes = ProgramsOn {
+        interface,
+        attach_type: attach.numbers().0,
+        programs: programs.as_mut_ptr() as u64,
+        count: programs.len() as u32,
+        ..ProgramsOn::default()
+    };
+    bpf(command::PROGRAMS_ON, &mut attributes)?;
+    programs.truncate(attributes.count as usize);
+    Ok(programs)
 }
 
 /// Puts another program behind a link, atomically.

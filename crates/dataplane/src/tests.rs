@@ -1,13 +1,14 @@
 //! The whole data plane on a veth pair, in a network namespace of its own.
 
 mod connections;
+mod lanes;
 mod restart;
 
 use crate::{Dataplane, Error, Options, detach_all};
 use forward::schedule::Cursor;
 use model::{
-    Change, ForwardingMethod, Hop, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServerState, ServiceKey,
-    ServiceOptions, Weight,
+    Change, ForwardingMethod, Hop, LaneChoice, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServerState,
+    ServiceKey, ServiceOptions, Weight,
 };
 use nix::sched::{CloneFlags, unshare};
 use std::path::{Path, PathBuf};
@@ -102,9 +103,9 @@ fn sweeps_complete_and_rehearsals_tell_a_reason() {
         let reports = [plane.sweep().unwrap(), plane.sweep().unwrap()];
         assert_eq!(reports.map(|report| (report.complete, report.expired)), [(false, 0), (true, 0)]);
         assert_eq!((reports[1].family4.size, reports[1].family6.used), (1000, 0));
-        let index = plane.attach("xlvs-a", false).unwrap().index;
+        let index = plane.attach("xlvs-a", None, false).unwrap().index;
         let (action, frame, reason) = plane.explain(&[0xff; 60], index).unwrap();
-        assert_eq!((action, frame.len()), (2, 60), "XDP_PASS");
+        assert_eq!((action, frame.len()), (forward::Action::Pass, 60));
         assert!(reason.name().starts_with("pass_"), "{reason:?}");
         assert!(plane.counters().values().all(|count| *count == 0), "a rehearsal counts nothing");
         assert!(plane.verified_instructions().values().all(|count| *count > 0));
@@ -116,15 +117,15 @@ fn sweeps_complete_and_rehearsals_tell_a_reason() {
 fn every_refusal_to_attach_says_why() {
     in_namespace("attach", |directory| {
         let mut plane = Dataplane::open(&options(directory)).unwrap();
-        assert!(matches!(plane.attach("xlvs-none", false), Err(Error::NoInterface(_))));
-        let loopback = plane.attach("lo", false).unwrap_err().to_string();
+        assert!(matches!(plane.attach("xlvs-none", None, false), Err(Error::NoInterface(_))));
+        let loopback = plane.attach("lo", Some(LaneChoice::Xdp), false).unwrap_err().to_string();
         assert!(loopback.contains("no native XDP"), "{loopback}");
         let second = directory.join("second");
         let mut other = Dataplane::open(&options(&second)).unwrap();
-        other.attach("xlvs-a", false).unwrap();
-        let conflict = plane.attach("xlvs-a", false).unwrap_err().to_string();
+        other.attach("xlvs-a", None, false).unwrap();
+        let conflict = plane.attach("xlvs-a", None, false).unwrap_err().to_string();
         assert!(conflict.contains("program entry (id "), "{conflict}");
-        plane.attach("xlvs-a", true).unwrap();
+        plane.attach("xlvs-a", None, true).unwrap();
         assert_eq!(other.attachments().unwrap(), []);
         drop(other);
         detach_all(&second).unwrap();

@@ -99,8 +99,8 @@ fn compare(kernel: &mut Kernel, world: &World, place: &str) {
         assert_eq!(kernel.load_of(id), host, "{place}: load of {id}");
     }
     assert_eq!(kernel.cursor(0), world.tables.cursors[0].get(), "{place}: cursor");
-    let partial = world.tables.partial_checksums.borrow().get(&1).copied().unwrap_or(0);
-    assert_eq!(kernel.partial_checksums(), partial, "{place}: partial checksums");
+    let checksums = world.tables.checksums.borrow().get(&1).copied().unwrap_or_default();
+    assert_eq!(kernel.checksums(), [checksums.checked, checksums.partial], "{place}: checksums looked at");
 }
 
 fn sweep(world: &World) {

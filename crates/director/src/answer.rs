@@ -4,7 +4,7 @@ use crate::director::{Director, Done, refusal};
 use crate::observe::Network;
 use crate::plane::Plane;
 use api::{Refusal, Request, Response, SysctlView};
-use model::Sysctl;
+use model::{LaneChoice, Sysctl};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             Request::Status => Response::Status(self.status()?),
             Request::Explain(question) => Response::Explanation(self.explain(question)?),
             Request::Zero { service } => self.zero(*service)?,
-            Request::Attach { interface, force } => self.attach(interface, *force)?,
+            Request::Attach { interface, force, lane } => self.attach(interface, *lane, *force)?,
             Request::Detach { interface } => self.detach(interface.as_deref())?,
             Request::Stop { .. } => self.done(),
             _ => return self.change(request, Instant::now()),
@@ -27,11 +27,11 @@ impl<P: Plane, N: Network> Director<P, N> {
     }
 
     /// Attaches to an interface and keeps it so.
-    fn attach(&mut self, interface: &str, force: bool) -> Result<Response, Refusal> {
+    fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Response, Refusal> {
         // The interface may be newer than the last look.
         self.look(Instant::now());
         let links = self.observer.links();
-        self.interfaces.attach(&mut self.plane, links, interface, force).map_err(|error| refusal(&error))?;
+        self.interfaces.attach(&mut self.plane, links, interface, lane, force).map_err(|error| refusal(&error))?;
         Ok(self.done())
     }
 

@@ -167,6 +167,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         }
         if now >= self.clock.ask_again {
             self.director.ask_again(now);
+            self.director.avoid_unfinished_checksums(now);
             self.clock.ask_again = Instant::now() + ASK_AGAIN;
         }
         if now >= self.clock.estimate {

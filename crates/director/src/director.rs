@@ -100,7 +100,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             return Err(refusal(&Error::NoInterface(missing.clone())));
         }
         let adopted = self.adopt(config)?;
-        let attached = self.interfaces.attach_new(&mut self.plane, self.observer.links(), interfaces);
+        let wanted: Vec<_> = interfaces.iter().map(|name| (name.clone(), config.director.lane_of(name))).collect();
+        let attached = self.interfaces.attach_new(&mut self.plane, self.observer.links(), &wanted);
         let resized = self.warn_of_size(config.director.connections);
         if !adopted {
             return Ok(attached || resized);
@@ -204,6 +205,13 @@ impl<P: Plane, N: Network> Director<P, N> {
                 tracing::warn!(%error, "cannot sweep the connection tables");
                 self.sweeper.failed(now);
             }
+        }
+    }
+
+    /// Interfaces in the wrong lane for what their senders leave undone change it.
+    pub(crate) fn avoid_unfinished_checksums(&mut self, now: Instant) {
+        if let Err(error) = self.interfaces.avoid_unfinished_checksums(&mut self.plane, now) {
+            tracing::warn!(%error, "cannot move an interface to lane tc");
         }
     }
 

@@ -9,14 +9,11 @@ use crate::observe::sight::{Neighbour, Route};
 use crate::plane::Plane;
 use crate::store::refuse;
 use api::{ExplainRequest, Explanation, Refusal, RefusalKind};
-use forward::Counter;
+use forward::{Action, Counter};
 use model::{Endpoint, ForwardingMethod, Protocol, Reach, RealServer, VirtualService};
 use std::net::IpAddr;
 use wire::MacAddress;
 
-const XDP_PASS: u32 = 2;
-const XDP_TX: u32 = 3;
-const XDP_REDIRECT: u32 = 4;
 /// Sender where the client's own link-layer address is not known: it does not matter to the verdict.
 const SOMEBODY: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 0xfe]);
 
@@ -43,12 +40,12 @@ impl<P: Plane, N: Network> Director<P, N> {
         let outcome = self.plane.explain(&frame, arrival.interface).map_err(|error| refusal(&error))?;
         let (action, after, counter) = outcome;
         let service = self.store.services().get(&request.service.into());
-        let forwarded = matches!(action, XDP_TX | XDP_REDIRECT);
+        let forwarded = action == Action::Forward;
         let server = service.and_then(|service| self.chosen(service, counter, forwarded.then_some(after.as_slice())));
         let verdict = match action {
-            XDP_PASS => "pass",
-            XDP_TX | XDP_REDIRECT => "forward",
-            _ => "drop",
+            Action::Pass => "pass",
+            Action::Forward => "forward",
+            Action::Drop => "drop",
         };
         let because = self.because(request, counter, &arrival, server);
         let service = service.filter(|_| forwarded).cloned();

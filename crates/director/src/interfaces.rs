@@ -2,10 +2,13 @@
 
 use crate::events::Events;
 use crate::observe::links::Links;
+use crate::offload::{Seen, Suspicion};
 use crate::plane::Plane;
 use api::{EventKind, Level};
-use dataplane::Error;
-use std::collections::{BTreeMap, BTreeSet};
+use dataplane::{Attachment, Error};
+use model::{Lane, LaneChoice};
+use std::collections::BTreeMap;
+use std::time::Instant;
 use wire::MacAddress;
 
 /// What the programs were told about an interface: index, address, MTU.
@@ -14,12 +17,13 @@ type Known = (u32, Option<MacAddress>, u32);
 /// Interfaces by name.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
-    wanted: BTreeSet<String>,
+    wanted: BTreeMap<String, LaneChoice>,
     /// What each was attached with.
     attached: BTreeMap<String, Known>,
     /// Failures that were already reported.
     failing: BTreeMap<String, String>,
     events: Events,
+    offload: BTreeMap<u32, Suspicion>,
 }
 
 impl Interfaces {
@@ -30,7 +34,8 @@ impl Interfaces {
 
     /// Takes over what is attached already (pinned links of an earlier daemon).
     pub(crate) fn adopt<P: Plane>(&mut self, plane: &P) -> Result<(), Error> {
-        self.wanted.extend(plane.attachments()?.into_iter().map(|attachment| attachment.name));
+        let attachments = plane.attachments()?;
+        self.wanted.extend(attachments.into_iter().map(|attachment| (attachment.name.clone(), choice(&attachment))));
         Ok(())
     }
 
@@ -40,14 +45,16 @@ impl Interfaces {
         plane: &mut P,
         links: &Links,
         name: &str,
+        lane: Option<LaneChoice>,
         force: bool,
     ) -> Result<(), Error> {
-        let attachment = plane.attach(name, force)?;
+        let attachment = plane.attach(name, lane, force)?;
         let link = links.get(&attachment.index);
         let (mac, mtu) = (link.and_then(|link| link.mac), link.map_or(0, |link| link.mtu));
-        let kind = EventKind::InterfaceAttached { interface: name.to_owned(), lane: attachment.lane.to_string() };
-        self.events.tell(Level::Info, kind, format!("interface {name}: attached ({})", attachment.lane));
-        self.wanted.insert(name.to_owned());
+        let (lane, why) = (attachment.lane, attachment.why.text());
+        let kind = EventKind::InterfaceAttached { interface: name.to_owned(), lane: lane.to_string() };
+        self.events.tell(Level::Info, kind, format!("interface {name}: attached ({lane}: {why})"));
+        self.wanted.insert(name.to_owned(), choice(&attachment));
         self.attached.insert(name.to_owned(), (attachment.index, mac, mtu));
         self.failing.remove(name);
         Ok(())
@@ -55,17 +62,25 @@ impl Interfaces {
 
     /// The first of `names` that is neither there nor wanted already.
     pub(crate) fn missing<'a>(&self, links: &Links, names: &'a [String]) -> Option<&'a String> {
-        let known = |name: &String| self.wanted.contains(name) || links.values().any(|link| link.name == *name);
+        let known = |name: &String| self.wanted.contains_key(name) || links.values().any(|link| link.name == *name);
         names.iter().find(|name| !known(name))
     }
 
-    /// Attaches to those of `names` that are not wanted yet; says whether there were any. One that cannot be attached
+    /// Attaches to those named that are not wanted yet, or not in this lane; says whether there were any. One that cannot be attached
     /// to is reported, not insisted on.
-    pub(crate) fn attach_new<P: Plane>(&mut self, plane: &mut P, links: &Links, names: &[String]) -> bool {
-        let new: Vec<_> = names.iter().filter(|name| !self.wanted.contains(*name)).collect();
-        for name in &new {
-            if let Err(error) = self.attach(plane, links, name, false) {
-                self.events.tell(Level::Error, EventKind::InterfaceFailed { interface: (*name).clone() }, error);
+    pub(crate) fn attach_new<P: Plane>(
+        &mut self,
+        plane: &mut P,
+        links: &Links,
+        named: &[(String, Option<LaneChoice>)],
+    ) -> bool {
+        let as_it_is = |name: &String, lane: &Option<LaneChoice>| {
+            self.wanted.get(name).is_some_and(|wanted| lane.is_none_or(|lane| lane == *wanted))
+        };
+        let new: Vec<_> = named.iter().filter(|(name, lane)| !as_it_is(name, lane)).collect();
+        for (name, lane) in &new {
+            if let Err(error) = self.attach(plane, links, name, *lane, false) {
+                self.events.tell(Level::Error, EventKind::InterfaceFailed { interface: name.clone() }, error);
             }
         }
         !new.is_empty()
@@ -92,12 +107,12 @@ impl Interfaces {
 
     /// Attaches again where a link was created anew or has another address or MTU.
     pub(crate) fn heal<P: Plane>(&mut self, plane: &mut P, links: &Links) {
-        for name in self.wanted.clone() {
+        for (name, lane) in self.wanted.clone() {
             let Some((index, link)) = links.iter().find(|(_, link)| link.name == name) else { continue };
             if self.attached.get(&name) == Some(&(*index, link.mac, link.mtu)) {
                 continue;
             }
-            if let Err(error) = self.attach(plane, links, &name, false) {
+            if let Err(error) = self.attach(plane, links, &name, Some(lane), false) {
                 self.report(name, error.to_string());
             }
         }
@@ -106,10 +121,27 @@ impl Interfaces {
     /// What an operator should know.
     pub(crate) fn notes(&self, links: &Links) -> Vec<String> {
         let missing = |name: &&String| !links.values().any(|link| link.name == **name);
-        let missing = self.wanted.iter().filter(missing);
+        let missing = self.wanted.keys().filter(missing);
         let missing = missing.map(|name| format!("interface {name} is missing; it is attached as soon as it is back"));
         let failing = self.failing.values().map(|error| format!("cannot attach: {error}"));
         missing.chain(failing).collect()
+    }
+
+    /// Moves interfaces to tc whose frames XDP cannot send on, unless the operator chose XDP by name.
+    pub(crate) fn avoid_unfinished_checksums<P: Plane>(&mut self, plane: &mut P, now: Instant) -> Result<(), Error> {
+        for attachment in plane.attachments()? {
+            let seen = Seen { checked: attachment.checked_checksums, partial: attachment.partial_checksums };
+            let suspicion = self.offload.entry(attachment.index).or_insert_with(|| Suspicion::new(seen, now));
+            let movable = attachment.lane != Lane::Tc && attachment.why.is_automatic();
+            if suspicion.is_confirmed(seen, now) && movable {
+                let moved = plane.leave_xdp(&attachment.name)?;
+                let (lane, why) = (moved.lane, moved.why.text());
+                let text = format!("interface {}: moved to lane {lane}: {why}", moved.name);
+                let kind = EventKind::InterfaceAttached { interface: moved.name, lane: lane.to_string() };
+                self.events.tell(Level::Warn, kind, text);
+            }
+        }
+        Ok(())
     }
 
     fn report(&mut self, name: String, error: String) {
@@ -118,4 +150,9 @@ impl Interfaces {
             self.failing.insert(name, error);
         }
     }
+}
+
+/// What was chosen, as an attachment tells it.
+fn choice(attachment: &Attachment) -> LaneChoice {
+    if attachment.why.is_automatic() { LaneChoice::Auto } else { LaneChoice::exactly(attachment.lane) }
 }

@@ -20,6 +20,7 @@ mod lifecycle;
 mod listing;
 mod metrics;
 mod observe;
+mod offload;
 mod plane;
 mod pressure;
 mod rates;
@@ -46,6 +47,8 @@ pub struct Options {
     pub config_path: Option<PathBuf>,
     /// Interfaces to attach to, beside those of the file.
     pub interfaces: Vec<String>,
+    /// The lane of all interfaces named, whatever the file says.
+    pub lane: Option<model::LaneChoice>,
     /// Where maps and links are pinned.
     pub pin_directory: PathBuf,
     /// Where requests are taken.

@@ -14,7 +14,7 @@ use crate::{Error, Options};
 use api::{EventKind, Level, Reply, Response};
 use dataplane::Dataplane;
 use forward::abi::DEFAULT_CONNECTIONS;
-use model::MetricsAddress;
+use model::{LaneChoice, MetricsAddress};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -85,7 +85,7 @@ async fn bind_metrics(options: &Options) -> Result<Option<TcpListener>, Error> {
 fn start(options: &Options) -> Result<Director<Dataplane, Netlink>, Error> {
     let mut network = Netlink::open().map_err(Error::Netlink)?;
     let links = network.links().map_err(Error::Netlink)?;
-    if let Some(missing) = named(options).find(|name| !links.values().any(|link| link.name == **name)) {
+    if let Some((missing, _)) = named(options).find(|(name, _)| !links.values().any(|link| link.name == **name)) {
         return Err(dataplane::Error::NoInterface(missing.clone()).into());
     }
     let connections = options.config.as_ref().map_or(DEFAULT_CONNECTIONS, |config| config.director.connections);
@@ -110,9 +110,13 @@ fn start(options: &Options) -> Result<Director<Dataplane, Netlink>, Error> {
     }
 }
 
-/// The interfaces of the file and of the command line.
-fn named(options: &Options) -> impl Iterator<Item = &String> {
-    options.config.iter().flat_map(|config| &config.director.interfaces).chain(&options.interfaces)
+/// The interfaces of the file and of the command line, each with its lane.
+fn named(options: &Options) -> impl Iterator<Item = (&String, Option<LaneChoice>)> {
+    let settings = options.config.iter().map(|config| &config.director);
+    let of_file = settings.flat_map(|settings| {
+        settings.interfaces.iter().map(|name| (name, options.lane.or_else(|| settings.lane_of(name))))
+    });
+    of_file.chain(options.interfaces.iter().map(|name| (name, options.lane)))
 }
 
 /// Takes over the file, brings the maps in line, then attaches.
@@ -130,8 +134,8 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
     }
     director.begin(Instant::now())?;
     director.interfaces.adopt(&director.plane)?;
-    for interface in named(options) {
-        director.interfaces.attach(&mut director.plane, director.observer.links(), interface, options.force)?;
+    for (interface, lane) in named(options) {
+        director.interfaces.attach(&mut director.plane, director.observer.links(), interface, lane, options.force)?;
     }
     // Interfaces of an earlier daemon that are gone for the moment do not keep this one from starting.
     director.interfaces.heal(&mut director.plane, director.observer.links());

@@ -72,7 +72,7 @@ fn of_interfaces(status: &Status) -> [Family; 2] {
     let help = "Packets whose sender left the checksum to hardware.";
     let mut partial = Family::new("xlvs_interface_partial_checksums_total", Kind::Counter, help);
     for interface in &status.interfaces {
-        lanes.add(&[("interface", &interface.name), ("lane", &interface.lane)], 1);
+        lanes.add(&[("interface", &interface.name), ("lane", interface.lane.name())], 1);
         partial.add(&[("interface", &interface.name)], interface.partial_checksums);
     }
     [lanes, partial]

@@ -2,16 +2,17 @@
 //! plane of memory in its place.
 
 use dataplane::{Attachment, ConnectionsCursor, ConnectionsSlice, Dataplane, Error, SweepReport};
-use forward::Counter;
 use forward::abi::Statistics;
-use model::{Change, Endpoint, ServiceKey, State};
+use forward::{Action, Counter};
+use model::{Change, Endpoint, LaneChoice, ServiceKey, State};
 use std::collections::BTreeMap;
 
 /// The only writer of maps.
 pub(crate) trait Plane {
     fn actual(&self) -> Result<State, Error>;
     fn apply(&mut self, change: &Change) -> Result<(), Error>;
-    fn attach(&mut self, interface: &str, force: bool) -> Result<Attachment, Error>;
+    fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error>;
+    fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error>;
     fn detach(&mut self, interface: &str) -> Result<(), Error>;
     fn attachments(&self) -> Result<Vec<Attachment>, Error>;
     fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)>;
@@ -19,7 +20,7 @@ pub(crate) trait Plane {
     fn counters(&self) -> BTreeMap<&'static str, u64>;
     fn sweep(&mut self) -> Result<SweepReport, Error>;
     fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error>;
-    fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error>;
+    fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error>;
     fn check_pins(&self) -> Result<(), Error>;
     fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error>;
     fn journal_append(&mut self, line: &str) -> Result<(), Error>;
@@ -33,8 +34,11 @@ impl Plane for Dataplane {
     fn apply(&mut self, change: &Change) -> Result<(), Error> {
         Self::apply(self, change)
     }
-    fn attach(&mut self, interface: &str, force: bool) -> Result<Attachment, Error> {
-        Self::attach(self, interface, force)
+    fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error> {
+        Self::attach(self, interface, lane, force)
+    }
+    fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
+        Self::leave_xdp(self, interface)
     }
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         Self::detach(self, interface)
@@ -57,7 +61,7 @@ impl Plane for Dataplane {
     fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error> {
         Self::connections(self, cursor)
     }
-    fn explain(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
+    fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error> {
         Self::explain(self, frame, interface)
     }
     fn check_pins(&self) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use crate::observe::outlet::Outlet;
 use crate::observe::sight::Sight;
 use crate::plane::Plane;
 use api::{InterfaceStatus, Refusal, Status};
-use model::{Dormant, ForwardingMethod, VirtualService};
+use model::{Dormant, ForwardingMethod, Lane, VirtualService};
 use std::collections::BTreeSet;
 
 /// Most notes of one kind; the rest is a number.
@@ -20,7 +20,8 @@ impl<P: Plane, N: Network> Director<P, N> {
         let interfaces = attachments.into_iter().map(|attachment| InterfaceStatus {
             name: attachment.name,
             index: attachment.index,
-            lane: attachment.lane.to_string(),
+            lane: attachment.lane,
+            reason: attachment.why.text().to_owned(),
             partial_checksums: attachment.partial_checksums,
         });
         let interfaces: Vec<_> = interfaces.collect();
@@ -44,10 +45,12 @@ impl<P: Plane, N: Network> Director<P, N> {
             notes.push("attached to no interface: nothing is forwarded (xlvs attach IF)".to_owned());
         }
         notes.extend(self.interfaces.notes(self.observer.links()));
-        for interface in interfaces.iter().filter(|interface| interface.partial_checksums > 0) {
+        let unfinished = |interface: &&InterfaceStatus| interface.partial_checksums > 0 && interface.lane != Lane::Tc;
+        for interface in interfaces.iter().filter(unfinished) {
             notes.push(format!(
-                "interface {}: the sender before it leaves checksums to hardware that is not there; on it: ethtool -K DEV tx off",
-                interface.name
+                "interface {}: the sender before it leaves checksums to hardware that is not there; \
+                 xlvs attach {} --lane tc, or on the sender: ethtool -K DEV tx off",
+                interface.name, interface.name
             ));
         }
         notes.extend(self.lossy(interfaces));

@@ -3,8 +3,8 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
-    Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, Load, MAX_SCHEDULE_SLOTS,
-    MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
+    Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, Load,
+    MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
 };
 use forward::filter::Filter;
 use forward::{Cell64, Counter, Family, Next, pace};
@@ -39,7 +39,8 @@ pub(crate) static FILTER: Array<Filter> = Array::with_max_entries(1, MAPPED);
 #[map]
 pub(crate) static INTERFACES: Array<Interface> = Array::with_max_entries(INTERFACE_SLOTS, MAPPED);
 #[map]
-pub(crate) static INTERFACE_COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(INTERFACE_SLOTS, 0);
+pub(crate) static INTERFACE_COUNTERS: PerCpuArray<InterfaceCounters> =
+    PerCpuArray::with_max_entries(INTERFACE_SLOTS, 0);
 #[map]
 pub(crate) static STATISTICS: PerCpuArray<Statistics> = PerCpuArray::with_max_entries(MAX_SERVERS, 0);
 #[map]

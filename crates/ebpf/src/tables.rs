@@ -168,9 +168,10 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     }
 
     #[inline(always)]
-    fn count_partial_checksum(&self, interface: u32) {
-        if REMEMBERS {
-            bump(&maps::INTERFACE_COUNTERS, interface % INTERFACE_SLOTS);
+    fn count_checksum(&self, interface: u32, partial: bool) {
+        if REMEMBERS && let Some(place) = maps::INTERFACE_COUNTERS.get_ptr_mut(interface % INTERFACE_SLOTS) {
+            // SAFETY: this CPU's own element.
+            unsafe { &mut *place }.add(partial);
         }
     }
 }

@@ -49,9 +49,7 @@ fn begin<A: Parse, F: Frame, T: Tables<A>>(
     new.remember(frame, tables)?;
     tables.account_connection(id);
     tables.account(id, Direction::Input, packet.bytes);
-    if packet.partial_checksum {
-        tables.count_partial_checksum(frame.ingress());
-    }
+    tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
     steer::towards_server(server, flags, forward)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::abi::{Address4, Address6, FlowKey, Port};
 use crate::{Address, Counter, Family, Frame};
-use wire::{Be32, Icmp, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
+use wire::{Be16, Be32, Icmp, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
 
 /// What the forwarding path needs to know of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,8 +21,6 @@ pub struct Packet<A> {
     pub flags: TcpFlags,
     /// The first fragment of a larger datagram.
     pub fragment: bool,
-    /// The transport checksum holds only the pseudo-header's sum: the sender left the rest to its device.
-    pub partial_checksum: bool,
 }
 
 impl<A: Address> Packet<A> {
@@ -47,7 +45,6 @@ impl<A: Address> Packet<A> {
             hops: 0,
             flags: TcpFlags(0),
             fragment: false,
-            partial_checksum: false,
         }
     }
 }
@@ -294,9 +291,6 @@ fn transport<A: Parse, F: Frame>(frame: &F, packet: &mut Packet<A>) -> Result<()
             packet.flow.source_port = Port(tcp.source.bits());
             packet.flow.destination_port = Port(tcp.destination.bits());
             packet.flags = tcp.flags;
-            if tcp.flags.any(TcpFlags::SYN) {
-                packet.partial_checksum = tcp.checksum.bits() == pseudo_sum(packet, available as u16);
-            }
             Ok(())
         }
         protocol::UDP => {
@@ -313,9 +307,16 @@ fn transport<A: Parse, F: Frame>(frame: &F, packet: &mut Packet<A>) -> Result<()
     }
 }
 
-/// What the checksum field holds when the sender left the sum over segment to its device.
+/// True when the transport checksum holds only the pseudo-header's sum: the sender left the rest to its device. A
+/// finished checksum looks like that once in 65536.
 #[inline(always)]
-fn pseudo_sum<A: Address>(packet: &Packet<A>, length: u16) -> u16 {
+pub fn has_partial_checksum<A: Address, F: Frame>(frame: &F, packet: &Packet<A>) -> bool {
+    let field = match packet.flow.protocol {
+        protocol::TCP => core::mem::offset_of!(Tcp, checksum),
+        _ => core::mem::offset_of!(Udp, checksum),
+    };
+    let length = (packet.bytes - (packet.transport - packet.network) as u32) as u16;
     let addresses = packet.flow.source.sum().join(packet.flow.destination.sum());
-    addresses.add16((packet.flow.protocol as u16).to_be()).add16(length.to_be()).fold()
+    let pseudo = addresses.add16((packet.flow.protocol as u16).to_be()).add16(length.to_be()).fold();
+    frame.read::<Be16>(packet.transport + field).is_some_and(|found| found.bits() == pseudo)
 }

@@ -50,7 +50,7 @@ fn decide<A: Parse, F: Frame, T: Tables<A>>(
         return Err(Stop::New);
     }
     if word.has(StateWord::REPLY) {
-        return from_server(packet, connection, word, tables, now, forward);
+        return from_server(packet, connection, word, frame, tables, now, forward);
     }
     if connection::is_stale(tables, connection, packet, now) {
         return Err(Stop::New);
@@ -98,9 +98,7 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
         if is_nat(server) {
             unsettle_reply(packet, server, tables);
         }
-        if packet.partial_checksum {
-            tables.count_partial_checksum(frame.ingress());
-        }
+        tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
     }
     towards_server(server, flags, forward).map_err(Stop::Because)
 }
@@ -208,10 +206,11 @@ fn unsettle_reply<A: Parse, T: Tables<A>>(packet: &Packet<A>, server: &RealServe
 
 /// A packet from the server of a NAT connection.
 #[inline(always)]
-fn from_server<A: Parse, T: Tables<A>>(
+fn from_server<A: Parse, F: Frame, T: Tables<A>>(
     packet: &Packet<A>,
     reply: &Connection,
     word: StateWord,
+    frame: &F,
     tables: &T,
     now: Time,
     forward: &mut Forward<A>,
@@ -225,6 +224,9 @@ fn from_server<A: Parse, T: Tables<A>>(
         return Err(Counter::DropFragment.into());
     }
     tables.account(reply.server.get(), Direction::Output, packet.bytes);
+    if packet.flags.any(TcpFlags::SYN) {
+        tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
+    }
     forward.counter = Counter::ForwardOut;
     forward.hop = reply.hop.get();
     forward.translation = Translation::Source;

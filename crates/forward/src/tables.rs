@@ -45,8 +45,8 @@ pub trait Shared {
     fn account_connection(&self, server: u32);
     /// Counts one event.
     fn count(&self, counter: Counter);
-    /// Counts a frame of this interface whose transport checksum was only begun.
-    fn count_partial_checksum(&self, interface: u32);
+    /// Counts a frame of this interface whose transport checksum was looked at, and whether it was only begun.
+    fn count_checksum(&self, interface: u32, partial: bool);
 }
 
 /// Why an entry was not inserted.

@@ -43,6 +43,9 @@ impl Lab {
     /// Builds a topology.
     pub fn build_with(topology: Topology, kind: ServerKind) -> Result<Self> {
         let mut network = Network::new()?;
+        if topology.offload {
+            network.keep_offload();
+        }
         let hosts = Hosts {
             client: network.host("client")?,
             director: network.router("director")?,

@@ -12,6 +12,7 @@ pub struct Network {
     taps: Vec<Tap>,
     programs: Vec<PassProgram>,
     switch: Option<Namespace>,
+    offload: bool,
     work: WorkDirectory,
     _lock: Lock,
 }
@@ -21,7 +22,13 @@ impl Network {
     pub fn new() -> Result<Self> {
         let lock = Lock::take()?;
         work::remove_stale();
-        Ok(Self { taps: Vec::new(), programs: Vec::new(), switch: None, work: WorkDirectory::new()?, _lock: lock })
+        let (taps, programs, switch, offload) = (Vec::new(), Vec::new(), None, false);
+        Ok(Self { taps, programs, switch, offload, work: WorkDirectory::new()?, _lock: lock })
+    }
+
+    /// From now on nothing is prepared for XDP: devices keep all their offloads.
+    pub const fn keep_offload(&mut self) {
+        self.offload = true;
     }
 
     /// The directory of this laboratory.
@@ -88,6 +95,9 @@ impl Network {
     /// XDP forgets that a checksum was only started, so the sender must finish it. And a veth device takes frames that
     /// XDP redirects or sends back at its peer only while it has a program of its own.
     pub fn face_director(&mut self, device: &Device) -> Result<()> {
+        if self.offload {
+            return Ok(());
+        }
         device.set_offload(Offload::TransmitChecksum, false)?;
         self.programs.push(PassProgram::attach(device)?);
         Ok(())

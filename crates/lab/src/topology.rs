@@ -53,6 +53,8 @@ pub struct Topology {
     pub mode: Mode,
     /// How many real servers.
     pub servers: usize,
+    /// Hosts leave checksums and segmentation to their devices, as hosts do. XDP cannot work with that.
+    pub offload: bool,
 }
 
 /// An address of each family.
@@ -67,17 +69,22 @@ pub struct Dual {
 impl Topology {
     /// Two arms and a link for each server.
     pub const fn point_to_point(mode: Mode) -> Self {
-        Self { arms: Arms::Two, fabric: Fabric::PointToPoint, mode, servers: 3 }
+        Self { arms: Arms::Two, fabric: Fabric::PointToPoint, mode, servers: 3, offload: false }
     }
 
     /// Two arms, servers on a bridge.
     pub const fn bridged(mode: Mode) -> Self {
-        Self { arms: Arms::Two, fabric: Fabric::Bridge, mode, servers: 3 }
+        Self { arms: Arms::Two, fabric: Fabric::Bridge, mode, servers: 3, offload: false }
     }
 
     /// One arm: client, director and servers on one bridge.
     pub const fn one_armed(mode: Mode) -> Self {
-        Self { arms: Arms::One, fabric: Fabric::Bridge, mode, servers: 3 }
+        Self { arms: Arms::One, fabric: Fabric::Bridge, mode, servers: 3, offload: false }
+    }
+
+    /// The same with every offload on.
+    pub const fn with_offload(self) -> Self {
+        Self { offload: true, ..self }
     }
 
     /// The same with another number of servers.
@@ -110,7 +117,8 @@ impl fmt::Display for Topology {
             (Arms::Two, Fabric::Bridge) => "two arms, servers on a bridge",
             (Arms::One, _) => "one arm, all on one bridge",
         };
-        write!(formatter, "{}, {} servers, {shape}", self.mode, self.servers)
+        let offload = if self.offload { ", offloads on" } else { "" };
+        write!(formatter, "{}, {} servers, {shape}{offload}", self.mode, self.servers)
     }
 }
 

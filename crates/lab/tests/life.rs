@@ -1,11 +1,14 @@
 //! The life of the daemon and of its servers under load: nothing is lost that need not be.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/load.rs"]
+mod load;
+
 use lab::node::client::Session;
-use lab::node::{Entry, Reuse, Tally, Xlvs};
+use lab::node::{Entry, Reuse, Xlvs};
 use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::collections::BTreeMap;
-use std::thread::{self, sleep};
+use std::thread::sleep;
 use std::time::Duration;
 
 #[test]
@@ -23,7 +26,7 @@ fn kill_nine_and_restart_in_ip_netns_exec_lose_nothing() {
 fn kill_and_restart(topology: Topology, family: Family, entry: Entry) {
     let (lab, mut director, scenario) = ready(topology, family, entry);
     let rules = director.ipvsadm("-Sn").unwrap();
-    let tally = under_load(&lab, &scenario, || {
+    let tally = load::under_load(&lab, &scenario, || {
         for _ in 0..2 {
             director.kill_nine().unwrap();
             sleep(Duration::from_millis(500));
@@ -43,7 +46,7 @@ fn kill_and_restart(topology: Topology, family: Family, entry: Entry) {
 fn stop_keep_forwarding_and_restart_lose_nothing() {
     let (lab, mut director, scenario) = ready(Topology::point_to_point(Mode::Nat), Family::V6, Entry::Direct);
     let rules = director.ipvsadm("-Sn").unwrap();
-    under_load(&lab, &scenario, || {
+    load::under_load(&lab, &scenario, || {
         director.stop(true).unwrap();
         sleep(Duration::from_millis(500));
         director.start().unwrap();
@@ -71,7 +74,7 @@ fn quiescing_loses_nothing_and_sends_nothing_new() {
     {
         let (lab, director, scenario) = ready(topology, family, Entry::Direct);
         let mut sessions = sessions(&lab, &scenario, 6);
-        under_load(&lab, &scenario, || director.ipvsadm(&edit(&lab, &scenario, "-e", "-w 0")).map(drop).unwrap());
+        load::under_load(&lab, &scenario, || director.ipvsadm(&edit(&lab, &scenario, "-e", "-w 0")).map(drop).unwrap());
         for session in sessions.get_mut("server2").unwrap() {
             assert_eq!(session.get(Reuse::KeepAlive).unwrap().server, "server2");
         }
@@ -139,32 +142,4 @@ fn edit(lab: &Lab, scenario: &Scenario, verb: &str, rest: &str) -> String {
     let server = std::net::SocketAddr::new(lab.servers[1].address.of(scenario.family), 80);
     let method = if verb == "-e" { lab.topology.mode.flag() } else { "" };
     format!("{verb} -t {} -r {server} {method} {rest}", scenario.service())
-}
-
-/// 1 000 requests, one long download and a stream of datagrams, while `change` happens on this thread.
-fn under_load(lab: &Lab, scenario: &Scenario, change: impl FnOnce()) -> Tally {
-    let before = lab.counters().unwrap();
-    let pace = |time: u64| sleep(Duration::from_millis(time));
-    let (web, echo) = (scenario.service(), scenario.echo_service());
-    let tally = thread::scope(|scope| {
-        let requests = scope.spawn(move || {
-            lab.client.requests(web, 1000, Reuse::Close, |_| {
-                pace(5);
-                true
-            })
-        });
-        let download = scope.spawn(move || lab.client.download(web, lab::BULK, |_| pace(6)));
-        let datagrams = scope.spawn(move || lab.client.lost_echoes(echo, 1000, Duration::from_millis(5)));
-        pace(300);
-        change();
-        assert!(!requests.is_finished() && !download.is_finished() && !datagrams.is_finished(), "the load ended early");
-        assert!(download.join().unwrap().unwrap(), "the download differs");
-        assert_eq!(datagrams.join().unwrap().unwrap(), 0, "datagrams lost");
-        requests.join().unwrap().unwrap()
-    });
-    assert_eq!((tally.requests, tally.ok), (1000, 1000), "{:?}", tally.errors);
-    let spent = lab.counters().unwrap().since(before);
-    assert_eq!(spent.checksum_errors, 0);
-    eprintln!("1000 of 1000 requests, 0 of 1000 datagrams lost, {} segments sent again", spent.retransmitted);
-    tally
 }

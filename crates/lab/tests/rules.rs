@@ -58,6 +58,8 @@ fn a_virtual_address_is_forwarded_only_while_it_is_ours() {
 fn partial_checksums_are_recognised() {
     let (lab, director, scenario) = ready(Topology::point_to_point(Mode::Nat));
     assert_eq!(sixty(&lab, &scenario).ok, 60);
+    // By choice the interface would move to tc.
+    director.run(&["attach", "d0", "--lane", "xdp"]).unwrap().success().unwrap();
     let partial = || director.status().unwrap()["interfaces"][0]["partial_checksums"].as_u64().unwrap();
     assert_eq!((partial(), lab.counters().unwrap().checksum_errors), (0, 0));
     Device::new(&lab.client.host, "c0").set_offload(Offload::TransmitChecksum, true).unwrap();

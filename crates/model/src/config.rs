@@ -14,7 +14,7 @@ mod tests;
 pub use error::ConfigError;
 pub use metrics::MetricsAddress;
 
-use crate::{Sysctl, Timeouts, VirtualService};
+use crate::{LaneChoice, Sysctl, Timeouts, VirtualService};
 use error::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +38,10 @@ pub struct Config {
 pub struct DirectorSettings {
     /// Interfaces to attach to; none unless named.
     pub interfaces: Vec<String>,
+    /// The lane of the interfaces; as they are, else automatic, unless named.
+    pub attach: Option<LaneChoice>,
+    /// The lane of interfaces that have one of their own.
+    pub attach_each: BTreeMap<String, LaneChoice>,
     /// Entries of the connection table of each family; NAT takes two per connection.
     pub connections: u32,
     /// IPVS's sysctls that the file names.
@@ -48,8 +52,21 @@ pub struct DirectorSettings {
 
 impl Default for DirectorSettings {
     fn default() -> Self {
-        let connections = forward::abi::DEFAULT_CONNECTIONS;
-        Self { interfaces: Vec::new(), connections, sysctls: BTreeMap::new(), metrics: None }
+        Self {
+            interfaces: Vec::new(),
+            attach: None,
+            attach_each: BTreeMap::new(),
+            connections: forward::abi::DEFAULT_CONNECTIONS,
+            sysctls: BTreeMap::new(),
+            metrics: None,
+        }
+    }
+}
+
+impl DirectorSettings {
+    /// The lane that the file names for an interface.
+    pub fn lane_of(&self, interface: &str) -> Option<LaneChoice> {
+        self.attach_each.get(interface).copied().or(self.attach)
     }
 }
 
@@ -61,12 +78,11 @@ const FILE: Keys = Keys {
 
 const DIRECTOR: Keys = Keys {
     place: "[director]",
-    known: &["interfaces", "connections", "metrics", "conn_reuse_mode", "expire_nodest_conn", "sloppy_tcp"],
+    known: &["interfaces", "attach", "connections", "metrics", "conn_reuse_mode", "expire_nodest_conn", "sloppy_tcp"],
     planned: &[
         "am_droprate",
         "amemthresh",
         "announce_when",
-        "attach",
         "backup_only",
         "cache_bypass",
         "conntrack",
@@ -132,6 +148,9 @@ fn read_director(table: &Table<'_>) -> Result<DirectorSettings, Fault> {
             settings.interfaces.push(name);
         }
     }
+    if let Some(attach) = table.get("attach") {
+        read_lanes(&attach, &mut settings)?;
+    }
     if let Some(connections) = table.get("connections") {
         settings.connections = connections.number(1, MOST_CONNECTIONS)?;
     }
@@ -145,6 +164,25 @@ fn read_director(table: &Table<'_>) -> Result<DirectorSettings, Fault> {
         settings.metrics = Some(address.map_err(|message: String| metrics.fault(message))?);
     }
     Ok(settings)
+}
+
+/// `attach = "tc"`, or `attach = { eth0 = "tc" }`.
+fn read_lanes(attach: &Value<'_>, settings: &mut DirectorSettings) -> Result<(), Fault> {
+    let lane = |value: &Value<'_>| {
+        let text = value.string("\"auto\", \"xdp\", \"xdp-generic\" or \"tc\"")?;
+        text.parse().map_err(|message: String| value.fault(message))
+    };
+    let Some(each) = attach.entries() else {
+        settings.attach = Some(lane(attach)?);
+        return Ok(());
+    };
+    for (name, value) in each {
+        if !settings.interfaces.iter().any(|interface| interface == name) {
+            return Err(value.fault(format!("`{name}` is not one of `interfaces`; name it there, too")));
+        }
+        settings.attach_each.insert(name.to_owned(), lane(&value)?);
+    }
+    Ok(())
 }
 
 fn interface_name(value: &Value<'_>) -> Result<String, Fault> {

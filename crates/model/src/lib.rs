@@ -8,6 +8,7 @@ pub mod change;
 pub mod config;
 pub mod dormant;
 pub mod hash;
+pub mod lane;
 pub mod method;
 pub mod persistence;
 pub mod plan;
@@ -20,6 +21,7 @@ pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
 pub use dormant::Dormant;
+pub use lane::{Lane, LaneChoice};
 pub use method::{Encapsulation, ForwardingMethod, TunnelChecksum};
 pub use persistence::{Granularity, Persistence, PersistenceEngine};
 pub use plan::plan;

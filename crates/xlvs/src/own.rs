@@ -12,6 +12,7 @@ mod sysctl;
 use crate::output;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use model::LaneChoice;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +53,9 @@ enum Verb {
     Attach {
         /// Name of the interface
         interface: String,
+        /// Where: auto, xdp, xdp-generic or tc; without it the lane stays as it is
+        #[arg(long, value_name = "LANE")]
+        lane: Option<LaneChoice>,
         /// Take the hook over from another program
         #[arg(long)]
         force: bool,
@@ -97,6 +101,9 @@ struct Run {
     /// Interface to attach to, besides those the file names (may be repeated)
     #[arg(long = "interface", value_name = "IF")]
     interfaces: Vec<String>,
+    /// Where to attach: auto, xdp, xdp-generic or tc; without it as the file says, else auto
+    #[arg(long, value_name = "LANE")]
+    lane: Option<LaneChoice>,
     /// Directory in a bpffs where maps and links are pinned; one is mounted there if there is none
     #[arg(long, value_name = "DIR", default_value = PIN_DIRECTORY)]
     pin_dir: PathBuf,
@@ -181,7 +188,7 @@ impl Verb {
             Self::Events { json } => events::run(json),
             Self::Explain(explain) => ask::explain(&explain),
             Self::Conns(conns) => conns::run(&conns),
-            Self::Attach { interface, force, json } => ask::attach(interface, force, json),
+            Self::Attach { interface, lane, force, json } => ask::attach(interface, lane, force, json),
             Self::Detach(detach) => detach::run(detach),
             Self::Sysctl { settings, json } => sysctl::run(&settings, json),
             Self::Stop { keep_forwarding, json } => ask::stop(keep_forwarding, json),

@@ -113,8 +113,8 @@ fn attach_detach_and_stop() {
     }
     let interface = "eth0".to_owned();
     let expected = [
-        Request::Attach { interface: interface.clone(), force: false },
-        Request::Attach { interface: interface.clone(), force: true },
+        Request::Attach { interface: interface.clone(), force: false, lane: None },
+        Request::Attach { interface: interface.clone(), force: true, lane: None },
         Request::Detach { interface: Some(interface) },
         Request::Detach { interface: None },
         Request::Stop { keep_forwarding: false },

@@ -33,7 +33,7 @@ fn a_walk_sees_every_connection_once() {
         let size = Options { connections4: 20_000, connections6: 20_000, ..options(directory) };
         let mut plane = Dataplane::open(&size).unwrap();
         assert_eq!(walk(&plane), (Vec::new(), 0));
-        let interface = plane.attach("xlvs-a", false).unwrap().index;
+        let interface = plane.attach("xlvs-a", None, false).unwrap().index;
         for (service, client, real) in
             [("10.9.0.1:80", "192.0.2.7", "10.8.0.1:8080"), ("[fd00:9::1]:80", "2001:db8::7", "[fd00:8::1]:8080")]
         {

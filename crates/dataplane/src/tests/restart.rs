@@ -2,7 +2,7 @@
 
 use super::{add_service, in_namespace, key, options, server};
 use crate::{Dataplane, Error, detach_all};
-use model::{Change, Scheduler, ServiceKey, State, Sysctl, Sysctls, Timeouts};
+use model::{Change, Lane, Scheduler, ServiceKey, State, Sysctl, Sysctls, Timeouts};
 
 fn fill(plane: &mut Dataplane) -> State {
     for scheduler in Scheduler::ALL {
@@ -36,8 +36,8 @@ fn what_was_applied_is_there_again_after_a_new_start() {
         assert!(before.services.values().all(|service| service.servers.len() == 3 && service.owned));
         assert_eq!(before.timeouts, Timeouts { tcp: 100, tcp_fin: 20, udp: 30 });
         assert_eq!(before.sysctls.get(Sysctl::ConnReuseMode), 2);
-        let attachment = plane.attach("xlvs-a", false).unwrap();
-        assert_eq!((attachment.name.as_str(), attachment.lane), ("xlvs-a", "xdp"));
+        let attachment = plane.attach("xlvs-a", None, false).unwrap();
+        assert_eq!((attachment.name.as_str(), attachment.lane), ("xlvs-a", Lane::Xdp));
         let refusal = Dataplane::open(&options(directory)).err().unwrap();
         assert!(matches!(refusal, Error::Busy { pid: Some(pid), .. } if pid == std::process::id()), "{refusal}");
         drop(plane);
@@ -190,7 +190,7 @@ fn removed_pins_are_noticed_and_nothing_is_kept_any_more() {
 fn attachments_without_pins_are_told() {
     in_namespace("stray", |directory| {
         let mut plane = Dataplane::open(&options(directory)).unwrap();
-        plane.attach("xlvs-a", false).unwrap();
+        plane.attach("xlvs-a", None, false).unwrap();
         let elsewhere = std::env::temp_dir().join(format!("xlvs-plane-nowhere-{}", std::process::id()));
         let told = detach_all(&elsewhere).unwrap_err().to_string();
         assert!(told.contains("xlvs-a runs XDP program entry (id "), "{told}");

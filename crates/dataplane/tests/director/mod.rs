@@ -28,7 +28,7 @@ impl Director {
         let place = Place(std::env::temp_dir().join(format!("xlvs-scheduling-{method}-{}", std::process::id())));
         let options = Options { pin_directory: place.0.clone(), connections4: 4096, connections6: 4096 };
         let mut plane = Dataplane::open(&options).unwrap();
-        let interface = plane.attach("xlvs-a", false).unwrap().index;
+        let interface = plane.attach("xlvs-a", None, false).unwrap().index;
         let service = ServiceKey { protocol: Protocol::Udp, endpoint: ([0; 4], 1000).into() };
         Self { plane, place, interface, method, service, servers: Vec::new() }
     }

@@ -129,7 +129,7 @@ impl Kernel {
         }
         (0..BUCKETS).for_each(|bucket| self.array::<8>("BUCKETS").set(bucket, [0; 8], 0).unwrap());
         (0..Counter::COUNT).for_each(|index| self.zero("COUNTERS", index, 0_u64));
-        self.zero("INTERFACE_COUNTERS", 1, 0_u64);
+        self.zero("INTERFACE_COUNTERS", 1, [0_u64; 2]);
     }
 
     fn zero<V: Pod>(&mut self, map: &str, index: u32, zero: V) {
@@ -208,10 +208,10 @@ impl Kernel {
         Statistics { connections, in_packets, in_bytes, out_packets, out_bytes }
     }
 
-    /// Partial checksums counted on interface 1.
-    pub(crate) fn partial_checksums(&mut self) -> u64 {
-        let map = PerCpuArray::<_, u64>::try_from(self.ebpf.map_mut("INTERFACE_COUNTERS").unwrap()).unwrap();
-        map.get(&1, 0).unwrap().iter().sum()
+    /// Checksums looked at and partial ones among them, counted on interface 1.
+    pub(crate) fn checksums(&mut self) -> [u64; 2] {
+        let map = PerCpuArray::<_, [u64; 2]>::try_from(self.ebpf.map_mut("INTERFACE_COUNTERS").unwrap()).unwrap();
+        map.get(&1, 0).unwrap().iter().fold([0; 2], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
     }
 
     /// Keys of all entries, both families.

@@ -2,11 +2,19 @@
 
 use super::*;
 use api::{ConnectionTableStatus, InterfaceStatus};
-use model::{ForwardingMethod, Protocol, RealServer, Scheduler, ServiceKey, ServiceOptions, VirtualService, Weight};
+use model::{
+    ForwardingMethod, Lane, Protocol, RealServer, Scheduler, ServiceKey, ServiceOptions, VirtualService, Weight,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn status() -> Status {
-    let interface = InterfaceStatus { name: "eth0".into(), index: 2, lane: "xdp".into(), partial_checksums: 3 };
+    let interface = InterfaceStatus {
+        name: "eth0".into(),
+        index: 2,
+        lane: Lane::Xdp,
+        reason: "native".into(),
+        partial_checksums: 3,
+    };
     Status {
         version: "0.1.0".into(),
         pid: 42,

@@ -70,7 +70,7 @@ fn interfaces_drift_and_trouble() {
     let mut follower = director.events.follow();
     kinds(&mut follower);
     let interface = "eth0".to_owned();
-    director.answer(&Request::Attach { interface: interface.clone(), force: false }).unwrap();
+    director.answer(&Request::Attach { interface: interface.clone(), force: false, lane: None }).unwrap();
     director.answer(&Request::Detach { interface: None }).unwrap();
     let attached = EventKind::InterfaceAttached { interface: interface.clone(), lane: "xdp".into() };
     assert_eq!(kinds(&mut follower), [attached, EventKind::InterfaceDetached { interface }]);

@@ -5,10 +5,10 @@ use crate::observe::features::Features;
 use crate::observe::links::{Kind, Link, Links, LocalAddress};
 use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
-use dataplane::{Attachment, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error, SweepReport, TableUse};
-use forward::Counter;
+use dataplane::{Attachment, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error, SweepReport, TableUse, Why};
 use forward::abi::Statistics;
-use model::{Change, Endpoint, ServiceKey, State};
+use forward::{Action, Counter};
+use model::{Change, Endpoint, Lane, LaneChoice, ServiceKey, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
@@ -56,7 +56,14 @@ fn pins_gone() -> Error {
 }
 
 fn attachment(name: &str) -> Attachment {
-    Attachment { name: name.to_owned(), index: 7, lane: "xdp", partial_checksums: 0 }
+    Attachment {
+        name: name.to_owned(),
+        index: 7,
+        lane: Lane::Xdp,
+        why: Why::Native,
+        checked_checksums: 0,
+        partial_checksums: 0,
+    }
 }
 
 impl Plane for FakePlane {
@@ -75,12 +82,15 @@ impl Plane for FakePlane {
         kernel.changes.push(change.clone());
         Ok(())
     }
-    fn attach(&mut self, interface: &str, _: bool) -> Result<Attachment, Error> {
+    fn attach(&mut self, interface: &str, _: Option<LaneChoice>, _: bool) -> Result<Attachment, Error> {
         if interface != "eth0" {
             return Err(Error::NoInterface(interface.to_owned()));
         }
         self.kernel().attached.insert(interface.to_owned());
         Ok(attachment(interface))
+    }
+    fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
+        Ok(Attachment { lane: Lane::Tc, why: Why::PartialChecksums, ..attachment(interface) })
     }
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         let was_there = self.kernel().attached.remove(interface);
@@ -111,15 +121,15 @@ impl Plane for FakePlane {
         Ok(ConnectionsSlice { connections, next })
     }
     /// Forwards by NAT to the first server of the first service.
-    fn explain(&self, frame: &[u8], _: u32) -> Result<(u32, Vec<u8>, Counter), Error> {
+    fn explain(&self, frame: &[u8], _: u32) -> Result<(Action, Vec<u8>, Counter), Error> {
         let kernel = self.kernel();
         let servers = kernel.state.services.values().flat_map(|service| &service.servers);
         let mut frame = frame.to_vec();
         let Some(IpAddr::V4(address)) = servers.clone().next().map(|server| server.server.endpoint.ip()) else {
-            return Ok((1, frame, Counter::DropNoServer));
+            return Ok((Action::Drop, frame, Counter::DropNoServer));
         };
         frame[30..34].copy_from_slice(&address.octets());
-        Ok((4, frame, Counter::ForwardIn))
+        Ok((Action::Forward, frame, Counter::ForwardIn))
     }
     fn check_pins(&self) -> Result<(), Error> {
         if self.kernel().pins_are_gone { Err(pins_gone()) } else { Ok(()) }

@@ -14,7 +14,7 @@ mod service;
 
 pub use connection::Connection;
 pub use key::{Address4, Address6, FlowKey, KeyTail, NextHop, NextHopCell, Port, ServiceKey};
-pub use node::{Interface, Settings, Statistics};
+pub use node::{Interface, InterfaceCounters, Settings, Statistics};
 pub use service::{Load, Method, RealServer, SchedulerKind, Service};
 
 /// Version of every layout in this file; the pin directory of the maps is `v<SCHEMA>`.
@@ -49,6 +49,6 @@ const _: () = {
     assert!(size_of::<RealServer>() == 64);
     assert!(size_of::<Load>() == 16);
     assert!(size_of::<Statistics>() == 40);
-    assert!(size_of::<Interface>() == 16);
+    assert!(size_of::<Interface>() == 16 && size_of::<InterfaceCounters>() == 16);
     assert!(size_of::<Settings>() == 80);
 };

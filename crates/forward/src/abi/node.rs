@@ -41,10 +41,29 @@ pub struct Interface {
     pub index: u32,
     /// Its link-layer address; frames to other unicast addresses are not ours.
     pub address: MacAddress,
-    /// Zero.
-    pub reserved: u16,
+    /// The loader's own note: why it has the lane it has.
+    pub why: u16,
     /// Its MTU; 0 when that is not known.
     pub mtu: u32,
+}
+
+/// What the checksums of an interface's frames looked like, per CPU, at `ifindex % INTERFACE_SLOTS`. 16 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct InterfaceCounters {
+    /// Frames whose transport checksum was looked at: SYNs, and the first datagrams of UDP flows.
+    pub checked: u64,
+    /// Those of them where it was only begun.
+    pub partial: u64,
+}
+
+impl InterfaceCounters {
+    /// Counts one frame.
+    #[inline(always)]
+    pub fn add(&mut self, partial: bool) {
+        self.checked += 1;
+        self.partial += partial as u64;
+    }
 }
 
 /// Settings of the forwarding path, replaced field by field. Time-outs are in ticks.

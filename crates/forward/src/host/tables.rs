@@ -3,8 +3,8 @@
 #![expect(clippy::indexing_slicing, reason = "tables of fixed size, indexed by numbers that were checked")]
 
 use crate::abi::{
-    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, KeyTail, Load, RealServer, Service,
-    ServiceKey, Settings, Statistics,
+    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, KeyTail, Load, RealServer,
+    Service, ServiceKey, Settings, Statistics,
 };
 use crate::filter::Filter;
 use crate::pace::BUCKETS;
@@ -85,8 +85,8 @@ pub struct HashTables {
     pub statistics: Vec<Cell<Statistics>>,
     /// Counters by number.
     pub counters: Vec<Cell<u64>>,
-    /// Partial checksums by interface slot.
-    pub partial_checksums: RefCell<HashMap<u32, u64>>,
+    /// Checksums looked at, by interface.
+    pub checksums: RefCell<HashMap<u32, InterfaceCounters>>,
 }
 
 impl HashTables {
@@ -105,7 +105,7 @@ impl HashTables {
             buckets: vec![Cell64::default(); BUCKETS as usize],
             statistics: vec![Cell::default(); servers],
             counters: vec![Cell::new(0); Counter::COUNT as usize],
-            partial_checksums: RefCell::default(),
+            checksums: RefCell::default(),
         }
     }
 
@@ -270,8 +270,8 @@ impl Shared for HashTables {
         cell.set(cell.get() + 1);
     }
 
-    fn count_partial_checksum(&self, interface: u32) {
-        *self.partial_checksums.borrow_mut().entry(interface).or_default() += 1;
+    fn count_checksum(&self, interface: u32, partial: bool) {
+        self.checksums.borrow_mut().entry(interface).or_default().add(partial);
     }
 }
 

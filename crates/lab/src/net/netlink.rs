@@ -112,6 +112,13 @@ impl Device {
             .with_context(|| format!("setting {} down", self.name))
     }
 
+    /// Sets the size of its largest packet.
+    pub fn set_mtu(&self, mtu: u32) -> Result<()> {
+        let message = LinkUnspec::new_with_name(&self.name).mtu(mtu).build();
+        with_netlink(&self.namespace, async |handle| Ok(handle.link().set(message).execute().await?))
+            .with_context(|| format!("MTU of {}", self.name))
+    }
+
     /// Its link-layer address.
     pub fn mac(&self) -> Result<MacAddress> {
         with_netlink(&self.namespace, async |handle| {

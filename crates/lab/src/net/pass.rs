@@ -12,6 +12,8 @@ const LINK_CREATE: libc::c_int = 28;
 const TYPE_XDP: u32 = 6;
 const ATTACH_XDP: u32 = 37;
 const DRIVER_MODE: u32 = 1 << 2;
+/// `BPF_F_XDP_HAS_FRAGS`: large frames may come in pieces.
+const HAS_FRAGMENTS: u32 = 1 << 5;
 
 /// `r0 = XDP_PASS; exit`
 const INSTRUCTIONS: [u64; 2] = [0x0000_0002_0000_00b7, 0x0000_0000_0000_0095];
@@ -67,6 +69,7 @@ fn load() -> Result<OwnedFd> {
         program_type: TYPE_XDP,
         instruction_count: 2,
         instructions: INSTRUCTIONS.as_ptr().expose_provenance() as u64,
+        flags: HAS_FRAGMENTS,
         license: c"Dual MIT/GPL".as_ptr().expose_provenance() as u64,
         name: *b"lab_pass\0\0\0\0\0\0\0\0",
         ..Default::default()

@@ -33,6 +33,7 @@ pub struct Xlvs {
     host: Namespace,
     name: String,
     interfaces: Vec<String>,
+    lane: Option<String>,
     entry: Entry,
     directory: PathBuf,
     pins: PathBuf,
@@ -49,7 +50,14 @@ impl Xlvs {
             Entry::IpNetnsExec => directory.join("pins"),
         };
         let interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
-        Ok(Self { host: host.clone(), name: name.to_owned(), interfaces, entry, directory, pins, child: None })
+        let (host, name) = (host.clone(), name.to_owned());
+        Ok(Self { host, name, interfaces, lane: None, entry, directory, pins, child: None })
+    }
+
+    /// The same, to be started with `--lane`.
+    pub fn in_lane(mut self, lane: &str) -> Self {
+        self.lane = Some(lane.to_owned());
+        self
     }
 
     /// Starts the daemon and waits until it answers.
@@ -76,6 +84,9 @@ impl Xlvs {
         command.arg("run").arg("--pin-dir").arg(&self.pins);
         for interface in &self.interfaces {
             command.args(["--interface", interface]);
+        }
+        if let Some(lane) = &self.lane {
+            command.args(["--lane", lane]);
         }
         command.env("XLVS_SOCKET", self.socket());
         Ok(command)

@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::suggest;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 /// The keys of one kind of table.
 pub(super) struct Keys {
@@ -112,6 +112,15 @@ impl<'t> Value<'t> {
             let text = text.escape_debug();
             self.fault(format!("`{text}` is not a length of time from 1 s to 31 days; write {example}"))
         })
+    }
+
+    /// Keys and values, if it is a table whose keys are the operator's own.
+    pub(super) fn entries(&self) -> Option<Vec<(&'t str, Value<'t>)>> {
+        let DeValue::Table(entries) = self.value.get_ref() else { return None };
+        let entry = |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
+            (name.get_ref().as_ref(), Value { key: self.key, value })
+        };
+        Some(entries.iter().map(entry).collect())
     }
 
     /// The elements of a list; `example` is the whole line.

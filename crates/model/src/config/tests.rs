@@ -1,7 +1,7 @@
 //! Files and what becomes of them: values, or the one message.
 
 use super::*;
-use crate::{ForwardingMethod, Protocol, Scheduler};
+use crate::{ForwardingMethod, LaneChoice, Protocol, Scheduler};
 
 const EXAMPLE: &str = r#"
 [director]
@@ -266,11 +266,16 @@ const FILE_FAULTS: &[(&str, &str)] = &[
     ("[vrrp]\n", "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, service, timeouts)"),
     (
         "[director]\ninterface = [\"eth0\"]\n",
-        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, connections, metrics, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
+        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, attach, connections, metrics, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
+    ),
+    ("[director]\nattach = \"native\"\n", "2:10: `native` is no lane; write auto, xdp, xdp-generic or tc"),
+    (
+        "[director]\ninterfaces = [\"eth0\"]\nattach = { eth1 = \"tc\" }\n",
+        "3:19: `eth1` is not one of `interfaces`; name it there, too",
     ),
     (
-        "[director]\nattach = \"tc\"\n",
-        "2:1: `attach` in [director] is not supported yet; remove it (supported: interfaces, connections, metrics, conn_reuse_mode, expire_nodest_conn, sloppy_tcp)",
+        "[director]\nattach = 1\n",
+        "2:10: `attach` takes a string, not a number; write \"auto\", \"xdp\", \"xdp-generic\" or \"tc\"",
     ),
     (
         "[director]\ninterfaces = \"eth0\"\n",
@@ -378,4 +383,13 @@ fn metrics_of_this_host_and_of_others() {
         let error = with(value).unwrap_err().to_string();
         assert!(error.contains("xlvs.toml:2:") && error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_lane_for_all_or_for_each() {
+    let read = |text: &str| Config::parse_toml(text, "xlvs.toml").unwrap().director;
+    let all = read("[director]\ninterfaces = [\"eth0\"]\nattach = \"tc\"\n");
+    assert_eq!(all.lane_of("eth0"), Some(LaneChoice::Tc));
+    let each = read("[director]\ninterfaces = [\"eth0\", \"eth1\"]\nattach = { eth1 = \"xdp\" }\n");
+    assert_eq!([each.lane_of("eth0"), each.lane_of("eth1")], [None, Some(LaneChoice::Xdp)]);
 }

@@ -4,7 +4,7 @@ use super::{Explain, show};
 use crate::output;
 use crate::session::{Session, Trouble};
 use api::{ExplainRequest, Request, Response};
-use model::{Protocol, ServiceKey};
+use model::{LaneChoice, Protocol, ServiceKey};
 use std::process::ExitCode;
 
 pub(super) fn status(json: bool) -> ExitCode {
@@ -20,8 +20,8 @@ pub(super) fn explain(typed: &Explain) -> ExitCode {
     answer(&Request::Explain(ExplainRequest { service, client: typed.client }), typed.json)
 }
 
-pub(super) fn attach(interface: String, force: bool, json: bool) -> ExitCode {
-    answer(&Request::Attach { interface, force }, json)
+pub(super) fn attach(interface: String, lane: Option<LaneChoice>, force: bool, json: bool) -> ExitCode {
+    answer(&Request::Attach { interface, force, lane }, json)
 }
 
 pub(super) fn detach(interface: String, json: bool) -> ExitCode {

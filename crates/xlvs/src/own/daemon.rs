@@ -37,6 +37,7 @@ fn options(typed: Run) -> Result<director::Options> {
         config,
         config_path: typed.config,
         interfaces: typed.interfaces,
+        lane: typed.lane,
         pin_directory: typed.pin_dir,
         socket: socket(),
         metrics: typed.metrics,

@@ -59,12 +59,12 @@ fn table(table: &ConnectionTableStatus) -> String {
 }
 
 fn interface(interface: &InterfaceStatus) -> String {
-    let InterfaceStatus { name, index, lane, partial_checksums } = interface;
+    let InterfaceStatus { name, index, lane, reason, partial_checksums } = interface;
     let partial = match partial_checksums {
         0 => String::new(),
         some => format!(", {some} frames with an unfinished checksum"),
     };
-    format!("  {name} (index {index}) by {lane}{partial}")
+    format!("  {name} (index {index}) {lane}: {reason}{partial}")
 }
 
 fn count(number: usize, noun: &str) -> String {
@@ -74,7 +74,7 @@ fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Sysctl;
+    use model::{Lane, Sysctl};
     use std::collections::BTreeMap;
 
     fn example() -> Status {
@@ -86,7 +86,8 @@ mod tests {
             interfaces: vec![InterfaceStatus {
                 name: "eth0".into(),
                 index: 2,
-                lane: "xdp".into(),
+                lane: Lane::Xdp,
+                reason: "native".into(),
                 partial_checksums: 0,
             }],
             services: 1,
@@ -105,7 +106,7 @@ pinned in    /sys/fs/bpf/xlvs
 configured   1 service, 3 servers
 connections  IPv4: 10 of 1048576 entries used, 80 bytes each, 80 MiB
 interfaces
-  eth0 (index 2) by xdp
+  eth0 (index 2) xdp: native
 packets
   forwarded  12
 note: eth0 has no address

@@ -1,0 +1,104 @@
+//! tc before Linux 6.6: a filter of ours in the clsact qdisc of an interface, known by its priority and handle.
+
+use crate::netlink::{NESTED, Request, attribute, find, number};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+const NEW_QDISC: u16 = libc::RTM_NEWQDISC;
+const DELETE_QDISC: u16 = libc::RTM_DELQDISC;
+const NEW_FILTER: u16 = libc::RTM_NEWTFILTER;
+const DELETE_FILTER: u16 = libc::RTM_DELTFILTER;
+const GET_FILTER: u16 = libc::RTM_GETTFILTER;
+/// `TC_H_CLSACT`, parent of the qdisc
+const CLSACT: u32 = 0xffff_fff1;
+/// Handle of the qdisc
+const QDISC: u32 = 0xffff_0000;
+/// `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)` and the same for egress
+const SIDES: [u32; 2] = [0xffff_fff2, 0xffff_fff3];
+/// Late, so that others see frames first; "xl" in the handle.
+const PRIORITY: u32 = 0xc000;
+const HANDLE: u32 = 0x786c;
+/// `ETH_P_ALL`
+const EVERY_PROTOCOL: u16 = 3;
+const KIND: u16 = 1;
+const OPTIONS: u16 = 2;
+/// `TCA_BPF_FD`, `_NAME`, `_FLAGS`, `_ID`
+const BPF_FD: u16 = 6;
+const BPF_NAME: u16 = 7;
+const BPF_FLAGS: u16 = 8;
+const BPF_ID: u16 = 11;
+/// `TCA_BPF_FLAG_ACT_DIRECT`: the program's result is the action.
+const DIRECT_ACTION: u32 = 1;
+
+/// The side of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    Ingress,
+    Egress,
+}
+
+impl Side {
+    fn parent(self) -> u32 {
+        SIDES[self as usize]
+    }
+}
+
+/// Makes the qdisc; false when there is one already.
+pub(crate) fn make_qdisc(interface: u32) -> io::Result<bool> {
+    let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL | libc::NLM_F_ACK;
+    match send(NEW_QDISC, flags, interface, [QDISC, CLSACT, 0], &attribute(KIND, b"clsact\0")) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the qdisc, unless filters of others are in it.
+pub(crate) fn remove_qdisc(interface: u32) -> io::Result<()> {
+    let others = |parent: &u32| {
+        let header = header(interface, [0, *parent, 0]);
+        let request = Request { kind: GET_FILTER, flags: libc::NLM_F_DUMP, header: &header, attributes: &[] };
+        request.dump().is_ok_and(|filters| !filters.is_empty())
+    };
+    if SIDES.iter().any(others) {
+        return Ok(());
+    }
+    send(DELETE_QDISC, libc::NLM_F_ACK, interface, [QDISC, CLSACT, 0], &attribute(KIND, b"clsact\0")).map(drop)
+}
+
+/// Puts a program into our filter; an earlier one is replaced at once.
+pub(crate) fn set(interface: u32, side: Side, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut options = attribute(BPF_FD, &(program.as_raw_fd() as u32).to_ne_bytes());
+    options.extend(attribute(BPF_NAME, b"xlvs\0"));
+    options.extend(attribute(BPF_FLAGS, &DIRECT_ACTION.to_ne_bytes()));
+    let mut attributes = attribute(KIND, b"bpf\0");
+    attributes.extend(attribute(OPTIONS | NESTED, &options));
+    let flags = libc::NLM_F_CREATE | libc::NLM_F_REPLACE | libc::NLM_F_ACK;
+    send(NEW_FILTER, flags, interface, ours(side), &attributes).map(drop)
+}
+
+/// Id of the program in our filter.
+pub(crate) fn program(interface: u32, side: Side) -> Option<u32> {
+    let attributes = send(GET_FILTER, 0, interface, ours(side), &attribute(KIND, b"bpf\0")).ok()?;
+    number(find(&attributes, OPTIONS)?, BPF_ID)
+}
+
+/// Removes our filter.
+pub(crate) fn remove(interface: u32, side: Side) -> io::Result<()> {
+    send(DELETE_FILTER, libc::NLM_F_ACK, interface, ours(side), &attribute(KIND, b"bpf\0")).map(drop)
+}
+
+/// Handle, parent and information of our filter.
+fn ours(side: Side) -> [u32; 3] {
+    [HANDLE, side.parent(), PRIORITY << 16 | u32::from(EVERY_PROTOCOL.to_be())]
+}
+
+/// `struct tcmsg`: family, index, handle, parent, information.
+fn header(interface: u32, rest: [u32; 3]) -> Vec<u8> {
+    let words = [0, interface].into_iter().chain(rest);
+    words.flat_map(u32::to_ne_bytes).collect()
+}
+
+fn send(kind: u16, flags: i32, interface: u32, rest: [u32; 3], attributes: &[u8]) -> io::Result<Vec<u8>> {
+    Request { kind, flags, header: &header(interface, rest), attributes }.ask()
+}

@@ -1,0 +1,110 @@
+//! Lanes: chosen, changed without a gap, found again, and left.
+
+use super::{in_namespace, ip, options};
+use crate::hold::{Hold, Hook};
+use crate::{Dataplane, Why, clsact, detach_all};
+use model::{Lane, LaneChoice};
+use std::path::Path;
+
+fn lane(plane: &Dataplane) -> Vec<(String, Lane, Why)> {
+    let attachments = plane.attachments().unwrap();
+    attachments.into_iter().map(|attachment| (attachment.name, attachment.lane, attachment.why)).collect()
+}
+
+fn on_a(lane: Lane, why: Why) -> Vec<(String, Lane, Why)> {
+    vec![("xlvs-a".to_owned(), lane, why)]
+}
+
+/// What holds programs on the interface's hooks.
+fn hooks(directory: &Path) -> Vec<Hook> {
+    Hold::all(&directory.join("links")).iter().map(|hold| hold.hook).collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_lane_is_chosen_changed_and_found_again() {
+    in_namespace("lanes", |directory| {
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        let attach = |plane: &mut Dataplane, choice| drop(plane.attach("xlvs-a", choice, false).unwrap());
+        attach(&mut plane, None);
+        assert_eq!(lane(&plane), on_a(Lane::Xdp, Why::Native));
+        plane.leave_xdp("xlvs-a").unwrap();
+        for choice in [None, Some(LaneChoice::Auto)] {
+            attach(&mut plane, choice);
+            assert_eq!(lane(&plane), on_a(Lane::Tc, Why::PartialChecksums), "nothing has changed on the sender");
+            assert_eq!(hooks(directory), [Hook::Ingress]);
+        }
+        drop(plane);
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        assert_eq!(lane(&plane), on_a(Lane::Tc, Why::PartialChecksums));
+        for (choice, expected) in [
+            (LaneChoice::Xdp, Lane::Xdp),
+            (LaneChoice::XdpGeneric, Lane::XdpGeneric),
+            (LaneChoice::Xdp, Lane::Xdp),
+            (LaneChoice::XdpGeneric, Lane::XdpGeneric),
+            (LaneChoice::Tc, Lane::Tc),
+        ] {
+            attach(&mut plane, Some(choice));
+            assert_eq!(lane(&plane), on_a(expected, Why::Asked));
+            assert_eq!(hooks(directory).len(), 1);
+        }
+        attach(&mut plane, None);
+        assert_eq!(lane(&plane), on_a(Lane::Tc, Why::Asked), "as it is");
+        attach(&mut plane, Some(LaneChoice::Auto));
+        assert_eq!(lane(&plane), on_a(Lane::Xdp, Why::Native));
+        attach(&mut plane, Some(LaneChoice::Tc));
+        plane.detach("xlvs-a").unwrap();
+        assert_eq!((lane(&plane), hooks(directory)), (Vec::new(), Vec::new()));
+        attach(&mut plane, Some(LaneChoice::Tc));
+        drop(plane);
+        assert_eq!(detach_all(directory).unwrap(), ["xlvs-a"]);
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_has_no_native_xdp_gets_the_other_lane() {
+    in_namespace("fallback", |directory| {
+        ip("link add xlvs-v type bridge");
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        let attachment = plane.attach("xlvs-v", None, false).unwrap();
+        assert_eq!((attachment.lane, attachment.why), (Lane::Tc, Why::NoNativeXdp));
+        let (action, _, reason) = plane.explain(&[0xff; 60], attachment.index).unwrap();
+        assert_eq!((action, reason.name()), (forward::Action::Pass, "pass_not_ours"));
+    });
+}
+
+/// As on kernels without links for tc.
+#[test]
+#[ignore = "needs root"]
+fn a_filter_does_what_a_link_does() {
+    in_namespace("filter", |directory| {
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        let links = directory.join("links");
+        let index = plane.attach("xlvs-a", Some(LaneChoice::Tc), false).unwrap().index;
+        plane.detach("xlvs-a").unwrap();
+        let program = plane.generation.entry(Hook::Ingress);
+        Hold::filter(&links, index, program, Hook::Ingress).unwrap();
+        Hold::filter(&links, index, program, Hook::Ingress).unwrap_err();
+        assert_eq!(hooks(directory), [Hook::Ingress]);
+        assert_eq!(clsact::program(index, clsact::Side::Ingress), plane.generation.entry_id(Hook::Ingress).ok());
+        drop(plane);
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        assert_eq!(plane.attach("xlvs-a", None, false).unwrap().lane, Lane::Tc);
+        Hold::find(&links, index, Hook::Ingress).unwrap().replace(plane.generation.entry(Hook::Ingress)).unwrap();
+        drop(plane);
+        assert_eq!(detach_all(directory).unwrap(), ["xlvs-a"]);
+        assert_eq!(clsact::program(index, clsact::Side::Ingress), None);
+        assert!(clsact::make_qdisc(index).unwrap(), "the qdisc went with its last filter");
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        Hold::filter(&links_of(&mut plane), index, plane.generation.entry(Hook::Ingress), Hook::Ingress).unwrap();
+        plane.detach("xlvs-a").unwrap();
+        assert!(!clsact::make_qdisc(index).unwrap(), "a qdisc of somebody else stays");
+    });
+}
+
+fn links_of(plane: &mut Dataplane) -> std::path::PathBuf {
+    let links = plane.pins.links();
+    crate::pins::make_directory(&links).unwrap();
+    links
+}
