@@ -8,6 +8,7 @@ pub mod change;
 pub mod config;
 pub mod dormant;
 pub mod hash;
+pub mod key;
 pub mod lane;
 pub mod method;
 pub mod persistence;
@@ -21,14 +22,14 @@ pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
 pub use dormant::Dormant;
+pub use key::{FirewallMark, Key};
 pub use lane::{Lane, LaneChoice};
 pub use method::{Encapsulation, ForwardingMethod, TunnelChecksum};
 pub use persistence::{Granularity, Persistence, PersistenceEngine};
 pub use plan::plan;
 pub use scheduler::{Scheduler, SchedulerFlags};
 pub use service::{
-    Endpoint, FirewallMark, Key, Protocol, RealServer, ServiceKey, ServiceOptions, Thresholds, Timeouts,
-    VirtualService, Weight,
+    Endpoint, Protocol, RealServer, ServiceKey, ServiceOptions, Thresholds, Timeouts, VirtualService, Weight,
 };
 pub use state::{Change, Hop, Reach, ServerState, ServiceState, State};
 pub use synchronization::{SyncDaemon, SyncRole};

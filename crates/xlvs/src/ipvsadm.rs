@@ -3,6 +3,7 @@
 
 mod address;
 mod command;
+mod daemon;
 mod execute;
 mod failure;
 mod help;

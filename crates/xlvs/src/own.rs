@@ -47,6 +47,12 @@ enum Verb {
     },
     /// Show what would happen to a packet from CLIENT to VIP, and why
     Explain(Explain),
+    /// List services and servers, as `ipvsadm -Ln` does
+    List {
+        /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List connections
     Conns(Conns),
     /// Attach the programs to an interface
@@ -187,6 +193,7 @@ impl Verb {
             Self::Status { json } => ask::status(json),
             Self::Events { json } => events::run(json),
             Self::Explain(explain) => ask::explain(&explain),
+            Self::List { json } => ask::list(json),
             Self::Conns(conns) => conns::run(&conns),
             Self::Attach { interface, lane, force, json } => ask::attach(interface, lane, force, json),
             Self::Detach(detach) => detach::run(detach),

@@ -47,6 +47,9 @@ pub(crate) struct View {
     pub(crate) sorted: bool,
 }
 
+/// `-Ln`
+pub(crate) const NUMERIC: View = View { columns: Columns::Connections, numeric: true, exact: false, sorted: true };
+
 /// The names for a listing: numbers, or what this host's files and DNS say.
 pub(crate) fn names(numeric: bool) -> Names {
     if numeric { Names::Numbers } else { Names::system() }

@@ -5,8 +5,8 @@
 mod support;
 
 use api::{
-    ConnectionTableStatus, ExplainRequest, Explanation, Refusal, RefusalKind, Reply, Request, Response, Status,
-    SysctlView,
+    ConnectionFilter, ConnectionTableStatus, ConnectionView, ConnectionsPage, ConnectionsPlace, ConnectionsRequest,
+    ExplainRequest, Explanation, Listing, Refusal, RefusalKind, Reply, Request, Response, Status, SysctlView,
 };
 use model::{Protocol, ServiceKey, Sysctl};
 use std::collections::BTreeMap;
@@ -52,8 +52,26 @@ fn answer(request: &Request) -> Reply {
             let view = |name: Sysctl| SysctlView { name, value: 0, default: name.default_value() };
             Ok(Response::Sysctls { sysctls: Sysctl::ALL.map(view).to_vec() })
         }
+        Request::Connections(question) => Ok(Response::Connections(page(question))),
+        Request::List => Ok(Response::Listing(Listing { connection_table_size: 4096, ..Listing::default() })),
         _ => Ok(Response::Done { generation: 8 }),
     }
+}
+
+/// Three pages of two connections; the second page is empty.
+fn page(question: &ConnectionsRequest) -> ConnectionsPage {
+    let place = question.from.map_or(0, |place| place.position.unwrap());
+    let connection = |number: u32| ConnectionView {
+        protocol: Protocol::Tcp,
+        state: "ESTABLISHED".to_owned(),
+        expires: 900 - number,
+        client: format!("192.0.2.7:{}", 4000 + number).parse().unwrap(),
+        service: "10.0.0.1:80".parse().unwrap(),
+        server: Some("10.0.1.11:80".parse().unwrap()),
+    };
+    let numbers = if place == 1 { 0..0 } else { place * 2..place * 2 + 2 };
+    let next = (place < 2).then_some(ConnectionsPlace { family: 4, position: Some(place + 1) });
+    ConnectionsPage { connections: numbers.map(connection).collect(), next }
 }
 
 fn with_daemon() -> (Place, FakeDaemon) {
@@ -245,4 +263,34 @@ fn what_keeps_the_daemon_from_starting() {
     assert!(malformed.contains("bad.toml:2:"), "names the place: {malformed}");
     let text = place.shell("XLVS_LOG='=!' xlvs run");
     assert!(text.err.starts_with("xlvs: $XLVS_LOG: cannot read `=!`") && text.code == 1, "{text:?}");
+}
+
+#[test]
+fn conns_shows_page_after_page() {
+    let (place, daemon) = with_daemon();
+    let all = place.shell("xlvs conns --state established --server 10.0.1.11");
+    let rows = [4000, 4001, 4004, 4005].map(|port| format!("ESTABLISHED 192.0.2.7:{port}"));
+    assert_eq!(all.out.lines().count(), 2 + rows.len());
+    for (line, row) in all.out.lines().skip(2).zip(rows) {
+        assert!(line.starts_with("TCP 1") && line.contains(&row), "{line}");
+    }
+    assert_eq!((all.err.as_str(), all.code), ("", 0));
+    let asked = daemon.asked();
+    assert_eq!(asked.len(), 3);
+    let filter = ConnectionFilter {
+        server: Some("10.0.1.11".parse().unwrap()),
+        state: Some("ESTABLISHED".to_owned()),
+        ..ConnectionFilter::default()
+    };
+    assert_eq!(asked[0], Request::Connections(ConnectionsRequest { filter, ..ConnectionsRequest::default() }));
+    let some = place.shell("xlvs conns --json --limit 3");
+    let lines: Vec<serde_json::Value> = some.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), lines[2]["client"].as_str()), (3, Some("192.0.2.7:4004")));
+}
+
+#[test]
+fn list_is_the_table_and_its_value() {
+    let (place, _daemon) = with_daemon();
+    assert_eq!(place.shell("xlvs list"), place.shell("ipvsadm -Ln"));
+    assert!(place.shell("xlvs list --json").out.contains("\"connection_table_size\": 4096"));
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[path = "traffic/golden.rs"]
+mod golden;
 mod support;
 
 use std::collections::BTreeMap;
@@ -61,12 +63,17 @@ fn endpoint(address: &str) -> SocketAddr {
 struct Lab {
     node: Node,
     client: Host,
-    _servers: [Host; 2],
+    servers: [Host; 2],
 }
 
 impl Lab {
     /// `direct`: servers hold the virtual addresses and answer clients past the director.
     fn new(direct: bool) -> Self {
+        Self::with(direct, "")
+    }
+
+    /// With more to say of the director in its file.
+    fn with(direct: bool, settings: &str) -> Self {
         let mut node = Node::new();
         let client = Host::new("client");
         node.switch.plug(&client, "e0", "br0", &["198.51.100.2/24", "2001:db8:1::2/64"]);
@@ -81,8 +88,9 @@ impl Lab {
             serve(&server, name);
             server
         });
-        node.start(&["--interface", "e0", "--interface", "e1"]);
-        Self { node, client, _servers: servers }
+        let file = node.write("xlvs.toml", &format!("[director]\ninterfaces = [\"e0\", \"e1\"]\n{settings}"));
+        node.start(&["-c", &file]);
+        Self { node, client, servers }
     }
 
     /// Adds a service of `kind` (`-t`, `-u`) with `servers`, and waits until all are reached.
@@ -159,15 +167,20 @@ fn connect(server: &Host, family: &Family, number: usize, direct: bool) {
     server.ip(&format!("route add {} via {}", family.client_network, family.client_back));
 }
 
-/// Answers on every address: by name, and with the client it sees.
-fn serve(host: &Host, name: &'static str) {
-    let listener = host.run(|| TcpListener::bind(("::", PORT)).unwrap());
+/// Answers connections to a port: by name, and with the client it sees.
+fn serve_on(host: &Host, name: &'static str, port: u16) {
+    let listener = host.run(|| TcpListener::bind(("::", port)).unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let client = stream.peer_addr().unwrap().ip().to_canonical();
             let _ = (&stream).write_all(format!("{name} {client}").as_bytes());
         }
     });
+}
+
+/// Answers on every address, datagrams too.
+fn serve(host: &Host, name: &'static str) {
+    serve_on(host, name, PORT);
     for family in &FAMILIES {
         for address in [family.servers[0], family.servers[1], family.virtual_address] {
             // A socket for each address, so that answers leave from the one that was asked.
@@ -193,7 +206,11 @@ fn datagram(family: &Family) -> io::Result<String> {
 }
 
 fn connection(family: &Family) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&family.service(), Duration::from_secs(5))?;
+    connection_to(family.service())
+}
+
+fn connection_to(service: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&service, Duration::from_secs(5))?;
     stream.set_read_timeout(PATIENCE)?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
@@ -256,4 +273,24 @@ fn a_director_that_is_a_server_too_serves_by_direct_routing() {
     }
     let counters = &lab.node.status()["counters"];
     assert!(counters["pass_local_server"].as_u64().unwrap() >= 2 * (10 + 10 * 4), "{counters}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_tunnel_gets_nothing_and_nobody_waits_for_it() {
+    let mut lab = Lab::new(false);
+    for family in &FAMILIES {
+        let service = family.service();
+        for line in [
+            format!("-A -t {service} -s rr -p 60"),
+            format!("-a -t {service} -r {} -m -x 1", endpoint(family.servers[0])),
+            format!("-a -t {service} -r {} -i", endpoint(family.servers[1])),
+            format!("-A -f 7{} -s rr", if service.is_ipv6() { " -6" } else { "" }),
+        ] {
+            assert_eq!(lab.node.place.shell(&format!("ipvsadm {line}")).code, 0, "{line}");
+        }
+        lab.node.wait_for("the server", |node| !node.status()["notes"].to_string().contains("not in the rotation"));
+        assert_eq!(lab.answers("-t", family, 6), [("one".to_owned(), 6)].into());
+        assert_eq!(lab.row(&format!("-Ln -t {service}"), endpoint(family.servers[1])), ["Tunnel", "1", "0", "0"]);
+    }
 }

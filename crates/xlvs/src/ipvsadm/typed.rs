@@ -3,6 +3,7 @@
 
 use super::address;
 use super::command::{Command, Given};
+use super::daemon;
 use super::failure::Failure;
 use super::legality;
 use super::number;
@@ -11,11 +12,6 @@ use super::scheduling;
 use model::{Granularity, Persistence, Protocol, SchedulerFlags, SyncDaemon, SyncRole};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// The longest name of an interface.
-const LONGEST_INTERFACE: usize = 15;
-/// The longest message of a synchronization daemon: what UDP over IPv4 carries.
-const LONGEST_MESSAGE: i64 = 65_535 - 20 - 8;
 
 /// The longest time-out: 31 days.
 const LONGEST: i64 = 31 * 86_400;
@@ -225,26 +221,7 @@ impl Typed {
             Thing::TunnelPort => {
                 self.tunnel_port = number::parse_u16(value, 1..=65535).ok_or_else(|| illegal("tunnel port"))?;
             }
-            _ => self.take_daemon(thing, value)?,
-        }
-        Ok(())
-    }
-
-    fn take_daemon(&mut self, thing: Thing, value: &str) -> Result<(), Failure> {
-        let illegal = |name: &str| Failure::usage(format!("illegal {name} specified"));
-        let number = |range, name| number::parse_u16(value, range).ok_or_else(|| illegal(name));
-        let small = |range, name| number(range, name).map(|number| u8::try_from(number).unwrap_or(u8::MAX));
-        match thing {
-            // An empty name is none, and a long one is cut off, as in the original.
-            Thing::MulticastInterface if !value.is_empty() => {
-                self.daemon.interface = value.chars().take(LONGEST_INTERFACE).collect();
-            }
-            Thing::SyncId => self.daemon.id = small(0..=255, "syncid")?,
-            Thing::SyncMaximumLength => self.daemon.maximum_length = number(1..=LONGEST_MESSAGE, "sync-maxlen")?,
-            Thing::MulticastPort => self.daemon.port = number(1..=65535, "mcast-port")?,
-            Thing::MulticastTtl => self.daemon.ttl = small(1..=255, "mcast-ttl")?,
-            Thing::MulticastGroup => self.daemon.group = group(value)?,
-            _ => {}
+            _ => daemon::take(&mut self.daemon, thing, value)?,
         }
         Ok(())
     }
@@ -283,10 +260,4 @@ impl Typed {
 fn timeout(value: &str, shortest: i64) -> Result<u32, Failure> {
     let seconds = number::parse_u32(value, shortest..=LONGEST);
     seconds.ok_or_else(|| Failure::usage(format!("invalid timeout value `{value}' specified")))
-}
-
-fn group(value: &str) -> Result<IpAddr, Failure> {
-    let family = if value.contains(':') { "IPv6" } else { "IPv4" };
-    let group = value.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
-    group.ok_or_else(|| Failure::usage(format!("invalid {family} mcast-group `{value}'")))
 }

@@ -3,12 +3,17 @@
 use super::{Explain, show};
 use crate::output;
 use crate::session::{Session, Trouble};
+use crate::table;
 use api::{ExplainRequest, Request, Response};
 use model::{LaneChoice, Protocol, ServiceKey};
 use std::process::ExitCode;
 
 pub(super) fn status(json: bool) -> ExitCode {
     answer(&Request::Status, json)
+}
+
+pub(super) fn list(json: bool) -> ExitCode {
+    answer(&Request::List, json)
 }
 
 pub(super) fn explain(typed: &Explain) -> ExitCode {
@@ -48,9 +53,10 @@ pub(super) fn shown(response: &Response, json: bool) -> Result<String, Trouble> 
     }
     Ok(match response {
         Response::Status(status) => show::status(status),
+        Response::Listing(listing) => table::all(listing, table::NUMERIC, table::names(true)),
         Response::Explanation(explanation) => show::explanation(explanation),
         Response::Sysctls { sysctls } => show::sysctls(sysctls),
         // That it is done is what exit code 0 says.
-        Response::Done { .. } | Response::Listing(_) | Response::Connections(_) => String::new(),
+        Response::Done { .. } | Response::Connections(_) => String::new(),
     })
 }

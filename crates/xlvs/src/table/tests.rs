@@ -7,8 +7,6 @@ use model::{
     Weight,
 };
 
-const NUMERIC: View = View { columns: Columns::Connections, numeric: true, exact: false, sorted: true };
-
 fn service(protocol: Protocol, endpoint: &str, scheduler: Scheduler, servers: Vec<ServerView>) -> ServiceView {
     let options = ServiceOptions { scheduler, scheduler_flags: SchedulerFlags::default(), ..ServiceOptions::default() };
     let key = ServiceKey { protocol, endpoint: endpoint.parse().unwrap() };
