@@ -59,7 +59,7 @@ fn what_cannot_start_says_why_and_leaves_nothing() {
 fn what_fails_late_takes_back_what_was_made() {
     let node = Node::new();
     // The loopback interface has no native XDP: this is known when the maps are made already.
-    let finished = node.run_to_its_end(&["--interface", "e0", "--interface", "lo"]);
+    let finished = node.run_to_its_end(&["--interface", "e0", "--interface", "lo", "--lane", "xdp"]);
     let last = finished.err.lines().filter(|line| !line.contains(" INFO ")).collect::<Vec<_>>();
     assert!(finished.code == 1 && last.len() == 1 && last[0].contains("lo"), "{finished:?}");
     assert!(node.is_clean(), "{finished:?}");
