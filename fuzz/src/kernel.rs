@@ -1,7 +1,7 @@
 //! The same story on the host and by the loaded programs, through BPF_PROG_TEST_RUN.
 
 #[path = "../../crates/dataplane/tests/kernel/mod.rs"]
-#[expect(clippy::indexing_slicing, clippy::expect_used, clippy::panic, reason = "part of a test there")]
+#[expect(clippy::indexing_slicing, clippy::expect_used, clippy::panic, dead_code, reason = "part of a test there")]
 mod driver;
 
 use crate::story::{self, CONNECTIONS, Step, Story};

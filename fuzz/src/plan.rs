@@ -102,6 +102,7 @@ impl Service {
                 interface: u32::from(sketch.reach),
                 destination: MacAddress([2, 0, 0, 0, 0, sketch.reach]),
                 source: MacAddress([2, 0, 0, 0, 1, 0]),
+                vlan: 0,
                 mtu: 1500,
             };
             let reach = match sketch.reach {

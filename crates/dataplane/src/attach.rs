@@ -10,7 +10,7 @@ use crate::maps::Maps;
 use crate::pins::{Pins, is_layout, make_directory, names_in, remove_tree};
 use crate::stray;
 use crate::syscall::Attach;
-use forward::abi::{INTERFACE_SLOTS, Interface, InterfaceCounters};
+use forward::abi::{INTERFACE_SLOTS, Interface, InterfaceCounters, NextHop};
 use model::{Lane, LaneChoice};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -144,6 +144,14 @@ impl Attacher<'_> {
     fn enter(&self, link: &Link) -> Result<(), Error> {
         let slot = link.index % INTERFACE_SLOTS;
         let doing = || format!("enter interface {}", link.name);
+        if link.index >> NextHop::INDEX_BITS != 0 {
+            let most = 1 << NextHop::INDEX_BITS;
+            return Err(Error::Invalid(format!(
+                "interface {}: its index {} is not below {most}, which the data plane cannot note; create it again in a \
+                 new network namespace, where indexes begin anew",
+                link.name, link.index
+            )));
+        }
         let found = self.maps.interfaces.get(&slot).doing(doing)?.unwrap_or_default();
         if found.index != 0 && found.index != link.index && self.lane(found.index).is_some() {
             return Err(Error::NoSpace { what: "interface with this index modulo the table", size: INTERFACE_SLOTS });

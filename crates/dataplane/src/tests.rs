@@ -59,6 +59,7 @@ fn server(endpoint: &str, weight: u32) -> ServerState {
         interface: 2,
         destination: MacAddress([2, 0, 0, 0, 0, 9]),
         source: MacAddress([2, 0, 0, 0, 0, 1]),
+        vlan: 0,
         mtu: 1500,
     };
     let (endpoint, weight) = (endpoint.parse().unwrap(), Weight::new(weight).unwrap());

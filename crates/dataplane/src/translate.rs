@@ -142,9 +142,9 @@ pub(crate) fn write_server(cell: &abi::RealServer, service: u32, owned: bool, se
     cell.port_and_method.set(u32::from(Port::new(endpoint.port()).0) | method << 16);
     cell.weight.set(server.server.weight.get());
     cell.last_weight.set(last_weight);
-    if let Reach::Via(Hop { interface, destination, source, mtu }) = server.reach {
+    if let Reach::Via(Hop { interface, vlan, destination, source, mtu }) = server.reach {
         cell.mtu.set(mtu);
-        cell.hop.set(abi::NextHop { interface, destination, source });
+        cell.hop.set(abi::NextHop { interface: abi::NextHop::through(interface, vlan), destination, source });
     }
     fence(Ordering::Release);
     cell.flags.set(server_flags(owned, server.reach));
@@ -184,8 +184,9 @@ fn read_reach(cell: &abi::RealServer) -> Reach {
     } else if flags & abi::RealServer::LOCAL != 0 {
         Reach::Local
     } else {
-        let abi::NextHop { interface, destination, source } = cell.hop.get();
-        Reach::Via(Hop { interface, destination, source, mtu: cell.mtu.get() })
+        let hop = cell.hop.get();
+        let abi::NextHop { destination, source, .. } = hop;
+        Reach::Via(Hop { interface: hop.index(), vlan: hop.vlan(), destination, source, mtu: cell.mtu.get() })
     }
 }
 
@@ -210,7 +211,8 @@ mod tests {
 
     #[test]
     fn servers_come_back_as_they_were_written() {
-        let hop = Hop { interface: 3, destination: MacAddress([2; 6]), source: MacAddress([4; 6]), mtu: 1500 };
+        let hop =
+            Hop { interface: 3, destination: MacAddress([2; 6]), source: MacAddress([4; 6]), vlan: 100, mtu: 1500 };
         for reach in [Reach::Unresolved, Reach::Local, Reach::Via(hop)] {
             for endpoint in ["10.1.2.3:8080", "[fd00::1:2]:443"] {
                 let (cell, written) = (abi::RealServer::default(), state(endpoint, reach));

@@ -26,14 +26,18 @@ fn every_case_in_the_kernel() {
     let mut small = Kernel::load(3).0;
     for lane in [Lane::Xdp, Lane::Tc] {
         let (mut packets, mut too_large) = (0, 0);
-        for case in &cases {
+        for case in cases.iter().filter(|case| lane.takes(&case.name)) {
             let kernel = if case.name == "table full" { &mut small } else { &mut kernel };
             kernel.reset();
             let (sent, left_out) = run(kernel, lane, case);
             packets += sent;
             too_large += left_out;
         }
-        println!("{lane:?}: {} cases, {packets} packets: host and kernel agree", cases.len());
+        let count = cases.iter().filter(|case| lane.takes(&case.name)).count();
+        println!("{lane:?}: {count} cases, {packets} packets: host and kernel agree");
+        if count < cases.len() {
+            println!("{lane:?}: {} cases with tags left out: this lane has them beside the frame", cases.len() - count);
+        }
         if too_large > 0 {
             println!("{lane:?}: {too_large} packets left out: larger than a test run of this lane takes");
         }

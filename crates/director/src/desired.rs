@@ -62,7 +62,7 @@ fn remedy(why: Why) -> String {
     match why {
         Why::NoAnswer => format!("{why} (is the server up?)"),
         Why::NoRoute => format!("{why}; add one (ip route)"),
-        Why::LinkDown | Why::LinkWithoutAddress => why.to_string(),
+        Why::LinkDown | Why::LinkWithoutAddress | Why::IndexTooLarge => why.to_string(),
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::maps;
 use crate::tables::{LIVE, REHEARSAL};
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
-use forward::classify::{self, NETWORK};
+use forward::classify::{self, Lead};
 use forward::parse::Parse;
-use forward::{Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, relate, steer};
+use forward::{Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, relate, steer};
 
 /// A kind of program that frames come to.
 pub(crate) trait Lane: Frame + Sized {
@@ -27,20 +27,21 @@ pub(crate) trait Lane: Frame + Sized {
 pub(crate) fn entry<L: Lane>(mut frame: L) -> L::Action {
     frame.prepare();
     match classify::classify(&frame, &LIVE) {
-        Ok((family, next)) => jump(&frame, family, next),
+        Ok(lead) => follow(&frame, lead),
         Err(counter) => refuse(&frame, counter),
     }
 }
 
-/// Known flows of one family.
+/// Known flows of one family, in frames with or without a tag.
 #[inline(always)]
-pub(crate) fn steer<A: Parse, L: Lane>(mut frame: L) -> L::Action
+pub(crate) fn steer<A: Parse, L: Lane>(mut frame: L, tagged: bool) -> L::Action
 where
     crate::tables::Live: Tables<A>,
 {
-    match steer::steer::<A, _, _>(&mut frame, NETWORK, &LIVE, now()) {
-        Ok(verdict) => conclude(frame, verdict),
-        Err(next) => jump(&frame, A::FAMILY, next),
+    let lead = Lead { family: A::FAMILY, next: Next::Steer, tagged };
+    match steer::steer::<A, _, _>(&mut frame, lead.network(), &LIVE, now()) {
+        Ok(verdict) => conclude(frame, lead.network(), verdict),
+        Err(next) => follow(&frame, Lead { next, ..lead }),
     }
 }
 
@@ -50,8 +51,9 @@ pub(crate) fn establish<A: Parse, L: Lane>(mut frame: L) -> L::Action
 where
     crate::tables::Live: Tables<A>,
 {
-    let verdict = establish::establish::<A, _, _>(&mut frame, NETWORK, &LIVE, now());
-    conclude(frame, verdict)
+    let network = maps::network();
+    let verdict = establish::establish::<A, _, _>(&mut frame, network, &LIVE, now());
+    conclude(frame, network, verdict)
 }
 
 /// Errors about packets of one family.
@@ -60,8 +62,9 @@ pub(crate) fn relate<A: Parse, L: Lane>(mut frame: L) -> L::Action
 where
     crate::tables::Live: Tables<A>,
 {
-    let verdict = relate::relate::<A, _, _>(&mut frame, NETWORK, &LIVE, now());
-    conclude(frame, verdict)
+    let network = maps::network();
+    let verdict = relate::relate::<A, _, _>(&mut frame, network, &LIVE, now());
+    conclude(frame, network, verdict)
 }
 
 /// What would become of a frame: the same steps over tables that remember nothing. The reason goes to `EXPLANATION`.
@@ -75,15 +78,18 @@ pub(crate) fn explain<L: Lane>(mut frame: L) -> L::Action {
 
 /// Tail-calls; a missing program (never, once loaded) is counted and drops the packet rather than passing it unrewritten.
 #[inline(always)]
-fn jump<L: Lane>(frame: &L, family: Family, next: Next) -> L::Action {
-    frame.jump(maps::place(family, next));
+fn follow<L: Lane>(frame: &L, lead: Lead) -> L::Action {
+    if lead.next != Next::Steer {
+        maps::tell_network(lead.network());
+    }
+    frame.jump(maps::place(lead));
     refuse(frame, Counter::DropInconsistent)
 }
 
 /// The end of a packet's way through the programs.
 #[inline(always)]
-fn conclude<L: Lane>(mut frame: L, verdict: Verdict) -> L::Action {
-    let verdict = decide::conclude(&mut frame, NETWORK, verdict, &LIVE, now());
+fn conclude<L: Lane>(mut frame: L, network: usize, verdict: Verdict) -> L::Action {
+    let verdict = decide::conclude(&mut frame, network, verdict, &LIVE, now());
     frame.action(verdict)
 }
 

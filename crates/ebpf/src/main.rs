@@ -34,7 +34,7 @@ use xdp::XdpFrame;
 macro_rules! lane {
     (
         #[$kind:meta] $frame:ident($context:ident) -> $action:ty:
-        $entry:ident, $steer4:ident, $steer6:ident, $establish4:ident, $establish6:ident,
+        $entry:ident, $steer4:ident, $steer6:ident, $steer4_tagged:ident, $steer6_tagged:ident, $establish4:ident, $establish6:ident,
         $relate4:ident, $relate6:ident, $explain:ident
     ) => {
         #[$kind]
@@ -43,11 +43,19 @@ macro_rules! lane {
         }
         #[$kind]
         pub fn $steer4(context: $context) -> $action {
-            lane::steer::<Address4, _>($frame(context))
+            lane::steer::<Address4, _>($frame(context), false)
         }
         #[$kind]
         pub fn $steer6(context: $context) -> $action {
-            lane::steer::<Address6, _>($frame(context))
+            lane::steer::<Address6, _>($frame(context), false)
+        }
+        #[$kind]
+        pub fn $steer4_tagged(context: $context) -> $action {
+            lane::steer::<Address4, _>($frame(context), true)
+        }
+        #[$kind]
+        pub fn $steer6_tagged(context: $context) -> $action {
+            lane::steer::<Address6, _>($frame(context), true)
         }
         #[$kind]
         pub fn $establish4(context: $context) -> $action {
@@ -73,9 +81,9 @@ macro_rules! lane {
 }
 
 lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32:
-    entry, steer4, steer6, establish4, establish6, relate4, relate6, explain);
+    entry, steer4, steer6, steer4_tagged, steer6_tagged, establish4, establish6, relate4, relate6, explain);
 lane!(#[classifier] SkbFrame(TcContext) -> i32:
-    tc_entry, tc_steer4, tc_steer6, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_explain);
+    tc_entry, tc_steer4, tc_steer6, tc_steer4_tagged, tc_steer6_tagged, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_explain);
 
 macro_rules! expiry {
     ($address:ty, $expire:ident) => {

@@ -6,6 +6,7 @@ use forward::abi::{
     Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, Load,
     MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
 };
+use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;
 use forward::{Cell64, Counter, Family, Next, pace};
 
@@ -53,15 +54,37 @@ pub(crate) static JUMPS: ProgramArray = ProgramArray::with_max_entries(TAIL_CALL
 #[map]
 pub(crate) static TC_JUMPS: ProgramArray = ProgramArray::with_max_entries(TAIL_CALLED.len() as u32, 0);
 
-/// The place in `JUMPS` and `TC_JUMPS` of the program that looks at a packet of this family next.
+/// The place in `JUMPS` and `TC_JUMPS` of the program that follows a lead.
 #[inline(always)]
-pub(crate) const fn place(family: Family, next: Next) -> u32 {
-    let six = matches!(family, Family::Ipv6) as u32;
-    match next {
-        Next::Steer => six,
-        Next::Establish => 2 + six,
-        Next::Relate => 4 + six,
+pub(crate) const fn place(lead: Lead) -> u32 {
+    let six = matches!(lead.family, Family::Ipv6) as u32;
+    match (lead.next, lead.tagged) {
+        (Next::Steer, false) => six,
+        (Next::Steer, true) => 2 + six,
+        (Next::Establish, _) => 4 + six,
+        (Next::Relate, _) => 6 + six,
     }
+}
+
+/// Where the network header is: known flows have programs of their own for frames with a tag, the others are told.
+#[map]
+static NETWORK_OFFSET: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+
+/// Tells the next program where the network header is.
+#[inline(always)]
+pub(crate) fn tell_network(network: usize) {
+    if let Some(place) = NETWORK_OFFSET.get_ptr_mut(0) {
+        // SAFETY: this CPU's own element.
+        unsafe { place.write_volatile(network as u32) };
+    }
+}
+
+/// What the program before told. Bounded by a mask, for the verifier.
+#[inline(always)]
+pub(crate) fn network() -> usize {
+    let told = NETWORK_OFFSET.get_ptr(0);
+    // SAFETY: this CPU's own element.
+    told.map_or(NETWORK, |place| unsafe { place.read_volatile() } as usize & 0x1f)
 }
 
 /// Leaves the reason of a rehearsed verdict for the daemon.

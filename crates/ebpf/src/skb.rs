@@ -10,13 +10,13 @@ use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
 use aya_ebpf::helpers::generated::{
     bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
-    bpf_skb_pull_data,
+    bpf_skb_pull_data, bpf_skb_vlan_pop, bpf_skb_vlan_push,
 };
 use aya_ebpf::programs::TcContext;
 use forward::classify::NETWORK;
 use forward::parse::Walk;
 use forward::{Action, Answer, Frame, Shared, Time, Verdict, linear};
-use wire::{Checksum, Header};
+use wire::{Checksum, Header, Vlan};
 
 /// BPF_F_PSEUDO_HDR (linux/bpf.h)
 const PSEUDO_HEADER: u64 = 1 << 4;
@@ -101,6 +101,30 @@ impl Frame for SkbFrame {
     fn make_room(&mut self, bytes: usize) -> Option<()> {
         // SAFETY: as above.
         (unsafe { bpf_skb_adjust_room(self.0.skb.skb, bytes as i32, BPF_ADJ_ROOM_MAC, 0) } == 0).then_some(())
+    }
+
+    /// Nothing needs it here: the helpers below keep tags.
+    #[inline(always)]
+    fn drop_front(&mut self, _bytes: usize) -> Option<()> {
+        None
+    }
+
+    #[inline(always)]
+    fn push_tag(&mut self, identifier: u16) -> Option<()> {
+        // SAFETY: as above.
+        (unsafe { bpf_skb_vlan_push(self.0.skb.skb, Vlan::ETHER_TYPE.bits(), identifier) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn pop_tag(&mut self) -> Option<()> {
+        // SAFETY: as above.
+        (unsafe { bpf_skb_vlan_pop(self.0.skb.skb) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn tag_is_aside(&self) -> bool {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0.skb.skb).vlan_present != 0 }
     }
 
     #[inline(always)]

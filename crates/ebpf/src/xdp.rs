@@ -75,6 +75,12 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn drop_front(&mut self, bytes: usize) -> Option<()> {
+        // SAFETY: as above.
+        (unsafe { bpf_xdp_adjust_head(self.0.ctx, bytes as i32) } == 0).then_some(())
+    }
+
+    #[inline(always)]
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
         // SAFETY: the context is valid for the whole program.
         Checksum::from_word(unsafe { crate::sum(self.0.ctx, from as u32, bytes as u32) })

@@ -8,6 +8,7 @@ mod flows;
 mod lifecycle;
 mod net;
 mod scheduling;
+mod vlan;
 
 use crate::host::{PacketBuilder, SliceFrame, World};
 use crate::{Action, Counter};
@@ -90,6 +91,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(edges::cases());
     cases.extend(errors::cases());
     cases.extend(answers::cases());
+    cases.extend(vlan::cases());
     cases
 }
 

@@ -7,7 +7,7 @@ use crate::abi::{Address4, Address6};
 use crate::pace::{self, Limit};
 use crate::{Address, Counter, Frame, Shared, Time};
 use wire::number::{Byte, Bytes16};
-use wire::{Be16, Be32, Checksum, Ethernet, Icmp, Ipv4, Ipv6, protocol};
+use wire::{Be16, Be32, Checksum, Ethernet, Icmp, Ipv4, Ipv6, Vlan, protocol};
 
 /// Bytes of a packet that are quoted: the whole message stays within 576 bytes, in IPv6 within 1280.
 const MOST_QUOTED4: usize = 576 - Ipv4::LENGTH - Icmp::LENGTH;
@@ -148,8 +148,12 @@ fn words_of(icmp: &Icmp) -> Checksum {
 #[inline(always)]
 fn put<F: Frame, H: wire::Header>(frame: &mut F, network: usize, header: H, icmp: Icmp) -> Option<()> {
     let link = frame.read::<Ethernet>(0)?;
+    let tag = if network == Ethernet::LENGTH { None } else { Some(frame.read::<Vlan>(Ethernet::LENGTH)?) };
     frame.make_room(size_of::<H>() + Icmp::LENGTH)?;
     frame.write(0, Ethernet { destination: link.source, source: link.destination, ..link })?;
+    if let Some(tag) = tag {
+        frame.write(Ethernet::LENGTH, tag)?;
+    }
     frame.write(network, header)?;
     frame.write(network + size_of::<H>(), icmp)
 }

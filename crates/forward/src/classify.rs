@@ -1,50 +1,82 @@
 //! The first look at a frame: is it ours at all?
 
 use crate::abi::{Address4, Address6};
-use crate::{Address, Counter, Family, Frame, Next, Shared};
+use crate::parse::Parse;
+use crate::{Counter, Family, Frame, Next, Shared, vlan};
 use core::mem::offset_of;
 use wire::number::Byte;
-use wire::{EtherType, Ethernet, Ipv4, Ipv6, protocol};
+use wire::{EtherType, Ethernet, Ipv4, Ipv6, Vlan};
 
-/// Offset of the network header: frames without a VLAN tag.
+/// Offset of the network header in frames without a VLAN tag.
 pub const NETWORK: usize = Ethernet::LENGTH;
 
 const NOT_OURS: Counter = Counter::PassNotOurs;
 
-/// The family of a frame that may concern a service and who looks at it next, or the reason why it does not.
-#[inline(always)]
-pub fn classify<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<(Family, Next), Counter> {
-    let ethernet = frame.read::<Ethernet>(0).ok_or(NOT_OURS)?;
-    let family = match EtherType::parse(ethernet.ether_type) {
-        EtherType::Ipv4 => Family::Ipv4,
-        EtherType::Ipv6 => Family::Ipv6,
-        _ => return Err(NOT_OURS),
-    };
-    let (source, destination) = match family {
-        Family::Ipv4 => hashes::<Address4, F>(frame)?,
-        Family::Ipv6 => hashes::<Address6, F>(frame)?,
-    };
-    let filter = tables.filter().ok_or(NOT_OURS)?;
-    if !filter.may_contain(destination) && !filter.may_contain(source) {
-        return if is_icmp(frame, family) { Ok((family, Next::Relate)) } else { Err(NOT_OURS) };
+/// What the first look at a frame found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lead {
+    /// Its family.
+    pub family: Family,
+    /// Who looks at it next.
+    pub next: Next,
+    /// It has a VLAN tag: its network header is at [`vlan::NETWORK`].
+    pub tagged: bool,
+}
+
+impl Lead {
+    /// Offset of the network header.
+    #[inline(always)]
+    pub const fn network(&self) -> usize {
+        if self.tagged { vlan::NETWORK } else { NETWORK }
     }
-    addressed_to_us(frame, tables).map(|()| (family, Next::Steer))
+}
+
+/// Where a frame that may concern a service goes, or the reason why it does not.
+#[inline(always)]
+pub fn classify<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<Lead, Counter> {
+    let ethernet = frame.read::<Ethernet>(0).ok_or(NOT_OURS)?;
+    if frame.tag_is_aside() {
+        return Err(NOT_OURS);
+    }
+    match EtherType::parse(ethernet.ether_type) {
+        EtherType::Ipv4 => lead::<Address4, F, T>(frame, tables, false),
+        EtherType::Ipv6 => lead::<Address6, F, T>(frame, tables, false),
+        EtherType::Vlan => classify_tagged(frame, tables),
+        EtherType::Unknown(_) => Err(NOT_OURS),
+    }
+}
+
+#[inline(always)]
+fn classify_tagged<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<Lead, Counter> {
+    let tag = frame.read::<Vlan>(Ethernet::LENGTH).ok_or(NOT_OURS)?;
+    match EtherType::parse(tag.ether_type) {
+        EtherType::Ipv4 => lead::<Address4, F, T>(frame, tables, true),
+        EtherType::Ipv6 => lead::<Address6, F, T>(frame, tables, true),
+        EtherType::Vlan | EtherType::Unknown(_) => Err(NOT_OURS),
+    }
+}
+
+/// By the addresses of the packet.
+#[inline(always)]
+fn lead<A: Parse, F: Frame, T: Shared>(frame: &F, tables: &T, tagged: bool) -> Result<Lead, Counter> {
+    let mut lead = Lead { family: A::FAMILY, next: Next::Steer, tagged };
+    let (source, destination) = A::endpoints(frame, lead.network()).ok_or(NOT_OURS)?;
+    let filter = tables.filter().ok_or(NOT_OURS)?;
+    if filter.may_contain(destination.filter_hash()) || filter.may_contain(source.filter_hash()) {
+        return addressed_to_us(frame, tables).map(|()| lead);
+    }
+    lead.next = Next::Relate;
+    if is_icmp::<A, F>(frame, lead.network()) { Ok(lead) } else { Err(NOT_OURS) }
 }
 
 /// A router on the way to a server may tell the client about a packet, and neither address is in the filter.
 #[inline(always)]
-fn is_icmp<F: Frame>(frame: &F, family: Family) -> bool {
-    let (offset, number) = match family {
-        Family::Ipv4 => (NETWORK + offset_of!(Ipv4, protocol), protocol::ICMP),
-        Family::Ipv6 => (NETWORK + offset_of!(Ipv6, next_header), protocol::ICMPV6),
+fn is_icmp<A: Parse, F: Frame>(frame: &F, network: usize) -> bool {
+    let offset = match A::FAMILY {
+        Family::Ipv4 => offset_of!(Ipv4, protocol),
+        Family::Ipv6 => offset_of!(Ipv6, next_header),
     };
-    frame.read::<Byte>(offset).is_some_and(|byte| byte.0 == number)
-}
-
-#[inline(always)]
-fn hashes<A: Address, F: Frame>(frame: &F) -> Result<(u16, u16), Counter> {
-    let (source, destination) = A::endpoints(frame, NETWORK).ok_or(NOT_OURS)?;
-    Ok((source.filter_hash(), destination.filter_hash()))
+    frame.read::<Byte>(network + offset).is_some_and(|byte| byte.0 == A::ICMP)
 }
 
 /// Only frames to the interface's own link-layer address are ours; a bridge floods, a capture makes promiscuous.

@@ -4,41 +4,63 @@
 //! host and for the reader.
 
 use crate::abi::{Address4, Address6};
-use crate::classify::{self, NETWORK};
+use crate::classify::{self, Lead};
 use crate::parse::Parse;
-use crate::{Answer, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, relate, steer};
+use crate::{Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, relate, steer};
 
 /// Decides about a frame and rewrites it; counts the verdict, and tells the sender of a dropped packet what he shall
 /// know.
 #[inline(always)]
 pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
-    let verdict = consider(frame, tables, now);
-    conclude(frame, NETWORK, verdict, tables, now)
+    match classify::classify(frame, tables) {
+        Err(counter) => {
+            tables.count(counter);
+            Verdict::because(counter)
+        }
+        Ok(lead) => {
+            let verdict = follow(frame, lead, tables, now);
+            conclude(frame, lead.network(), verdict, tables, now)
+        }
+    }
 }
 
-/// Decides about a frame and rewrites it.
+/// Decides about a frame and rewrites it, for somebody who only wants to know. Questions are about untagged frames.
 #[inline(always)]
 pub fn consider<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     match classify::classify(frame, tables) {
         Err(counter) => Verdict::because(counter),
-        Ok((Family::Ipv4, next)) => serve::<Address4, F, T>(frame, next, tables, now),
-        Ok((Family::Ipv6, next)) => serve::<Address6, F, T>(frame, next, tables, now),
+        Ok(Lead { tagged: true, .. }) => Verdict::because(Counter::PassNotOurs),
+        Ok(lead) => follow(frame, lead, tables, now),
+    }
+}
+
+#[inline(always)]
+fn follow<F: Frame, T: Tables<Address4> + Tables<Address6>>(
+    frame: &mut F,
+    lead: Lead,
+    tables: &T,
+    now: Time,
+) -> Verdict {
+    match lead.family {
+        Family::Ipv4 => serve::<Address4, F, T>(frame, lead, tables, now),
+        Family::Ipv6 => serve::<Address6, F, T>(frame, lead, tables, now),
     }
 }
 
 /// A packet of one family: by its connection, by a new one, or as an error about a packet of one.
 #[inline(always)]
-fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, first: Next, tables: &T, now: Time) -> Verdict {
-    let next = match first {
-        Next::Steer => match steer::steer(frame, NETWORK, tables, now) {
+fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T, now: Time) -> Verdict {
+    let network = lead.network();
+    let next = match lead.next {
+        Next::Steer => match steer::steer(frame, network, tables, now) {
             Ok(verdict) => return verdict,
             Err(next) => next,
         },
         next => next,
     };
     match next {
-        Next::Relate => relate::relate(frame, NETWORK, tables, now),
-        _ => establish::establish(frame, NETWORK, tables, now),
+        Next::Relate => relate::relate(frame, network, tables, now),
+        _ => establish::establish(frame, network, tables, now),
     }
 }
 

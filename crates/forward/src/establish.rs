@@ -124,7 +124,7 @@ impl<A: Parse> NewConnection<'_, A> {
     #[inline(always)]
     fn remember_reply<F: Frame, T: Tables<A>>(&self, frame: &F, tables: &T) -> Result<(), Counter> {
         let key = self.reply_key();
-        let hop = rewrite::way_back(frame).ok_or(Counter::DropMalformed)?;
+        let hop = rewrite::way_back(frame, self.packet.network).ok_or(Counter::DropMalformed)?;
         match tables.insert(&key, &self.reply(hop)) {
             Ok(()) => Ok(()),
             Err(InsertError::Full) => Err(Counter::DropTableFull),

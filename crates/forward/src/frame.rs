@@ -1,7 +1,7 @@
 //! Access to the bytes of a frame: the one thing that differs between lanes and the host.
 
 use crate::parse::Walk;
-use crate::{Answer, Shared, Time};
+use crate::{Answer, Shared, Time, vlan};
 use wire::{Be16, Checksum, Header};
 
 /// A frame whose headers can be read and written. Implementations check every access against the end of the frame.
@@ -40,6 +40,30 @@ pub trait Frame {
     /// Makes room for so many bytes before the network header. Everything before what the network header was is the
     /// caller's to write anew.
     fn make_room(&mut self, bytes: usize) -> Option<()>;
+
+    /// Takes so many bytes off the front. What is the link header then is the caller's to write anew.
+    fn drop_front(&mut self, bytes: usize) -> Option<()>;
+
+    /// Puts a tag into an untagged frame ([`crate::vlan::push`]); a lane may keep it beside the frame.
+    fn push_tag(&mut self, identifier: u16) -> Option<()>
+    where
+        Self: Sized,
+    {
+        vlan::push(self, identifier)
+    }
+
+    /// Takes the tag out of a frame ([`crate::vlan::pop`]).
+    fn pop_tag(&mut self) -> Option<()>
+    where
+        Self: Sized,
+    {
+        vlan::pop(self)
+    }
+
+    /// True when the frame is of a VLAN but its tag was taken out by a device: the VLAN's own interface gets it.
+    fn tag_is_aside(&self) -> bool {
+        false
+    }
 
     /// [`crate::answer::sum`]. A method, because its loop is verified once, in a BPF function of its own.
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum>;

@@ -37,6 +37,7 @@ pub mod tables;
 pub mod tcp_state;
 pub mod time;
 pub mod verdict;
+pub mod vlan;
 
 pub use address::Address;
 pub use answer::Answer;

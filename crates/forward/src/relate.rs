@@ -138,8 +138,10 @@ fn depart<A: Parse, F: Frame>(frame: &mut F, message: &Packet<A>, quoted: &Packe
     if message.hops <= 1 {
         return Verdict::because(Counter::DropTimeToLive);
     }
-    match translate(frame, message, quoted, forward).and_then(|()| rewrite::address_link(frame, forward.hop)) {
-        Some(()) => Verdict::forward(forward.counter, forward.hop.interface),
+    match translate(frame, message, quoted, forward)
+        .and_then(|()| rewrite::address_link(frame, message.network, forward.hop))
+    {
+        Some(()) => Verdict::forward(forward.counter, forward.hop.index()),
         None => Verdict::because(Counter::DropRewriteFailed),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::abi::{NextHop, Port};
 use crate::parse::Parse;
-use crate::{Address, Answer, Counter, Forward, Frame, Packet, Translation, Verdict, address};
+use crate::{Address, Answer, Counter, Forward, Frame, Packet, Translation, Verdict, address, vlan};
 use wire::{Be16, Ethernet, Tcp, Udp, protocol};
 
 /// Rewrites the frame as decided; one that cannot go on is dropped, or passed if the stack shall tell a server.
@@ -18,7 +18,7 @@ pub fn depart<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &F
         return too_big(frame, packet, forward);
     }
     match rewrite(frame, packet, forward) {
-        Some(()) => Verdict::forward(forward.counter, forward.hop.interface),
+        Some(()) => Verdict::forward(forward.counter, forward.hop.index()),
         None => Verdict::because(Counter::DropRewriteFailed),
     }
 }
@@ -52,12 +52,15 @@ fn rewrite<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Fo
             A::readdress(frame, packet.network, Some(forward.address), None)?;
         }
     }
-    address_link(frame, forward.hop)
+    address_link(frame, packet.network, forward.hop)
 }
 
-/// Link-layer addresses of the next hop.
+/// Link-layer addresses of the next hop, and its VLAN's tag in place of the one the frame came with.
 #[inline(always)]
-pub fn address_link<F: Frame>(frame: &mut F, hop: NextHop) -> Option<()> {
+pub fn address_link<F: Frame>(frame: &mut F, network: usize, hop: NextHop) -> Option<()> {
+    if network != Ethernet::LENGTH || hop.vlan() != 0 {
+        vlan::retag(frame, network, hop.vlan())?;
+    }
     let ether_type = frame.read::<Ethernet>(0)?.ether_type;
     frame.write(0, Ethernet { destination: hop.destination, source: hop.source, ether_type })
 }
@@ -86,7 +89,8 @@ fn translate<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, old: (A, P
 
 /// Where this frame came from: the next hop for packets to its sender.
 #[inline(always)]
-pub fn way_back<F: Frame>(frame: &F) -> Option<NextHop> {
+pub fn way_back<F: Frame>(frame: &F, network: usize) -> Option<NextHop> {
     let ethernet = frame.read::<Ethernet>(0)?;
-    Some(NextHop { interface: frame.ingress(), destination: ethernet.source, source: ethernet.destination })
+    let interface = NextHop::through(frame.ingress(), vlan::of(frame, network)?);
+    Some(NextHop { interface, destination: ethernet.source, source: ethernet.destination })
 }

@@ -186,7 +186,7 @@ fn refresh_reply<A: Parse, F: Frame, T: Tables<A>>(
     let (address, port) = nat_endpoint::<A>(server);
     let Some(reply) = tables.connection(&reply_key(&packet.flow, address, port)) else { return };
     tables.store32(&reply.last_seen, now.tick());
-    if let Some(hop) = rewrite::way_back(frame)
+    if let Some(hop) = rewrite::way_back(frame, packet.network)
         && reply.hop.get() != hop
     {
         reply.hop.set_with(hop, |cell, word| tables.store64(cell, word));
@@ -232,7 +232,7 @@ fn from_server<A: Parse, F: Frame, T: Tables<A>>(
     forward.translation = Translation::Source;
     forward.address = address::load(&reply.address);
     forward.port = Port(reply.port.get() as u16);
-    forward.mtu = mtu_towards_client(packet.bytes, forward.hop.interface, tables);
+    forward.mtu = mtu_towards_client(packet.bytes, forward.hop.index(), tables);
     Ok(())
 }
 

@@ -17,6 +17,7 @@ fn server(number: u8, weight: u32) -> ServerState {
         interface: 2,
         destination: wire::MacAddress([2, 0, 0, 0, 0, number]),
         source: wire::MacAddress([2, 0, 0, 0, 0, 1]),
+        vlan: 0,
         mtu: 1500,
     };
     let endpoint = Endpoint::from(([10, 0, 0, number], 80));

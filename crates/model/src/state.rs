@@ -51,6 +51,8 @@ pub enum Reach {
 pub struct Hop {
     /// Interface index.
     pub interface: u32,
+    /// The VLAN to send in; 0 for none.
+    pub vlan: u16,
     /// Receiver.
     pub destination: wire::MacAddress,
     /// The interface's own address.

@@ -39,7 +39,7 @@ pub enum EtherType {
     Ipv4,
     /// 0x86dd
     Ipv6,
-    /// 0x8100 or 0x88a8
+    /// 0x8100: a tag of 802.1Q
     Vlan,
     /// Anything else, as it stood.
     Unknown(u16),
@@ -52,7 +52,7 @@ impl EtherType {
         match value.get() {
             0x0800 => Self::Ipv4,
             0x86dd => Self::Ipv6,
-            0x8100 | 0x88a8 => Self::Vlan,
+            0x8100 => Self::Vlan,
             other => Self::Unknown(other),
         }
     }
@@ -90,5 +90,24 @@ pub struct Vlan {
 
 // SAFETY: byte arrays only.
 unsafe impl Header for Vlan {}
+
+impl Vlan {
+    /// Length in bytes.
+    pub const LENGTH: usize = size_of::<Self>();
+    /// The ether type that announces a tag.
+    pub const ETHER_TYPE: Be16 = Be16::new(0x8100);
+
+    /// The VLAN identifier.
+    #[inline(always)]
+    pub const fn identifier(&self) -> u16 {
+        self.control.get() & 0x0fff
+    }
+
+    /// The same tag, priority kept, for another VLAN.
+    #[inline(always)]
+    pub const fn with_identifier(self, identifier: u16) -> Self {
+        Self { control: Be16::new(self.control.get() & 0xf000 | identifier & 0x0fff), ..self }
+    }
+}
 
 const _: () = assert!(size_of::<Ethernet>() == 14 && size_of::<Vlan>() == 4);

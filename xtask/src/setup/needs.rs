@@ -48,6 +48,8 @@ pub(super) const NEEDS: &[Need] = &[
     Need::program("nft", &["nftables"], LAB),
     Need::program("tshark", &["tshark"], LAB),
     Need::program("bpftool", &["bpftool"], LAB),
+    Need::program("traceroute", &["traceroute"], LAB),
+    Need::program("ping", &["iputils-ping"], LAB),
     Need::program("arping", &["arping"], LAB),
     Need::program("iperf3", &["iperf3"], LAB),
     Need::program("python3", &["python3-minimal"], LAB),

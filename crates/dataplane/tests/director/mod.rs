@@ -61,7 +61,13 @@ impl Director {
 
     fn state(&self, server: &Server) -> ServerState {
         let (endpoint, weight) = (self.configured(server.endpoint()), Weight::new(server.weight).unwrap());
-        let hop = Hop { interface: self.interface, destination: address_of(endpoint), source: DIRECTOR_MAC, mtu: 1500 };
+        let hop = Hop {
+            interface: self.interface,
+            destination: address_of(endpoint),
+            source: DIRECTOR_MAC,
+            vlan: 0,
+            mtu: 1500,
+        };
         ServerState { server: RealServer::new(endpoint, self.method, weight), reach: Reach::Via(hop) }
     }
 

@@ -41,6 +41,14 @@ impl Lane {
         }
     }
 
+    /// True for cases that can be run in this lane: the kernel keeps tags beside the frames of tc programs.
+    pub(crate) fn takes(self, case: &str) -> bool {
+        match self {
+            Self::Xdp => true,
+            Self::Tc => !case.starts_with("VLAN"),
+        }
+    }
+
     /// Longest frame that a test run takes: the kernel gives tc programs one page, with room before and behind.
     pub(crate) fn largest_frame(self) -> usize {
         match self {

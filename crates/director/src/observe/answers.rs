@@ -1,9 +1,11 @@
 //! Messages of the kernel in the words of this program.
 
-use super::links::{Kind, Link, LocalAddress};
+use super::links::{Kind, Link, LocalAddress, Vlan};
 use super::sight::{Neighbour, NeighbourState, Route};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, VlanProtocol,
+};
 use rtnetlink::packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState as KernelState};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia};
 use std::net::IpAddr;
@@ -19,18 +21,36 @@ pub(super) fn read_link(message: LinkMessage) -> Link {
         mtu: 0,
         loopback: flags.contains(LinkFlags::Loopback),
         kind: Kind::Other,
+        vlan: None,
         features: None,
     };
+    let (mut parent, mut identifier) = (None, None);
     for attribute in message.attributes {
         match attribute {
+            LinkAttribute::Link(index) => parent = Some(index),
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(bytes) => link.mac = mac(&bytes),
-            LinkAttribute::LinkInfo(info) => link.kind = info.iter().find_map(read_kind).unwrap_or_default(),
+            LinkAttribute::LinkInfo(info) => {
+                link.kind = info.iter().find_map(read_kind).unwrap_or_default();
+                identifier = info.iter().find_map(read_vlan);
+            }
             _ => {}
         }
     }
+    link.vlan = parent.zip(identifier).map(|(parent, identifier)| Vlan { parent, identifier });
     link
+}
+
+/// The tag of a VLAN device of 802.1Q. (Tags of 802.1ad are not for the data plane.)
+fn read_vlan(info: &LinkInfo) -> Option<u16> {
+    let LinkInfo::Data(InfoData::Vlan(facts)) = info else { return None };
+    let provider = facts.iter().any(|fact| matches!(fact, InfoVlan::Protocol(VlanProtocol::Ieee8021Ad)));
+    let identifier = facts.iter().find_map(|fact| match fact {
+        InfoVlan::Id(identifier) => Some(*identifier),
+        _ => None,
+    });
+    identifier.filter(|_| !provider)
 }
 
 fn read_kind(info: &LinkInfo) -> Option<Kind> {

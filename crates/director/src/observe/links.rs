@@ -19,8 +19,17 @@ pub(crate) struct Link {
     pub(crate) mtu: u32,
     pub(crate) loopback: bool,
     pub(crate) kind: Kind,
+    /// Of a VLAN device (802.1Q): the interface that its frames pass, and their tag.
+    pub(crate) vlan: Option<Vlan>,
     /// What XDP can do there, where the kernel tells it.
     pub(crate) features: Option<Features>,
+}
+
+/// A VLAN of another interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Vlan {
+    pub(crate) parent: u32,
+    pub(crate) identifier: u16,
 }
 
 /// The kinds of interface that make a difference here.
@@ -82,7 +91,17 @@ mod tests {
 
     fn link(name: &str, up: bool) -> Link {
         let loopback = name == "lo";
-        Link { name: name.into(), mac: None, up, running: up, mtu: 1500, loopback, kind: Kind::Other, features: None }
+        Link {
+            name: name.into(),
+            mac: None,
+            up,
+            running: up,
+            mtu: 1500,
+            loopback,
+            kind: Kind::Other,
+            vlan: None,
+            features: None,
+        }
     }
 
     #[test]

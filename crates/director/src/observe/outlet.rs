@@ -67,6 +67,7 @@ mod tests {
                 mtu: 1500,
                 loopback: false,
                 kind,
+                vlan: None,
                 features,
             };
             assert_eq!(Outlet::of(&link), expected, "{features:?} {kind:?}");

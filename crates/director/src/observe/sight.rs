@@ -57,8 +57,12 @@ pub(crate) enum Why {
     NoRoute,
     LinkDown,
     LinkWithoutAddress,
+    IndexTooLarge,
     NoAnswer,
 }
+
+/// The data plane has so many bits for the index of an interface.
+const LARGEST_INDEX: u32 = (1 << forward::abi::NextHop::INDEX_BITS) - 1;
 
 impl std::fmt::Display for Why {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,6 +70,7 @@ impl std::fmt::Display for Why {
             Self::NoRoute => "there is no route to it",
             Self::LinkDown => "the interface towards it is down",
             Self::LinkWithoutAddress => "the interface towards it has no link-layer address",
+            Self::IndexTooLarge => "the index of the interface towards it is larger than the data plane can note",
             Self::NoAnswer => "its next hop does not answer",
         })
     }
@@ -81,6 +86,11 @@ pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) 
     let Some(link) = links.get(&interface).filter(|link| link.up && link.running) else {
         return Sight::Lost(Why::LinkDown);
     };
+    // A VLAN's frames leave by its parent, with a tag.
+    let (interface, vlan) = link.vlan.map_or((interface, 0), |vlan| (vlan.parent, vlan.identifier));
+    if interface > LARGEST_INDEX {
+        return Sight::Lost(Why::IndexTooLarge);
+    }
     let Some(source) = link.mac else {
         return Sight::Lost(Why::LinkWithoutAddress);
     };
@@ -89,7 +99,7 @@ pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) 
     };
     match (neighbour.state, neighbour.mac) {
         (NeighbourState::Usable | NeighbourState::Fixed, Some(destination)) => {
-            Sight::Via(Hop { interface, destination, source, mtu: link.mtu })
+            Sight::Via(Hop { interface, vlan, destination, source, mtu: link.mtu })
         }
         (NeighbourState::Failed, _) => Sight::Lost(Why::NoAnswer),
         _ => Sight::Pending,
@@ -99,7 +109,7 @@ pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::links::{Kind, Link};
+    use crate::observe::links::{Kind, Link, Vlan};
 
     const OURS: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
     const THEIRS: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
@@ -113,6 +123,7 @@ mod tests {
             mtu: 1500,
             loopback: false,
             kind: Kind::Other,
+            vlan: None,
             features: None,
         };
         Links::from([(7, link)])
@@ -125,7 +136,7 @@ mod tests {
     #[test]
     fn every_state_of_the_neighbour() {
         let route = Route::Via { interface: 7, next_hop: "10.0.0.1".parse().unwrap() };
-        let via = Sight::Via(Hop { interface: 7, destination: THEIRS, source: OURS, mtu: 1500 });
+        let via = Sight::Via(Hop { interface: 7, destination: THEIRS, source: OURS, vlan: 0, mtu: 1500 });
         assert_eq!(see(route, NeighbourState::Usable, Some(THEIRS)), via);
         assert_eq!(see(route, NeighbourState::Fixed, Some(THEIRS)), via);
         assert_eq!(see(route, NeighbourState::Unknown, None), Sight::Pending);
@@ -146,5 +157,17 @@ mod tests {
         assert_eq!(decide(route, &links(true, false, Some(OURS)), answered), Sight::Lost(Why::LinkDown));
         assert_eq!(decide(route, &links(false, true, Some(OURS)), answered), Sight::Lost(Why::LinkDown));
         assert_eq!(decide(route, &links(true, true, None), answered), Sight::Lost(Why::LinkWithoutAddress));
+    }
+
+    #[test]
+    fn a_vlan_is_reached_through_its_parent() {
+        let mut links = links(true, true, Some(OURS));
+        links.insert(9, Link { vlan: Some(Vlan { parent: 7, identifier: 100 }), mtu: 1496, ..links[&7].clone() });
+        let answered = Some(Neighbour { state: NeighbourState::Usable, mac: Some(THEIRS) });
+        let route = |interface| Route::Via { interface, next_hop: "10.0.0.1".parse().unwrap() };
+        let via = Hop { interface: 7, vlan: 100, destination: THEIRS, source: OURS, mtu: 1496 };
+        assert_eq!(decide(route(9), &links, answered), Sight::Via(via));
+        links.insert(LARGEST_INDEX + 1, links[&7].clone());
+        assert_eq!(decide(route(LARGEST_INDEX + 1), &links, answered), Sight::Lost(Why::IndexTooLarge));
     }
 }

@@ -195,6 +195,7 @@ impl Network for FakeNetwork {
             mtu: 1500,
             loopback: false,
             kind: Kind::Veth,
+            vlan: None,
             features: Some(features),
         };
         let loopback = Link { name: "lo".into(), mac: None, up: true, running: true, loopback: true, ..link.clone() };

@@ -103,12 +103,36 @@ impl<A: KeyTail> ServiceKey<A> {
 #[repr(C, align(8))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct NextHop {
-    /// Interface to send from.
+    /// Interface to send from: its index in the lower [`INDEX_BITS`](Self::INDEX_BITS), the VLAN above; see
+    /// [`through`](Self::through).
     pub interface: u32,
     /// Receiver on the link.
     pub destination: MacAddress,
     /// Sender on the link: the interface's own address.
     pub source: MacAddress,
+}
+
+impl NextHop {
+    /// Bits of an interface index; larger ones cannot be used.
+    pub const INDEX_BITS: u32 = 20;
+
+    /// An interface, and the VLAN to send in; 0 for none.
+    #[inline(always)]
+    pub const fn through(index: u32, vlan: u16) -> u32 {
+        index | (vlan as u32) << Self::INDEX_BITS
+    }
+
+    /// Index of the interface.
+    #[inline(always)]
+    pub const fn index(&self) -> u32 {
+        self.interface & ((1 << Self::INDEX_BITS) - 1)
+    }
+
+    /// The VLAN to send in; 0 for none.
+    #[inline(always)]
+    pub const fn vlan(&self) -> u16 {
+        (self.interface >> Self::INDEX_BITS) as u16
+    }
 }
 
 /// [`NextHop`] in shared words: `{interface, destination[0..4]}`, `{destination[4..6], source}`.

@@ -21,7 +21,8 @@ pub use service::{Load, Method, RealServer, SchedulerKind, Service};
 pub const SCHEMA: u32 = 2;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps.
-pub const TAIL_CALLED: [&str; 6] = ["steer4", "steer6", "establish4", "establish6", "relate4", "relate6"];
+pub const TAIL_CALLED: [&str; 8] =
+    ["steer4", "steer6", "steer4_tagged", "steer6_tagged", "establish4", "establish6", "relate4", "relate6"];
 
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).
 pub const MAX_SERVERS_PER_SERVICE: u32 = 1024;

@@ -63,6 +63,10 @@ impl Frame for SliceFrame {
         Some(())
     }
 
+    fn drop_front(&mut self, bytes: usize) -> Option<()> {
+        (bytes <= self.bytes.len()).then(|| drop(self.bytes.drain(..bytes)))
+    }
+
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
         crate::answer::sum(self, from, bytes)
     }

@@ -15,6 +15,7 @@ pub const DIRECTOR_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
 pub struct PacketBuilder {
     destination_mac: MacAddress,
     source_mac: MacAddress,
+    tag: Option<u16>,
     source: IpAddr,
     destination: IpAddr,
     hops: u8,
@@ -41,6 +42,7 @@ pub fn packet() -> PacketBuilder {
     PacketBuilder {
         destination_mac: DIRECTOR_MAC,
         source_mac: CLIENT_MAC,
+        tag: None,
         source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         hops: 64,
@@ -59,6 +61,12 @@ impl PacketBuilder {
     /// Link-layer addresses.
     pub fn ethernet(mut self, source: MacAddress, destination: MacAddress) -> Self {
         (self.source_mac, self.destination_mac) = (source, destination);
+        self
+    }
+
+    /// A tag of 802.1Q: priority and VLAN identifier.
+    pub fn tag(mut self, control: u16) -> Self {
+        self.tag = Some(control);
         self
     }
 
@@ -98,13 +106,14 @@ impl PacketBuilder {
 
     /// The first `bytes` bytes of another packet, from its network header on, as payload.
     pub fn quote(self, packet: &Self, bytes: usize) -> Self {
-        let whole = packet.build().bytes;
+        let whole = Self { tag: None, ..packet.clone() }.build().bytes;
         self.payload(whole.get(14..whole.len().min(14 + bytes)).unwrap_or_default())
     }
 
     /// The beginning of what the receiver of this packet would tell its sender.
     pub fn to_sender(&self) -> Self {
         let to = packet().ip(self.destination, self.source).ethernet(self.destination_mac, self.source_mac);
+        let to = Self { tag: self.tag, ..to };
         if self.source.is_ipv4() { to.of_router() } else { to }
     }
 
@@ -181,6 +190,10 @@ impl PacketBuilder {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&self.destination_mac.0);
         bytes.extend_from_slice(&self.source_mac.0);
+        if let Some(control) = self.tag {
+            bytes.extend_from_slice(&[0x81, 0x00]);
+            bytes.extend_from_slice(&control.to_be_bytes());
+        }
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 self.ipv4_bytes(&mut bytes, source, destination, &transport)

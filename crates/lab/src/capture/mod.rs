@@ -19,7 +19,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 /// Bytes kept of each packet: all headers of any tunnel we know.
-const KEPT: usize = 160;
+pub const KEPT: usize = 160;
+/// Bytes kept of each ICMP message: all.
+const WHOLE: usize = 2048;
 /// Packets kept by each tap, the newest.
 const CAPACITY: usize = 20_000;
 
@@ -108,9 +110,9 @@ fn open(index: u32) -> Result<OwnedFd> {
     };
     set(&socket, libc::SO_RCVTIMEO, &libc::timeval { tv_sec: 0, tv_usec: 100_000 })?;
     set(&socket, libc::SO_RCVBUFFORCE, &(8 << 20_i32))?;
-    // "return KEPT": the kernel copies no more than that of each packet.
-    let mut keep = libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: u32::try_from(KEPT)? };
-    set(&socket, libc::SO_ATTACH_FILTER, &libc::sock_fprog { len: 1, filter: &raw mut keep })?;
+    let mut keep = filter().map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k });
+    let program = libc::sock_fprog { len: u16::try_from(keep.len())?, filter: keep.as_mut_ptr() };
+    set(&socket, libc::SO_ATTACH_FILTER, &program)?;
     let address = libc::sockaddr_ll {
         sll_family: u16::try_from(libc::AF_PACKET)?,
         sll_protocol: all,
@@ -126,6 +128,25 @@ fn open(index: u32) -> Result<OwnedFd> {
     Ok(socket)
 }
 
+/// How much the kernel shall copy of each packet, as instructions of a socket filter: [`KEPT`], and [`WHOLE`] of ICMP,
+/// whose checksum somebody may want to see.
+const fn filter() -> [(u16, u8, u8, u32); 8] {
+    const LOAD_HALF: u16 = 0x28;
+    const LOAD_BYTE: u16 = 0x30;
+    const IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    [
+        (LOAD_HALF, 0, 0, 12),
+        (IF_EQUAL, 0, 2, libc::ETH_P_IPV6 as u32),
+        (LOAD_BYTE, 0, 0, 20),
+        (IF_EQUAL, 3, 2, libc::IPPROTO_ICMPV6 as u32),
+        (LOAD_BYTE, 0, 0, 23),
+        (IF_EQUAL, 1, 0, libc::IPPROTO_ICMP as u32),
+        (RETURN, 0, 0, KEPT as u32),
+        (RETURN, 0, 0, WHOLE as u32),
+    ]
+}
+
 fn set<T>(socket: &OwnedFd, option: libc::c_int, value: &T) -> Result<()> {
     let size = libc::socklen_t::try_from(size_of::<T>())?;
     // SAFETY: `value` is the structure that `option` reads, of that size.
@@ -137,17 +158,17 @@ fn set<T>(socket: &OwnedFd, option: libc::c_int, value: &T) -> Result<()> {
 }
 
 fn receive(socket: &OwnedFd) -> Result<Packet> {
-    let mut bytes = vec![0_u8; KEPT];
+    let mut bytes = [0_u8; WHOLE];
     // SAFETY: sockaddr_ll is plain data; all zero is valid.
     let mut from: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     let mut size = libc::socklen_t::try_from(size_of_val(&from))?;
     // SAFETY: buffer and address are as long as said, and outlive the call.
     let length = Errno::result(unsafe {
         let (buffer, address) = (bytes.as_mut_ptr().cast(), (&raw mut from).cast());
-        libc::recvfrom(socket.as_raw_fd(), buffer, KEPT, libc::MSG_TRUNC, address, &raw mut size)
+        libc::recvfrom(socket.as_raw_fd(), buffer, WHOLE, libc::MSG_TRUNC, address, &raw mut size)
     })?;
     let length = usize::try_from(length)?;
-    bytes.truncate(length.min(KEPT));
+    let bytes = bytes.get(..length).unwrap_or(&bytes).to_vec();
     Ok(Packet { time: SystemTime::now(), outgoing: from.sll_pkttype == libc::PACKET_OUTGOING, length, bytes })
 }
 
