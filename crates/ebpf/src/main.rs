@@ -106,49 +106,44 @@ macro_rules! expiry {
 expiry!(Address4, expire4);
 expiry!(Address6, expire6);
 
-/// A traversal of a service's list: a loop, verified once, in a function of its own.
-///
-/// # Safety
-/// `service` is null or points to a whole [`Service`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn scan_servers(service: *const Service, from: u32, minimum: u32) -> u64 {
-    // SAFETY: the caller's promise; the verifier checks it again.
-    match unsafe { service.as_ref() } {
-        Some(service) => schedule::scan(&LIVE, service, from, minimum).word(),
-        None => 0,
-    }
+/// Functions about a service, each verified once and not wherever it is called. 0 where there is no service: nothing
+/// found, no server.
+macro_rules! of_service {
+    ($(#[doc = $what:literal] $name:ident($($argument:ident),*) $from:ident => $result:expr;)+) => {
+        $(
+            #[doc = $what]
+            ///
+            /// # Safety
+            /// `service` is null or points to a whole [`Service`].
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            pub unsafe extern "C" fn $name(service: *const Service, $($argument: u32),*) -> u64 {
+                // SAFETY: the caller's promise; the verifier checks it again.
+                match unsafe { service.as_ref() } {
+                    Some($from) => $result,
+                    None => 0,
+                }
+            }
+        )+
+    };
 }
 
-/// The choice of lc and its like: the second loop.
-///
-/// # Safety
-/// `service` is null or points to a whole [`Service`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn least_connection(service: *const Service) -> u32 {
-    // SAFETY: as above.
-    match unsafe { service.as_ref() } {
-        Some(service) => schedule::least_connection(&LIVE, service),
-        None => forward::abi::NO_SERVER,
-    }
+of_service! {
+    /// A traversal of a service's list, by stretches.
+    scan_servers(from, minimum) service => schedule::scan(&LIVE, service, from, minimum).word();
+    /// One stretch of it.
+    scan_stretch(from, minimum) service => schedule::scan_stretch(&LIVE, service, from, minimum).word();
+    /// The choice of lc and its like, by stretches.
+    least_connection() service => schedule::least_connection(&LIVE, service) as u64;
+    /// One stretch of it.
+    least_of_stretch(from, chosen) service => schedule::least_of_stretch(&LIVE, service, from, chosen) as u64;
+    /// The other slots of sh-fallback and mh-fallback, by stretches.
+    fall_back(client) service => schedule::fall_back(&LIVE, service, client) as u64;
+    /// One stretch of them.
+    fall_back_on_stretch(client, from) service => schedule::fall_back_on_stretch(&LIVE, service, client, from) as u64;
 }
 
-/// The other slots of sh-fallback and mh-fallback: the third loop.
-///
-/// # Safety
-/// `service` is null or points to a whole [`Service`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub unsafe extern "C" fn fall_back(service: *const Service, client: u32) -> u32 {
-    // SAFETY: as above.
-    match unsafe { service.as_ref() } {
-        Some(service) => schedule::fall_back(&LIVE, service, client),
-        None => forward::abi::NO_SERVER,
-    }
-}
-
-/// The way through IPv6 extension headers: the fourth loop.
+/// The way through IPv6 extension headers: a loop, verified once, in a function of its own.
 ///
 /// # Safety
 /// `context` is a valid XDP context.
@@ -168,7 +163,7 @@ pub unsafe extern "C" fn tc_walk_extensions(context: *mut __sk_buff, network: u3
     parse::walk_extensions(&SkbFrame(TcContext::new(context)), Walk::offset(network)).word()
 }
 
-/// The sum over a part of a frame: the fourth loop.
+/// The sum over a part of a frame: another loop.
 ///
 /// # Safety
 /// `context` is a valid XDP context.

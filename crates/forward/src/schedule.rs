@@ -3,17 +3,23 @@
 //!
 //! Lists stand newest first, as in the kernel. The hash schedulers are one table look-up; the list schedulers scan,
 //! bounded by [`MAX_SERVERS_PER_SERVICE`](crate::abi::MAX_SERVERS_PER_SERVICE).
+//!
+//! A scan goes in stretches, each a call of its own: the verifier follows one stretch turn by turn, and all of them as
+//! so many calls of what it knows already.
 
 mod hash;
 mod least;
 mod turns;
 
-pub use hash::{fall_back, maglev_hash, source_hash};
-pub use least::least_connection;
-pub use turns::{Cursor, Scan, scan};
+pub use hash::{fall_back, fall_back_on_stretch, maglev_hash, source_hash};
+pub use least::{least_connection, least_of_stretch};
+pub use turns::{Cursor, Scan, scan, scan_stretch};
 
 use crate::abi::{NO_SERVER, SchedulerKind, Service};
 use crate::{Address, Packet, Shared};
+
+/// Servers or slots that are looked at in one call.
+pub const STRETCH: u32 = 32;
 
 const ROUND_ROBIN: u8 = SchedulerKind::RoundRobin as u8;
 const WEIGHTED_ROUND_ROBIN: u8 = SchedulerKind::WeightedRoundRobin as u8;

@@ -26,10 +26,16 @@ pub trait Shared {
     fn bucket(&self, bucket: u32) -> Option<&Cell64>;
     /// [`crate::schedule::scan`]. A method, because its loop is verified once, in a BPF function of its own.
     fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan;
-    /// [`crate::schedule::least_connection`], for the same reason.
+    /// [`crate::schedule::scan_stretch`], for the same reason, as those that follow.
+    fn scan_stretch(&self, service: &Service, from: u32, minimum: u32) -> Scan;
+    /// [`crate::schedule::least_connection`].
     fn least_connection(&self, service: &Service) -> u32;
-    /// [`crate::schedule::fall_back`], likewise.
+    /// [`crate::schedule::least_of_stretch`].
+    fn least_of_stretch(&self, service: &Service, from: u32, chosen: u32) -> u32;
+    /// [`crate::schedule::fall_back`].
     fn fall_back(&self, service: &Service, client: u32) -> u32;
+    /// [`crate::schedule::fall_back_on_stretch`].
+    fn fall_back_on_stretch(&self, service: &Service, client: u32, from: u32) -> u32;
     /// Compares and swaps; true when `expected` was there.
     fn exchange(&self, cell: &Cell64, expected: u64, new: u64) -> bool;
     /// Stores a word of a connection entry. Every write of the forwarding path goes through here, so that a rehearsal

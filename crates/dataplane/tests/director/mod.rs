@@ -100,6 +100,10 @@ impl Director {
         };
         match self.plane.inject(&packet.build().bytes, self.interface).unwrap() {
             (XDP_DROP, _) => None,
+            (XDP_TX, frame) if frame[..6] == CLIENT_MAC.0 => {
+                assert!(is_icmp(&frame), "{client}: nobody took it, and the client is told so by {frame:02x?}");
+                None
+            }
             (XDP_TX, frame) => Some(self.receiver(&frame)),
             (other, _) => panic!("{client}: XDP action {other}"),
         }
@@ -122,6 +126,11 @@ fn address_of(server: Endpoint) -> MacAddress {
         IpAddr::V6(address) => address.octets()[15],
     };
     MacAddress([2, 0, 0, 0, 1, number])
+}
+
+/// True for ICMP and ICMPv6 without options or extension headers.
+fn is_icmp(frame: &[u8]) -> bool {
+    if frame[12..14] == [0x08, 0x00] { frame[23] == 1 } else { frame[20] == 58 }
 }
 
 /// Destination address and port of a frame without options or extension headers.

@@ -224,12 +224,24 @@ impl Shared for HashTables {
         schedule::scan(self, service, from, minimum)
     }
 
+    fn scan_stretch(&self, service: &Service, from: u32, minimum: u32) -> Scan {
+        schedule::scan_stretch(self, service, from, minimum)
+    }
+
     fn least_connection(&self, service: &Service) -> u32 {
         schedule::least_connection(self, service)
     }
 
+    fn least_of_stretch(&self, service: &Service, from: u32, chosen: u32) -> u32 {
+        schedule::least_of_stretch(self, service, from, chosen)
+    }
+
     fn fall_back(&self, service: &Service, client: u32) -> u32 {
         schedule::fall_back(self, service, client)
+    }
+
+    fn fall_back_on_stretch(&self, service: &Service, client: u32, from: u32) -> u32 {
+        schedule::fall_back_on_stretch(self, service, client, from)
     }
 
     fn exchange(&self, cell: &Cell64, expected: u64, new: u64) -> bool {

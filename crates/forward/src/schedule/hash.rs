@@ -1,5 +1,6 @@
 //! sh, mh and dh: a hash of an address names a slot, and the slot a server.
 
+use super::STRETCH;
 use crate::abi::{NO_SERVER, SchedulerKind, Service};
 use crate::{Address, Packet, Shared};
 
@@ -9,9 +10,9 @@ const MAGLEV: u8 = SchedulerKind::Maglev as u8;
 
 /// Slots of the tables of sh and dh.
 const SOURCE_HASH_SLOTS: u32 = 256;
-/// mh-fallback looks at so many other slots. (The kernel at 4093, each with a hash of its own: more than a program may
+/// A fallback looks at so many other slots: sh at all it has, mh not. (The kernel at 4093, each with a hash of its own: more than a program may
 /// do. While one server in ten is there, fewer than one flow in 10^11 finds none.)
-const MAGLEV_FALLBACKS: u32 = 256;
+const FALLBACKS: u32 = SOURCE_HASH_SLOTS;
 
 /// The server in the slot that the packet falls on, where it has a weight.
 #[inline(always)]
@@ -38,19 +39,33 @@ pub(super) fn choose<A: Address, T: Shared>(tables: &T, service: &Service, packe
 /// `ip_vs_mh_get_fallback`).
 #[inline(always)]
 pub fn fall_back<T: Shared>(tables: &T, service: &Service, client: u32) -> u32 {
+    let mut step = 0;
+    while step < FALLBACKS {
+        let server = tables.fall_back_on_stretch(service, client, step);
+        if server != NO_SERVER {
+            return server;
+        }
+        step += STRETCH;
+    }
+    NO_SERVER
+}
+
+/// The part of [`fall_back`] after `from` slots were looked at.
+#[inline(always)]
+pub fn fall_back_on_stretch<T: Shared>(tables: &T, service: &Service, client: u32, from: u32) -> u32 {
     match service.scheduler {
-        SOURCE_HASH => along_source_hash(tables, service, client),
-        MAGLEV => along_maglev(tables, service, client),
+        SOURCE_HASH => along_source_hash(tables, service, client, from),
+        MAGLEV => along_maglev(tables, service, client, from),
         _ => NO_SERVER,
     }
 }
 
 /// One slot after the other, from twice the client's own number on.
 #[inline(always)]
-fn along_source_hash<T: Shared>(tables: &T, service: &Service, client: u32) -> u32 {
-    let first = source_hash(client).wrapping_mul(2);
+fn along_source_hash<T: Shared>(tables: &T, service: &Service, client: u32, from: u32) -> u32 {
+    let first = source_hash(client).wrapping_mul(2).wrapping_add(from);
     let mut step = 0;
-    while step < SOURCE_HASH_SLOTS {
+    while step < STRETCH {
         let server = server_at(tables, service, first.wrapping_add(step) % SOURCE_HASH_SLOTS);
         if is_eligible(tables, server) {
             return server;
@@ -62,14 +77,14 @@ fn along_source_hash<T: Shared>(tables: &T, service: &Service, client: u32) -> u
 
 /// The slots of the numbers after the client's word, from as far behind it as its own slot's number says.
 #[inline(always)]
-fn along_maglev<T: Shared>(tables: &T, service: &Service, client: u32) -> u32 {
+fn along_maglev<T: Shared>(tables: &T, service: &Service, client: u32, from: u32) -> u32 {
     let size = service.table_size;
     if size == 0 {
         return NO_SERVER;
     }
-    let first = maglev_hash(client) % size;
+    let first = (maglev_hash(client) % size).wrapping_add(from);
     let mut step = 0;
-    while step < MAGLEV_FALLBACKS {
+    while step < STRETCH {
         let offset = first.wrapping_add(step) % size;
         let server = server_at(tables, service, maglev_hash(client.wrapping_add(offset)) % size);
         if is_eligible(tables, server) {

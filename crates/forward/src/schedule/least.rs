@@ -1,5 +1,6 @@
 //! lc, wlc, sed, nq, fo and ovf: the whole list is looked at, and the best server taken.
 
+use super::STRETCH;
 use crate::Shared;
 use crate::abi::SchedulerKind::{
     self, Failover, LeastConnection, NeverQueue, Overflow, ShortestExpectedDelay, WeightedLeastConnection,
@@ -8,21 +9,40 @@ use crate::abi::{Load, MAX_SERVERS_PER_SERVICE, NO_SERVER, Service};
 use core::hint::black_box;
 
 /// The server whose cost is least for its share; the first of equals wins.
+#[inline(always)]
+pub fn least_connection<T: Shared>(tables: &T, service: &Service) -> u32 {
+    let mut chosen = NO_SERVER;
+    let mut position = 0;
+    while position < MAX_SERVERS_PER_SERVICE && position < service.list_count {
+        chosen = tables.least_of_stretch(service, position, chosen);
+        position += STRETCH;
+    }
+    chosen
+}
+
+/// The part of [`least_connection`] from position `from` on, after `chosen` was the best so far.
 ///
 /// The choice is kept as the id read from the table, never as a position: the verifier follows known numbers one by
 /// one through the loop and would not come to an end. Nor does it follow more than eight branches a server, so that the
 /// schedulers differ by factors here.
 #[inline(always)]
-pub fn least_connection<T: Shared>(tables: &T, service: &Service) -> u32 {
+pub fn least_of_stretch<T: Shared>(tables: &T, service: &Service, from: u32, chosen: u32) -> u32 {
     let (start, count) = (service.list_start, service.list_count);
     let taste = Taste::of(service.scheduler);
     // Before the first choice every cost is less: `1 × share > cost × 0`.
-    let (mut chosen, mut least, mut its_share) = (NO_SERVER, 1u64, 0u64);
-    let mut position = 0;
-    while position < MAX_SERVERS_PER_SERVICE && position < count {
+    let (mut chosen, mut least, mut its_share) = (chosen, 1u64, 0u64);
+    if chosen != NO_SERVER
+        && let Some(load) = tables.load(chosen)
+    {
+        (least, its_share) = (taste.cost(load), taste.share(load));
+    }
+    let mut position = from;
+    let mut steps = 0;
+    while steps < STRETCH && position < count {
         let Some(server) = tables.slot(start.wrapping_add(position)) else { break };
         let Some(load) = tables.load(server) else { break };
         position += 1;
+        steps += 1;
         let (cost, share) = (taste.cost(load), taste.share(load));
         if least * share > cost * its_share {
             (chosen, least, its_share) = (server, cost, share);

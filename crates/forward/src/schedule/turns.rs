@@ -1,5 +1,6 @@
 //! rr and wrr: a cursor goes around the list.
 
+use super::STRETCH;
 use crate::Shared;
 use crate::abi::{Load, MAX_SERVERS_PER_SERVICE, NO_SERVER, Service};
 
@@ -52,11 +53,31 @@ impl Scan {
 /// From position `from` to the end of the list: the first server whose weight is at least `minimum` (and not 0).
 #[inline(always)]
 pub fn scan<T: Shared>(tables: &T, service: &Service, from: u32, minimum: u32) -> Scan {
+    let mut largest = 0;
+    let mut position = from;
+    let mut stretches = 0;
+    while stretches < MAX_SERVERS_PER_SERVICE / STRETCH && position < service.list_count {
+        let scan = tables.scan_stretch(service, position, minimum);
+        if scan.found != 0 {
+            return scan;
+        }
+        if scan.largest > largest {
+            largest = scan.largest;
+        }
+        position = position.wrapping_add(STRETCH);
+        stretches += 1;
+    }
+    Scan { found: 0, largest }
+}
+
+/// The part of [`scan`] from position `from` on.
+#[inline(always)]
+pub fn scan_stretch<T: Shared>(tables: &T, service: &Service, from: u32, minimum: u32) -> Scan {
     let (start, count) = (service.list_start, service.list_count);
     let mut largest = 0;
     let mut position = from;
     let mut steps = 0;
-    while steps < MAX_SERVERS_PER_SERVICE && position < count {
+    while steps < STRETCH && position < count {
         let Some(load) = load_at(tables, start.wrapping_add(position)) else { break };
         position += 1;
         steps += 1;
