@@ -152,6 +152,15 @@ pub enum EventKind {
         /// Name of the interface.
         interface: String,
     },
+    /// Packets are being copied to a reader.
+    CaptureBegan,
+    /// They no longer are.
+    CaptureEnded {
+        /// Packets that it got.
+        packets: u64,
+        /// Packets that were wanted and that it did not get.
+        missed: u64,
+    },
     /// A configuration file was taken over.
     Applied {
         /// Generation of the configuration since.

@@ -4,11 +4,13 @@
 //! (`POST /v1` with a JSON body, answered by a JSON [`Reply`]). Streams and metrics are downloads of their own.
 #![warn(missing_docs)]
 
+pub mod capture;
 pub mod client;
 pub mod connections;
 pub mod event;
 pub mod types;
 
+pub use capture::CaptureRequest;
 pub use client::{Client, ClientError, Download};
 pub use connections::*;
 pub use event::{Event, EventKind, Level};

@@ -39,6 +39,8 @@ pub(crate) struct Attacher<'a> {
     pub(crate) schema_directory: &'a Path,
     pub(crate) maps: &'a Maps,
     pub(crate) generation: &'a Generation,
+    /// The generation is one for a capture: the ordinary one stays beside it.
+    pub(crate) capturing: bool,
 }
 
 impl Attacher<'_> {
@@ -212,6 +214,11 @@ impl Attacher<'_> {
         self.tidy()
     }
 
+    /// Puts our programs in the place of whatever runs there.
+    pub(crate) fn refresh_all(&self) -> Result<(), Error> {
+        self.holds().iter().try_for_each(|hold| self.refresh(hold))
+    }
+
     /// Detaches from the interface with this name, or with the index that a vanished one had.
     pub(crate) fn detach(&self, name: &str) -> Result<(), Error> {
         let index = match Link::by_name(name) {
@@ -271,6 +278,9 @@ impl Attacher<'_> {
             if index.is_some_and(|index: u32| !holds.iter().any(|hold| hold.is_pinned_at(index, &name))) {
                 remove_tree(&self.links().join(name))?;
             }
+        }
+        if self.capturing {
+            return Ok(());
         }
         let is_ours = |hold: &Hold| {
             hold.program().is_ok_and(|running| self.generation.entry_id(hold.hook).is_ok_and(|ours| running == ours))

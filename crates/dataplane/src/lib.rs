@@ -7,6 +7,7 @@
 mod apply;
 mod attach;
 mod bpffs;
+mod capture;
 mod clsact;
 mod connections;
 mod counters;
@@ -47,6 +48,7 @@ mod translate;
 mod watch;
 
 pub use attach::Attachment;
+pub use capture::{Capture, CaptureLoader, CaptureMissed, capture_clock};
 pub use connections::{ConnectionEntry, ConnectionsCursor, ConnectionsSlice};
 pub use error::Error;
 pub use journal::Journal;
@@ -56,7 +58,9 @@ pub use sweep::{SweepReport, TableUse};
 
 use apply::Writer;
 use attach::Attacher;
+use error::Doing;
 use forward::abi::Statistics;
+use forward::capture::{Record, Wanted};
 use forward::{Action, Counter};
 use load::Generation;
 use lock::Lock;
@@ -96,6 +100,7 @@ pub struct Dataplane {
     sweeper: Sweeper,
     book: Option<journal::Book>,
     watch: Watch,
+    capture: Option<Capture>,
     /// When ids and slots of removed servers were last looked through.
     settled: Instant,
     _lock: Lock,
@@ -125,7 +130,7 @@ impl Parts {
             settings::begin(settings);
         }
         let mirror = Mirror::of(&maps, Instant::now())?;
-        Attacher { pins, schema_directory: &schema_directory, maps: &maps, generation: &generation }
+        Attacher { pins, schema_directory: &schema_directory, maps: &maps, generation: &generation, capturing: false }
             .refresh_inherited()?;
         Ok(Self { schema_directory, maps, mirror, generation })
     }
@@ -141,7 +146,20 @@ impl Dataplane {
             Ok(Parts { schema_directory, maps, mirror, generation }) => {
                 let watch = Watch::begin(&pins, &schema_directory);
                 let (sweeper, book, settled, _lock) = (Sweeper::new(), None, Instant::now(), lock);
-                Ok(Self { pins, schema_directory, maps, mirror, generation, sweeper, book, watch, settled, _lock })
+                let capture = None;
+                Ok(Self {
+                    pins,
+                    schema_directory,
+                    maps,
+                    mirror,
+                    generation,
+                    sweeper,
+                    book,
+                    watch,
+                    capture,
+                    settled,
+                    _lock,
+                })
             }
             Err(error) => {
                 drop(lock);
@@ -198,8 +216,9 @@ impl Dataplane {
     }
 
     fn attacher(&self) -> Attacher<'_> {
-        let Self { pins, schema_directory, maps, generation, .. } = self;
-        Attacher { pins, schema_directory, maps, generation }
+        let Self { pins, schema_directory, maps, .. } = self;
+        let generation = self.capture.as_ref().map_or(&self.generation, |capture| &capture.generation);
+        Attacher { pins, schema_directory, maps, generation, capturing: self.capture.is_some() }
     }
 
     /// Attaches to an interface, or brings an attachment up to date: its lane (without one it stays as it is), its
@@ -278,8 +297,42 @@ impl Dataplane {
     /// Runs `frame` through the loaded programs as if it had arrived by `interface` (an index): connections are made
     /// and everything is counted, only the frame goes nowhere. Gives the XDP action and the frame as it would leave.
     pub fn inject(&self, frame: &[u8], interface: u32) -> Result<(u32, Vec<u8>), Error> {
-        let run = inject::run(self.generation.entry(hold::Hook::Xdp), frame, interface)?;
+        let run = inject::run(self.attacher().generation.entry(hold::Hook::Xdp), frame, interface)?;
         Ok((run.result, run.frame))
+    }
+
+    /// What it takes to load the programs of a capture, which takes seconds: to be done elsewhere.
+    pub fn prepare_capture(&self, wanted: &Wanted) -> Result<CaptureLoader, Error> {
+        // The connection tables are there, with their sizes.
+        let (connections4, connections6) = self.maps.connection_sizes().doing(|| "begin a capture".to_owned())?;
+        let options = Options { pin_directory: self.pins.root.clone(), connections4, connections6 };
+        Ok(CaptureLoader { directory: self.schema_directory.clone(), options, wanted: *wanted })
+    }
+
+    /// Puts the programs of a capture behind the links.
+    pub fn begin_capture(&mut self, capture: Capture) -> Result<(), Error> {
+        self.capture = Some(capture);
+        let begun = self.attacher().refresh_all();
+        if begun.is_err()
+            && let Err(error) = self.end_capture()
+        {
+            tracing::warn!("{error}");
+        }
+        begun
+    }
+
+    /// Gives what was copied since the last time to `each` until that says false. To be called every second or more
+    /// often: programs that nobody reads from stop copying.
+    pub fn captured(&mut self, each: &mut dyn FnMut(&Record, &[u8]) -> bool) -> Result<CaptureMissed, Error> {
+        self.capture.as_mut().map_or(Ok(CaptureMissed::default()), |capture| capture.read(each))
+    }
+
+    /// Puts the ordinary programs behind the links again.
+    pub fn end_capture(&mut self) -> Result<(), Error> {
+        if self.capture.take().is_none() {
+            return Ok(());
+        }
+        self.attacher().refresh_inherited()
     }
 
     /// The lines kept beside the pins. While pins are missing nothing can be kept.

@@ -49,7 +49,7 @@ impl Generation {
         if !place.join(ENTRY).exists() {
             remove_tree(&place)?;
             make_directory(&place)?;
-            if let Err(error) = load(directory, &place, schema, options) {
+            if let Err(error) = load(directory, &place, schema, options, Variant::Ordinary) {
                 let leftovers = if was_there { &place } else { directory };
                 if let Err(second) = remove_tree(leftovers) {
                     tracing::warn!("{second}");
@@ -60,7 +60,7 @@ impl Generation {
         Self::of_pins(&place)
     }
 
-    fn of_pins(place: &Path) -> Result<Self, Error> {
+    pub(crate) fn of_pins(place: &Path) -> Result<Self, Error> {
         let mut verified = BTreeMap::new();
         for name in names_in(place).into_iter().filter(|name| !JUMPS.contains(&name.as_str())) {
             let program = open(place, &name)?;
@@ -100,6 +100,11 @@ pub(crate) fn generation_name() -> String {
     format!("{GENERATION}{:016x}", hash.0)
 }
 
+/// Name of the directory of this build's generation for captures.
+pub(crate) fn capture_name() -> String {
+    generation_name() + "-capture"
+}
+
 /// True for the directory of a generation.
 pub(crate) fn is_generation(name: &str) -> bool {
     name.starts_with(GENERATION)
@@ -123,7 +128,26 @@ fn open(place: &Path, name: &str) -> Result<OwnedFd, Error> {
     syscall::open_pin(&path).map_err(|error| Error::Pins { path, reason: error.to_string() })
 }
 
-fn load(directory: &Path, place: &Path, schema: &Schema, options: &Options) -> Result<(), Error> {
+/// What a generation is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Variant {
+    Ordinary,
+    /// It copies frames, too.
+    Capture,
+}
+
+/// Value of the programs' constant `CAPTURE` that turns copying on, and the size of their ring in bytes.
+static CAPTURE_ON: u32 = 1;
+const CAPTURE_RING: u32 = 8 << 20;
+
+/// Loads one generation and pins it at `place`.
+pub(crate) fn load(
+    directory: &Path,
+    place: &Path,
+    schema: &Schema,
+    options: &Options,
+    variant: Variant,
+) -> Result<Ebpf, Error> {
     let paths: Vec<(&str, PathBuf)> = schema.iter().map(|(name, _)| (name, directory.join(name))).collect();
     for (name, path) in &paths {
         check_pinned(name, path, schema, options)?;
@@ -132,6 +156,10 @@ fn load(directory: &Path, place: &Path, schema: &Schema, options: &Options) -> R
     let mut loader = EbpfLoader::new();
     loader.map_max_entries("CONNECTIONS4", options.connections4);
     loader.map_max_entries("CONNECTIONS6", options.connections6);
+    if variant == Variant::Capture {
+        loader.override_global("CAPTURE", &CAPTURE_ON, true);
+        loader.map_max_entries("CAPTURE_RING", CAPTURE_RING);
+    }
     for name in JUMPS {
         loader.map_pin_path(name, place.join(name));
     }
@@ -150,7 +178,7 @@ fn load(directory: &Path, place: &Path, schema: &Schema, options: &Options) -> R
         let program = descriptor(object.program(name), name)?;
         syscall::pin(program.as_fd(), &place.join(name)).doing(|| format!("pin program {name}"))?;
     }
-    Ok(())
+    Ok(object)
 }
 
 /// Enters the programs of one lane into its map.

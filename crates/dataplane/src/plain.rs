@@ -5,6 +5,7 @@ use crate::retired::Retired;
 use forward::abi::{
     Address4, Address6, Connection, FlowKey, Interface, InterfaceCounters, Service, ServiceKey, Statistics,
 };
+use forward::capture::{Record, Wanted};
 use std::mem::MaybeUninit;
 
 /// A type whose bytes are its value.
@@ -29,6 +30,12 @@ pub(crate) unsafe trait Plain: Sized {
     }
 }
 
+/// A value at the beginning of `bytes`, and what follows it.
+pub(crate) fn read_from<V: Plain>(bytes: &[u8]) -> Option<(V, &[u8])> {
+    let (value, rest) = bytes.split_at_checked(size_of::<V>())?;
+    Some((V::filled(|place| place.copy_from_slice(value)).0, rest))
+}
+
 macro_rules! plain {
     ($($name:ty),+ $(,)?) => {
         $(
@@ -40,6 +47,8 @@ macro_rules! plain {
 }
 
 plain!(
+    Record,
+    Wanted,
     u32,
     u64,
     FlowKey<Address4>,

@@ -13,6 +13,8 @@ use std::path::Path;
 pub(crate) const SIZED_BY_OPTIONS: [&str; 2] = ["CONNECTIONS4", "CONNECTIONS6"];
 /// The maps that belong to a generation of programs instead of the schema: tail calls, one map a lane.
 pub(crate) const JUMPS: [&str; 2] = ["JUMPS", "TC_JUMPS"];
+/// How the names of maps begin that belong to a generation, too, and are not pinned: those of captures.
+const CAPTURE: &str = "CAPTURE_";
 /// Our own map beside those of the object: what outlives a service, by its id.
 pub(crate) const RETIRED: &str = "RETIRED";
 
@@ -25,7 +27,8 @@ impl Schema {
     /// From the BPF object, plus what this crate adds.
     pub(crate) fn of_object(object: &[u8]) -> Result<Self, Error> {
         let object = Object::parse(object).map_err(|error| Error::Load(format!("the object is damaged: {error}")))?;
-        let maps = object.maps.iter().filter(|(name, _)| !name.starts_with('.') && !JUMPS.contains(&name.as_str()));
+        let of_generation = |name: &str| JUMPS.contains(&name) || name.starts_with(CAPTURE);
+        let maps = object.maps.iter().filter(|(name, _)| !name.starts_with('.') && !of_generation(name));
         let mut shapes: BTreeMap<_, _> = maps.map(|(name, map)| (name.clone(), shape_of(map))).collect();
         let services = shapes.get("CURSORS").map_or(forward::abi::MAX_SERVICES, |cursors| cursors.max_entries);
         shapes.insert(RETIRED.to_owned(), retired_shape(services));

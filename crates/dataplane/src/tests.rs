@@ -1,5 +1,6 @@
 //! The whole data plane on a veth pair, in a network namespace of its own.
 
+mod capture;
 mod connections;
 mod lanes;
 mod restart;

@@ -1,5 +1,6 @@
 //! The loop: requests, news from the network, time and signals, one after the other, into the [`Director`].
 
+use crate::capture;
 use crate::director::{Director, Done};
 use crate::observe::Network;
 use crate::observe::events::{Events, News};
@@ -47,6 +48,8 @@ struct Clock {
     compare: Instant,
     ask_again: Instant,
     estimate: Instant,
+    /// While there is a capture.
+    capture: Instant,
     /// No answer waits before: one that waited in vain has used up the patience of this second.
     wait_again: Instant,
     waiting_ends: Option<Instant>,
@@ -79,6 +82,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             compare: now + LOOK,
             ask_again: now + ASK_AGAIN,
             estimate: now + rates::PERIOD,
+            capture: now,
             wait_again: now,
             waiting_ends: None,
         };
@@ -115,7 +119,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             Happening::Terminate | Happening::Call(None) => {
                 return Some(Stopped { keep_forwarding: false, reply: None });
             }
-            Happening::Call(Some(Call { request: Request::Stop { keep_forwarding }, reply })) => {
+            Happening::Call(Some(Call::Request { request: Request::Stop { keep_forwarding }, reply })) => {
                 return Some(Stopped { keep_forwarding, reply: Some(reply) });
             }
             Happening::Call(Some(call)) => self.call(call),
@@ -133,13 +137,24 @@ impl<P: Plane, N: Network> Daemon<P, N> {
 
     fn call(&mut self, call: Call) {
         let now = Instant::now();
-        match self.director.answer(&call.request) {
+        // Whoever asked may be gone: that is their business.
+        match call {
+            Call::Request { request, reply } => self.request(&request, reply, now),
+            Call::PrepareCapture { request, reply } => drop(reply.send(self.director.prepare_capture(request))),
+            Call::BeginCapture { ticket, capture, reply } => {
+                drop(reply.send(self.director.begin_capture(ticket, *capture, now)));
+                self.clock.capture = now;
+            }
+        }
+    }
+
+    fn request(&mut self, request: &Request, reply: oneshot::Sender<Reply>, now: Instant) {
+        match self.director.answer(request) {
             Ok(Done { response, pending }) if !pending.is_empty() && now >= self.clock.wait_again => {
-                self.waiting.push(Waiting { reply: call.reply, response, pending });
+                self.waiting.push(Waiting { reply, response, pending });
                 self.clock.waiting_ends.get_or_insert(now + NEIGHBOUR_WAIT);
             }
-            // Whoever asked may be gone: that is their business.
-            answer => drop(call.reply.send(answer.map(|done| done.response))),
+            answer => drop(reply.send(answer.map(|done| done.response))),
         }
     }
 
@@ -153,11 +168,16 @@ impl<P: Plane, N: Network> Daemon<P, N> {
     fn next_due(&self) -> Instant {
         let clock = &self.clock;
         let fixed = [clock.look, clock.compare, clock.ask_again, clock.estimate, self.director.sweeper.next()];
-        fixed.into_iter().chain(clock.waiting_ends).min().unwrap_or(clock.look)
+        let capture = self.director.capture.as_ref().map(|_| clock.capture);
+        fixed.into_iter().chain(clock.waiting_ends).chain(capture).min().unwrap_or(clock.look)
     }
 
     fn due(&mut self) {
         let now = Instant::now();
+        if self.director.capture.is_some() && now >= self.clock.capture {
+            self.director.continue_capture(now);
+            self.clock.capture = now + capture::PERIOD;
+        }
         if now >= self.director.sweeper.next() {
             self.director.sweep();
         }

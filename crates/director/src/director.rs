@@ -6,6 +6,7 @@ mod addresses;
 mod counting;
 mod watching;
 
+use crate::capture::Session;
 use crate::desired::desired;
 use crate::events::Events;
 use crate::interfaces::Interfaces;
@@ -24,6 +25,7 @@ use model::{Config, Key, Reach, VirtualService};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The director.
@@ -44,6 +46,9 @@ pub(crate) struct Director<P, N> {
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
     pub(crate) events: Events,
+    pub(crate) capture: Option<Session>,
+    /// Held by whoever captures, or is about to.
+    pub(crate) capturing: Arc<()>,
 }
 
 /// A change that was carried out.
@@ -77,6 +82,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             journal: Journal::default(),
             trouble: None,
             events,
+            capture: None,
+            capturing: Arc::default(),
         })
     }
 
@@ -244,7 +251,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
     /// Something is wrong until it is healed; told once.
-    fn troubled(&mut self, what: String) {
+    pub(crate) fn troubled(&mut self, what: String) {
         if self.trouble.as_ref() != Some(&what) {
             self.events.tell(Level::Error, EventKind::Trouble, &what);
         }

@@ -145,6 +145,7 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
 /// Detaches and removes the pins, unless forwarding shall go on.
 fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, keep_forwarding: bool) -> Reply {
     let generation = director.store.generation();
+    director.end_capture();
     if keep_forwarding {
         tracing::info!("leaving; forwarding goes on");
         return Ok(Response::Done { generation });

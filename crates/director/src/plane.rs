@@ -1,8 +1,12 @@
 //! What the director needs of a data plane. The production path is [`dataplane::Dataplane`], one to one; tests put a
 //! plane of memory in its place.
 
-use dataplane::{Attachment, ConnectionsCursor, ConnectionsSlice, Dataplane, Error, SweepReport};
+use dataplane::{
+    Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionsCursor, ConnectionsSlice, Dataplane, Error,
+    SweepReport,
+};
 use forward::abi::Statistics;
+use forward::capture::{Record, Wanted};
 use forward::{Action, Counter};
 use model::{Change, Endpoint, LaneChoice, ServiceKey, State};
 use std::collections::BTreeMap;
@@ -21,6 +25,10 @@ pub(crate) trait Plane {
     fn sweep(&mut self) -> Result<SweepReport, Error>;
     fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error>;
     fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error>;
+    fn prepare_capture(&self, wanted: &Wanted) -> Result<CaptureLoader, Error>;
+    fn begin_capture(&mut self, capture: Capture) -> Result<(), Error>;
+    fn captured(&mut self, each: &mut dyn FnMut(&Record, &[u8]) -> bool) -> Result<CaptureMissed, Error>;
+    fn end_capture(&mut self) -> Result<(), Error>;
     fn check_pins(&self) -> Result<(), Error>;
     fn journal_read(&mut self) -> Result<Option<Vec<String>>, Error>;
     fn journal_append(&mut self, line: &str) -> Result<(), Error>;
@@ -63,6 +71,18 @@ impl Plane for Dataplane {
     }
     fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error> {
         Self::explain(self, frame, interface)
+    }
+    fn prepare_capture(&self, wanted: &Wanted) -> Result<CaptureLoader, Error> {
+        Self::prepare_capture(self, wanted)
+    }
+    fn begin_capture(&mut self, capture: Capture) -> Result<(), Error> {
+        Self::begin_capture(self, capture)
+    }
+    fn captured(&mut self, each: &mut dyn FnMut(&Record, &[u8]) -> bool) -> Result<CaptureMissed, Error> {
+        Self::captured(self, each)
+    }
+    fn end_capture(&mut self) -> Result<(), Error> {
+        Self::end_capture(self)
     }
     fn check_pins(&self) -> Result<(), Error> {
         Self::check_pins(self)

@@ -1,10 +1,11 @@
 //! HTTP over the Unix socket: `POST /v1` with a request, answered by a reply, both JSON; `GET /v1/events`, a stream;
-//! `GET /metrics`, which a TCP listener may offer, too.
+//! `POST /v1/capture`, a file that grows; `GET /metrics`, which a TCP listener may offer, too.
 
+use crate::capture::Ticket;
 use crate::events::{Events, Follower};
 use crate::metrics;
 use crate::store::refuse;
-use api::{Refusal, RefusalKind, Reply, Request, Response};
+use api::{CaptureRequest, Refusal, RefusalKind, Reply, Request, Response};
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -14,6 +15,8 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use dataplane::CaptureLoader;
+use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::os::unix::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,10 +28,18 @@ const QUEUE: usize = 64;
 /// Most readers of events at a time.
 const MOST_FOLLOWERS: usize = 64;
 
-/// One request and where its answer goes.
-pub(crate) struct Call {
-    pub(crate) request: Request,
-    pub(crate) reply: oneshot::Sender<Reply>,
+/// What the daemon is asked, and where its answer goes.
+pub(crate) enum Call {
+    /// One request.
+    Request { request: Request, reply: oneshot::Sender<Reply> },
+    /// What it takes to capture.
+    PrepareCapture { request: CaptureRequest, reply: oneshot::Sender<Result<(Ticket, CaptureLoader), Refusal>> },
+    /// A capture that was loaded.
+    BeginCapture {
+        ticket: Ticket,
+        capture: Box<dataplane::Capture>,
+        reply: oneshot::Sender<Result<mpsc::Receiver<Bytes>, Refusal>>,
+    },
 }
 
 /// A place to send calls to, and where they come out.
@@ -53,6 +64,7 @@ impl Server {
         let router = Router::new()
             .route("/v1", post(handle))
             .route("/v1/events", get(follow))
+            .route("/v1/capture", post(capture))
             .route("/metrics", get(measure))
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .with_state(self);
@@ -67,10 +79,25 @@ impl Server {
     }
 
     async fn ask(&self, request: Request) -> Reply {
+        self.call(|reply| Call::Request { request, reply }).await
+    }
+
+    async fn call<T>(&self, call: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Call) -> Result<T, Refusal> {
         let stopping = || refuse(RefusalKind::Conflict, "the daemon is stopping");
         let (reply, answer) = oneshot::channel();
-        self.calls.send(Call { request, reply }).await.map_err(|_| stopping())?;
+        self.calls.send(call(reply)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
+    }
+
+    /// The pieces of a capture's file. Programs are loaded beside the daemon's loop, which goes on meanwhile.
+    async fn capture(&self, request: CaptureRequest) -> Result<mpsc::Receiver<Bytes>, Refusal> {
+        let (ticket, loader) = self.call(|reply| Call::PrepareCapture { request, reply }).await?;
+        let loaded = tokio::task::spawn_blocking(|| loader.load()).await;
+        let broken =
+            |error| refuse(RefusalKind::Internal, format!("the programs of a capture cannot be loaded: {error}"));
+        let loaded = loaded.map_err(|error| broken(error.to_string()))?.map_err(|error| broken(error.to_string()))?;
+        let capture = Box::new(loaded);
+        self.call(|reply| Call::BeginCapture { ticket, capture, reply }).await
     }
 }
 
@@ -86,7 +113,7 @@ async fn handle(State(server): State<Server>, body: Result<Bytes, BytesRejection
     (reply.as_ref().map_or_else(|refusal| status_of(refusal.kind), |_| StatusCode::OK), Json(reply))
 }
 
-fn parse(body: Result<Bytes, BytesRejection>) -> Result<Request, Refusal> {
+fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
     let invalid = |message| refuse(RefusalKind::Invalid, message);
     let unread = |error| invalid(format!("the request cannot be read (at most {BODY_LIMIT} bytes): {error}"));
     let body = body.map_err(unread)?;
@@ -135,6 +162,23 @@ async fn next(follower: &mut Follower, stop: &mut watch::Receiver<bool>) -> Opti
         line = follower.next() => line,
         _ = stop.wait_for(|stop| *stop) => None,
     }
+}
+
+/// Packets as a pcapng file, until the reader leaves or has what it asked for.
+async fn capture(State(server): State<Server>, body: Result<Bytes, BytesRejection>) -> axum::response::Response {
+    let begun = match parse(body) {
+        Ok(request) => server.capture(request).await,
+        Err(refusal) => Err(refusal),
+    };
+    let pieces = match begun {
+        Ok(pieces) => pieces,
+        Err(refusal) => return refused(refusal),
+    };
+    let pieces = futures::stream::unfold(pieces, |mut pieces| async move {
+        let piece = pieces.recv().await?;
+        Some((Ok::<_, Infallible>(piece), pieces))
+    });
+    ([(CONTENT_TYPE, "application/x-pcapng")], Body::from_stream(pieces)).into_response()
 }
 
 async fn measure(State(server): State<Server>) -> axum::response::Response {

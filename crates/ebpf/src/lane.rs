@@ -1,7 +1,7 @@
 //! What the programs of both lanes have in common, written once.
 
-use crate::maps;
 use crate::tables::{LIVE, REHEARSAL};
+use crate::{capture, maps};
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use forward::classify::{self, Lead};
 use forward::parse::Parse;
@@ -18,6 +18,18 @@ pub(crate) trait Lane: Frame + Sized {
     /// Continues in another program; returns only when that is not there.
     fn jump(&self, index: u32);
 
+    /// Length of the frame, all its parts counted.
+    fn length(&self) -> u32;
+
+    /// Copies its first `length` bytes.
+    fn copy_to(&self, to: *mut u8, length: u32) -> Option<()>;
+
+    /// [`crate::capture::arrived`], in a function of its own.
+    fn capture_arrived(&self);
+
+    /// [`crate::capture::concluded`], in a function of its own.
+    fn capture_concluded(&self, verdict: Verdict);
+
     /// The one place of this lane where a verdict becomes an action.
     fn action(&self, verdict: Verdict) -> Self::Action;
 }
@@ -26,6 +38,9 @@ pub(crate) trait Lane: Frame + Sized {
 #[inline(always)]
 pub(crate) fn entry<L: Lane>(mut frame: L) -> L::Action {
     frame.prepare();
+    if capture::is_on() {
+        frame.capture_arrived();
+    }
     match classify::classify(&frame, &LIVE) {
         Ok(lead) => follow(&frame, lead),
         Err(counter) => refuse(&frame, counter),
@@ -90,14 +105,23 @@ fn follow<L: Lane>(frame: &L, lead: Lead) -> L::Action {
 #[inline(always)]
 fn conclude<L: Lane>(mut frame: L, network: usize, verdict: Verdict) -> L::Action {
     let verdict = decide::conclude(&mut frame, network, verdict, &LIVE, now());
-    frame.action(verdict)
+    act(&frame, verdict)
 }
 
 /// The same for one that is passed or dropped without a word.
 #[inline(always)]
 fn refuse<L: Lane>(frame: &L, counter: Counter) -> L::Action {
     LIVE.count(counter);
-    frame.action(Verdict::because(counter))
+    act(frame, Verdict::because(counter))
+}
+
+/// The end of every packet's way.
+#[inline(always)]
+fn act<L: Lane>(frame: &L, verdict: Verdict) -> L::Action {
+    if capture::is_on() {
+        frame.capture_concluded(verdict);
+    }
+    frame.action(verdict)
 }
 
 /// The coarse clock.

@@ -12,6 +12,7 @@
 
 mod atomic;
 mod bytes;
+mod capture;
 mod lane;
 mod maps;
 mod skb;
@@ -24,7 +25,7 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use forward::abi::{Address4, Address6, FlowKey, Service};
 use forward::classify::NETWORK;
 use forward::parse::{self, Walk};
-use forward::{Answer, answer, expire, schedule};
+use forward::{Answer, Counter, Verdict, answer, expire, schedule};
 use skb::SkbFrame;
 use tables::LIVE;
 use wire::Checksum;
@@ -204,6 +205,39 @@ pub unsafe extern "C" fn tc_answer(context: *mut __sk_buff, network: u32, word: 
     let (mut frame, answer) = (SkbFrame(TcContext::new(context)), Answer::from_word(word));
     answer::answer(&mut frame, Walk::offset(network), answer, &LIVE, lane::now()) as u32
 }
+
+/// The beginning and the end of a capture, once for each lane: copying frames is verified once.
+macro_rules! capture {
+    ($context:ident, $frame:expr, $arrived:ident, $concluded:ident) => {
+        /// A frame has arrived.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $arrived(context: *mut $context) -> u32 {
+            capture::arrived(&$frame(context)).is_some() as u32
+        }
+
+        /// What becomes of it is known.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $concluded(context: *mut $context, counter: u32, interface: u32) -> u32 {
+            let Some(counter) = Counter::from_number(counter) else { return 0 };
+            let verdict = match interface {
+                0 => Verdict::because(counter),
+                _ => Verdict::forward(counter, interface),
+            };
+            capture::concluded(&$frame(context), verdict).is_some() as u32
+        }
+    };
+}
+
+capture!(xdp_md, |context| XdpFrame(XdpContext::new(context)), capture_arrived, capture_concluded);
+capture!(__sk_buff, |context| SkbFrame(TcContext::new(context)), tc_capture_arrived, tc_capture_concluded);
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]

@@ -178,6 +178,29 @@ impl Lane for SkbFrame {
     }
 
     #[inline(always)]
+    fn length(&self) -> u32 {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    fn copy_to(&self, to: *mut u8, length: u32) -> Option<()> {
+        // SAFETY: the context is valid for the whole program; the caller has room for so many bytes.
+        (unsafe { bpf_skb_load_bytes(self.0.skb.skb.cast(), 0, to.cast(), length) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn capture_arrived(&self) {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { crate::tc_capture_arrived(self.0.skb.skb) };
+    }
+
+    #[inline(always)]
+    fn capture_concluded(&self, verdict: Verdict) {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { crate::tc_capture_concluded(self.0.skb.skb, verdict.counter as u32, verdict.interface) };
+    }
+
+    #[inline(always)]
     fn action(&self, verdict: Verdict) -> i32 {
         match verdict.action {
             // Whoever else is attached sees it next, then the stack.

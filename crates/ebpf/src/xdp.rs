@@ -112,6 +112,30 @@ impl Lane for XdpFrame {
     }
 
     #[inline(always)]
+    fn length(&self) -> u32 {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { bpf_xdp_get_buff_len(self.0.ctx) as u32 }
+    }
+
+    #[inline(always)]
+    fn copy_to(&self, to: *mut u8, length: u32) -> Option<()> {
+        // SAFETY: the context is valid for the whole program; the caller has room for so many bytes.
+        (unsafe { bpf_xdp_load_bytes(self.0.ctx, 0, to.cast(), length) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn capture_arrived(&self) {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { crate::capture_arrived(self.0.ctx) };
+    }
+
+    #[inline(always)]
+    fn capture_concluded(&self, verdict: Verdict) {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { crate::capture_concluded(self.0.ctx, verdict.counter as u32, verdict.interface) };
+    }
+
+    #[inline(always)]
     fn action(&self, verdict: Verdict) -> u32 {
         match verdict.action {
             Action::Pass => xdp_action::XDP_PASS,

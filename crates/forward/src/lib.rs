@@ -12,6 +12,7 @@
 pub mod abi;
 pub mod address;
 pub mod answer;
+pub mod capture;
 #[cfg(any(test, feature = "host"))]
 #[path = "../cases/mod.rs"]
 #[expect(clippy::indexing_slicing, reason = "cases are data with known lengths")]

@@ -103,8 +103,25 @@ macro_rules! counters {
         }
 
         impl Counter {
+            /// The one with this number.
+            #[inline(always)]
+            pub const fn from_number(number: u32) -> Option<Self> {
+                if number >= Self::COUNT {
+                    return None;
+                }
+                $(if number == Self::$variant as u32 { return Some(Self::$variant); })+
+                None
+            }
+
             /// All of them, by number.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// What it means, for people.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($what),+).trim_ascii(),)+
+                }
+            }
 
             /// The name, in snake case; names of drops begin with `drop_`.
             pub const fn name(self) -> &'static str {
@@ -179,6 +196,12 @@ counters! {
 impl Counter {
     /// How many there are.
     pub const COUNT: u32 = Self::ALL.len() as u32;
+
+    /// False for packets that have nothing to do with what is balanced here.
+    #[inline(always)]
+    pub const fn concerns_us(self) -> bool {
+        !matches!(self, Self::PassNotOurs | Self::PassOtherReceiver)
+    }
 
     /// True for packets that nobody got.
     pub const fn is_drop(self) -> bool {

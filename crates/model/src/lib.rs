@@ -4,6 +4,7 @@
 //! valid is an error that names the place.
 #![warn(missing_docs)]
 
+pub mod capture;
 pub mod change;
 pub mod config;
 pub mod dormant;

@@ -1,6 +1,7 @@
 //! xlvs's own verbs: what was typed, read by clap, and where each verb is carried out.
 
 mod ask;
+mod capture;
 mod conns;
 mod daemon;
 mod detach;
@@ -39,6 +40,8 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Capture packets before and after they are rewritten, with the verdict as comment (pcapng)
+    Capture(Capture),
     /// Follow what happens: one line for each event, until interrupted
     Events {
         /// Print the API's values as lines of JSON
@@ -121,6 +124,29 @@ struct Run {
     force: bool,
 }
 
+/// `xlvs capture`
+#[derive(Args, Debug)]
+#[command(after_help = "FILTER is made of: host ADDRESS, net ADDRESS/BITS, port PORT, service ADDRESS:PORT, proto \
+                        tcp|udp|icmp|sctp (or the name alone), drops (only what nobody got), all (what does not concern \
+                        xlvs, too). All of them must hold, for the packet as it came or as it leaves.")]
+struct Capture {
+    /// Only what comes in by this interface
+    #[arg(short, long, value_name = "IF")]
+    interface: Option<String>,
+    /// End after N packets
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// End after S seconds
+    #[arg(long, value_name = "S")]
+    duration: Option<u64>,
+    /// Write a pcapng file (- is standard output) instead of lines of text
+    #[arg(short, long, value_name = "FILE")]
+    write: Option<String>,
+    /// Which packets
+    #[arg(value_name = "FILTER")]
+    filter: Vec<String>,
+}
+
 /// `xlvs explain`
 #[derive(Args, Debug)]
 struct Explain {
@@ -191,6 +217,7 @@ impl Verb {
         match self {
             Self::Run(run) => daemon::run(run),
             Self::Status { json } => ask::status(json),
+            Self::Capture(typed) => capture::run(&typed),
             Self::Events { json } => events::run(json),
             Self::Explain(explain) => ask::explain(&explain),
             Self::List { json } => ask::list(json),

@@ -1,8 +1,8 @@
 //! One run of a command against the daemon: the client and the little runtime it needs.
 
 use api::{
-    Client, ClientError, ConnectionFilter, ConnectionView, ConnectionsRequest, Download, Listing, Refusal, Reply,
-    Request, Response,
+    CaptureRequest, Client, ClientError, ConnectionFilter, ConnectionView, ConnectionsRequest, Download, Listing,
+    Refusal, Reply, Request, Response,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -84,6 +84,12 @@ impl Session {
     /// Begins an answer that comes piece by piece.
     pub(crate) fn download(&self, path: &str) -> Result<Download, Trouble> {
         let begun = self.runtime.block_on(self.client.download(path)).map_err(Trouble::Client)?;
+        begun.map_err(Trouble::Refused)
+    }
+
+    /// Begins a capture.
+    pub(crate) fn capture(&self, request: &CaptureRequest) -> Result<Download, Trouble> {
+        let begun = self.runtime.block_on(self.client.capture(request)).map_err(Trouble::Client)?;
         begun.map_err(Trouble::Refused)
     }
 

@@ -1,7 +1,7 @@
 //! Answers that are longer than one value: streams of events, metrics, captures.
 
 use super::{Client, ClientError};
-use crate::{Refusal, Reply};
+use crate::{CaptureRequest, Refusal, Reply};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use tokio::time::timeout;
@@ -24,10 +24,18 @@ impl Client {
         self.begin(request).await
     }
 
-    pub(super) async fn begin(
-        &self,
-        request: hyper::Request<Full<Bytes>>,
-    ) -> Result<Result<Download, Refusal>, ClientError> {
+    /// Asks for the packets of a capture, on a connection of its own.
+    pub async fn capture(&self, request: &CaptureRequest) -> Result<Result<Download, Refusal>, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|error| self.broken(error))?;
+        let request = hyper::Request::post("/v1/capture")
+            .header(hyper::header::HOST, "localhost")
+            .header(hyper::header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body.into()))
+            .map_err(|error| self.broken(error))?;
+        self.begin(request).await
+    }
+
+    async fn begin(&self, request: hyper::Request<Full<Bytes>>) -> Result<Result<Download, Refusal>, ClientError> {
         let mut channel = self.connect().await?;
         let response = timeout(self.patience, channel.send_request(request)).await;
         let silent = |_| ClientError::TimedOut { socket: self.socket.clone(), patience: self.patience };

@@ -5,8 +5,12 @@ use crate::observe::features::Features;
 use crate::observe::links::{Kind, Link, Links, LocalAddress};
 use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
-use dataplane::{Attachment, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error, SweepReport, TableUse, Why};
+use dataplane::{
+    Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error,
+    SweepReport, TableUse, Why,
+};
 use forward::abi::Statistics;
+use forward::capture::{Record, Wanted};
 use forward::{Action, Counter};
 use model::{Change, Endpoint, Lane, LaneChoice, ServiceKey, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,6 +134,18 @@ impl Plane for FakePlane {
         };
         frame[30..34].copy_from_slice(&address.octets());
         Ok((Action::Forward, frame, Counter::ForwardIn))
+    }
+    fn prepare_capture(&self, _: &Wanted) -> Result<CaptureLoader, Error> {
+        Err(Error::Refused("there is no capture of memory".to_owned()))
+    }
+    fn begin_capture(&mut self, _: Capture) -> Result<(), Error> {
+        Ok(())
+    }
+    fn captured(&mut self, _: &mut dyn FnMut(&Record, &[u8]) -> bool) -> Result<CaptureMissed, Error> {
+        Ok(CaptureMissed::default())
+    }
+    fn end_capture(&mut self) -> Result<(), Error> {
+        Ok(())
     }
     fn check_pins(&self) -> Result<(), Error> {
         if self.kernel().pins_are_gone { Err(pins_gone()) } else { Ok(()) }

@@ -49,7 +49,7 @@ pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished> {
 }
 
 /// Waits for a child, at most `limit`.
-pub(super) fn wait(child: &mut Child, limit: Duration) -> Result<Option<std::process::ExitStatus>> {
+pub fn wait(child: &mut Child, limit: Duration) -> Result<Option<std::process::ExitStatus>> {
     let begin = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
@@ -63,7 +63,7 @@ pub(super) fn wait(child: &mut Child, limit: Duration) -> Result<Option<std::pro
 }
 
 /// Asks a child to end, and makes it end.
-pub(super) fn end(child: &mut Child) {
+pub fn end(child: &mut Child) {
     if let Ok(pid) = i32::try_from(child.id())
         && matches!(child.try_wait(), Ok(None))
     {
