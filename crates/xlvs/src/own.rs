@@ -9,6 +9,7 @@ mod events;
 mod preflight;
 mod show;
 mod sysctl;
+mod top;
 
 use crate::output;
 use clap::error::ErrorKind;
@@ -40,6 +41,8 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Watch rates by service and server, drops, tables and lanes (once, as text, without a terminal)
+    Top(Top),
     /// Capture packets before and after they are rewritten, with the verdict as comment (pcapng)
     Capture(Capture),
     /// Follow what happens: one line for each event, until interrupted
@@ -122,6 +125,26 @@ struct Run {
     /// Take hooks over from other programs, and run beside an active IPVS
     #[arg(long)]
     force: bool,
+}
+
+/// `xlvs top`
+#[derive(Args, Debug)]
+struct Top {
+    /// Print what happens in one interval, and end
+    #[arg(long)]
+    once: bool,
+    /// The same as JSON
+    #[arg(long)]
+    json: bool,
+    /// Seconds between two looks
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    interval: u32,
+    /// What comes first
+    #[arg(long, value_enum, default_value_t)]
+    sort: top::Sort,
+    /// Only services and servers whose address or name has this in it
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
 }
 
 /// `xlvs capture`
@@ -217,6 +240,7 @@ impl Verb {
         match self {
             Self::Run(run) => daemon::run(run),
             Self::Status { json } => ask::status(json),
+            Self::Top(typed) => top::run(&typed),
             Self::Capture(typed) => capture::run(&typed),
             Self::Events { json } => events::run(json),
             Self::Explain(explain) => ask::explain(&explain),
