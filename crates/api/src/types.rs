@@ -109,6 +109,14 @@ pub enum Request {
         /// Where; without it the lane stays as it is, or is chosen.
         #[serde(default)]
         lane: Option<LaneChoice>,
+        /// Detach after so many seconds unless [`Request::Confirm`] comes first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirm_within: Option<u32>,
+    },
+    /// Attachments on trial stay.
+    Confirm {
+        /// Name of the interface; all without it.
+        interface: Option<String>,
     },
     /// Detach from an interface.
     Detach {
@@ -142,6 +150,22 @@ pub enum Response {
     Done {
         /// Grows by one with every change.
         generation: u64,
+    },
+    /// Answer to [`Request::Attach`].
+    Attached {
+        /// Its name.
+        interface: String,
+        /// How.
+        lane: String,
+        /// It was so before.
+        before: bool,
+        /// Seconds until it is detached again, unless it is confirmed.
+        confirm_within: Option<u32>,
+    },
+    /// Answer to [`Request::Confirm`]: these stay.
+    Confirmed {
+        /// Names.
+        interfaces: Vec<String>,
     },
     /// Answer to [`Request::List`].
     Listing(Listing),

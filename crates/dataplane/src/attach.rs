@@ -335,6 +335,12 @@ fn other_layouts(pins: &Pins, ours: &Path) -> Vec<PathBuf> {
     layouts.map(|name| pins.root.join(name)).filter(|path| path != ours).collect()
 }
 
+/// Detaches everything that is pinned for this interface below a directory of attachments.
+pub(crate) fn detach_interface(directory: &Path, index: u32) -> Result<(), Error> {
+    let mut holds = Hold::all(directory).into_iter().filter(|hold| hold.index == index);
+    holds.try_for_each(|hold| hold.release(directory).doing(|| format!("detach from interface {index}")))
+}
+
 /// Detaches everything below a directory of attachments; gives the names.
 pub(crate) fn detach_links(directory: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();

@@ -45,6 +45,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod trial;
 mod watch;
 
 pub use attach::Attachment;
@@ -55,6 +56,7 @@ pub use journal::Journal;
 pub use keeper::{KEEPER_NAME, keeper_main};
 pub use lane::Why;
 pub use sweep::{SweepReport, TableUse};
+pub use trial::{Trial, WATCHDOG_NAME, watchdog_main};
 
 use apply::Writer;
 use attach::Attacher;
@@ -234,7 +236,28 @@ impl Dataplane {
 
     /// Detaches from an interface.
     pub fn detach(&mut self, interface: &str) -> Result<(), Error> {
-        self.attacher().detach(interface)
+        self.attacher().detach(interface)?;
+        self.end_trial(interface).map(drop)
+    }
+
+    /// Lets an attachment that is about to be made end by itself, unless [`Dataplane::end_trial`] comes first: whether
+    /// this process lives or not.
+    pub fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error> {
+        trial::begin(&self.pins, interface, length)
+    }
+
+    /// The attachments on trial.
+    pub fn trials(&self) -> Vec<Trial> {
+        trial::all(&self.pins)
+    }
+
+    /// The attachment stays. False when it was on no trial.
+    pub fn end_trial(&mut self, interface: &str) -> Result<bool, Error> {
+        match interface::Link::by_name(interface) {
+            Ok(link) => trial::end(&self.pins, link.index),
+            // Gone, and its links with it; the watchdog clears away the rest.
+            Err(_) => Ok(false),
+        }
     }
 
     /// Every interface with the programs attached.

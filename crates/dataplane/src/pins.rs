@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/links/<interface index>[-<hook>] attachments, whatever programs they run
+//! DIR/trials/<interface index>         deadlines of attachments on trial
 //! DIR/journal                          lines of the director
 //! DIR/v<SCHEMA>-<hash>/<MAP>           maps, by their layout
 //! DIR/v<SCHEMA>-<hash>/p-<build>/…     programs and their PROG_ARRAY, one directory a generation
@@ -152,7 +153,7 @@ impl Pins {
 
 /// True for names that we give; a pin directory may be shared with strangers.
 fn is_ours(name: &str) -> bool {
-    matches!(name, "links" | "journal" | "journal-new") || is_layout(name)
+    matches!(name, "links" | "trials" | "journal" | "journal-new") || is_layout(name)
 }
 
 /// True for the directory of maps of some layout: `v1-0123456789abcdef`.

@@ -4,7 +4,7 @@ use crate::director::{Director, Done, refusal};
 use crate::observe::Network;
 use crate::plane::Plane;
 use api::{Refusal, Request, Response, SysctlView};
-use model::{LaneChoice, Sysctl};
+use model::Sysctl;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -18,21 +18,15 @@ impl<P: Plane, N: Network> Director<P, N> {
             Request::Status => Response::Status(self.status()?),
             Request::Explain(question) => Response::Explanation(self.explain(question)?),
             Request::Zero { service } => self.zero(*service)?,
-            Request::Attach { interface, force, lane } => self.attach(interface, *lane, *force)?,
+            Request::Attach { interface, force, lane, confirm_within } => {
+                self.attach(interface, *lane, *force, *confirm_within)?
+            }
+            Request::Confirm { interface } => self.confirm(interface.as_deref())?,
             Request::Detach { interface } => self.detach(interface.as_deref())?,
             Request::Stop { .. } => self.done(),
             _ => return self.change(request, Instant::now()),
         };
         Ok(Done { response, pending: BTreeSet::new() })
-    }
-
-    /// Attaches to an interface and keeps it so.
-    fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Response, Refusal> {
-        // The interface may be newer than the last look.
-        self.look(Instant::now());
-        let links = self.observer.links();
-        self.interfaces.attach(&mut self.plane, links, interface, lane, force).map_err(|error| refusal(&error))?;
-        Ok(self.done())
     }
 
     /// Detaches from an interface, or from all.
@@ -41,6 +35,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             Some(name) => self.interfaces.detach(&mut self.plane, name),
             None => self.interfaces.detach_all(&mut self.plane),
         };
+        self.adopt_trials(Instant::now());
         result.map(|()| self.done()).map_err(|error| refusal(&error))
     }
 

@@ -169,11 +169,18 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         let clock = &self.clock;
         let fixed = [clock.look, clock.compare, clock.ask_again, clock.estimate, self.director.sweeper.next()];
         let capture = self.director.capture.as_ref().map(|_| clock.capture);
-        fixed.into_iter().chain(clock.waiting_ends).chain(capture).min().unwrap_or(clock.look)
+        fixed
+            .into_iter()
+            .chain(clock.waiting_ends)
+            .chain(capture)
+            .chain(self.director.next_trial())
+            .min()
+            .unwrap_or(clock.look)
     }
 
     fn due(&mut self) {
         let now = Instant::now();
+        self.director.end_trials(now);
         if self.director.capture.is_some() && now >= self.clock.capture {
             self.director.continue_capture(now);
             self.clock.capture = now + capture::PERIOD;

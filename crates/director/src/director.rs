@@ -3,6 +3,7 @@
 //! Everything here is synchronous and runs on one task; [`crate::daemon`] feeds it with requests, news and time.
 
 mod addresses;
+mod attaching;
 mod counting;
 mod watching;
 
@@ -22,7 +23,7 @@ use crate::zero::{Subject, ZeroPoints};
 use api::{EventKind, Level, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
 use model::{Config, Key, Reach, VirtualService};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub(crate) struct Director<P, N> {
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
     pub(crate) events: Events,
+    /// Interfaces that are detached then, unless somebody confirms them.
+    trials: BTreeMap<String, Instant>,
     pub(crate) capture: Option<Session>,
     /// Held by whoever captures, or is about to.
     pub(crate) capturing: Arc<()>,
@@ -82,6 +85,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             journal: Journal::default(),
             trouble: None,
             events,
+            trials: BTreeMap::new(),
             capture: None,
             capturing: Arc::default(),
         })

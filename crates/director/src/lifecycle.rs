@@ -134,6 +134,7 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
     }
     director.begin(Instant::now())?;
     director.interfaces.adopt(&director.plane)?;
+    director.adopt_trials(Instant::now());
     for (interface, lane) in named(options) {
         director.interfaces.attach(&mut director.plane, director.observer.links(), interface, lane, options.force)?;
     }

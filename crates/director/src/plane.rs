@@ -3,13 +3,14 @@
 
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionsCursor, ConnectionsSlice, Dataplane, Error,
-    SweepReport,
+    SweepReport, Trial,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
 use forward::{Action, Counter};
 use model::{Change, Endpoint, LaneChoice, ServiceKey, State};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The only writer of maps.
 pub(crate) trait Plane {
@@ -18,6 +19,9 @@ pub(crate) trait Plane {
     fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error>;
     fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error>;
     fn detach(&mut self, interface: &str) -> Result<(), Error>;
+    fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error>;
+    fn trials(&self) -> Vec<Trial>;
+    fn end_trial(&mut self, interface: &str) -> Result<bool, Error>;
     fn attachments(&self) -> Result<Vec<Attachment>, Error>;
     fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)>;
     fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics;
@@ -50,6 +54,15 @@ impl Plane for Dataplane {
     }
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         Self::detach(self, interface)
+    }
+    fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error> {
+        Self::begin_trial(self, interface, length)
+    }
+    fn trials(&self) -> Vec<Trial> {
+        Self::trials(self)
+    }
+    fn end_trial(&mut self, interface: &str) -> Result<bool, Error> {
+        Self::end_trial(self, interface)
     }
     fn attachments(&self) -> Result<Vec<Attachment>, Error> {
         Self::attachments(self)

@@ -113,7 +113,7 @@ const _: () = {
 };
 
 impl Ends {
-    /// Of a frame, behind up to two VLAN tags. What cannot be read is zero.
+    /// Of a frame, behind up to two tags of 802.1Q. What cannot be read is zero.
     #[inline(always)]
     pub fn of<F: Frame>(frame: &F) -> Self {
         Self::read(frame).unwrap_or_default()

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
     match (&*name, arguments.first().and_then(|first| first.to_str())) {
         (dataplane::KEEPER_NAME, _) => dataplane::keeper_main(arguments.into_iter()),
+        (dataplane::WATCHDOG_NAME, _) => dataplane::watchdog_main(arguments.into_iter()),
         ("ipvsadm", _) => ipvsadm::run(&program.to_string_lossy(), &arguments),
         ("ipvsadm-save", _) => ipvsadm::save(&arguments),
         ("ipvsadm-restore", _) => ipvsadm::restore(&arguments),

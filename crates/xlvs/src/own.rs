@@ -12,6 +12,7 @@ mod sysctl;
 mod top;
 
 use crate::output;
+use api::Request;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use model::LaneChoice;
@@ -71,6 +72,17 @@ enum Verb {
         /// Take the hook over from another program
         #[arg(long)]
         force: bool,
+        /// Detach after this time (60s, 5m) unless `xlvs confirm` comes first, even if the daemon is killed meanwhile
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        confirm_within: Option<u32>,
+        /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep an interface that was attached with --confirm-within
+    Confirm {
+        /// Name of the interface; all without it
+        interface: Option<String>,
         /// Print the API's value as JSON
         #[arg(long)]
         json: bool,
@@ -246,13 +258,26 @@ impl Verb {
             Self::Explain(explain) => ask::explain(&explain),
             Self::List { json } => ask::list(json),
             Self::Conns(conns) => conns::run(&conns),
-            Self::Attach { interface, lane, force, json } => ask::attach(interface, lane, force, json),
+            Self::Attach { interface, lane, force, confirm_within, json } => {
+                ask::ask(&Request::Attach { interface, force, lane, confirm_within }, json)
+            }
+            Self::Confirm { interface, json } => ask::ask(&Request::Confirm { interface }, json),
             Self::Detach(detach) => detach::run(detach),
             Self::Sysctl { settings, json } => sysctl::run(&settings, json),
             Self::Stop { keep_forwarding, json } => ask::stop(keep_forwarding, json),
             Self::Ipvsadm { arguments } => crate::ipvsadm::run("xlvs ipvsadm", &arguments),
         }
     }
+}
+
+/// A length of time on the command line: "90s", "5m", or a number of seconds.
+fn seconds(text: &str) -> Result<u32, String> {
+    let (digits, unit) = match text.strip_suffix('m') {
+        Some(digits) => (digits, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let seconds = digits.parse().ok().and_then(|count: u32| count.checked_mul(unit));
+    seconds.filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(|| "write 60s or 5m, at most a day".to_owned())
 }
 
 /// Help and version are data; everything else that clap says is an error in the command line.

@@ -122,6 +122,9 @@ fn attach_detach_and_stop() {
     for line in [
         "xlvs attach eth0",
         "xlvs attach eth0 --force",
+        "xlvs attach eth0 --confirm-within 2m",
+        "xlvs confirm eth0",
+        "xlvs confirm",
         "xlvs detach eth0",
         "xlvs detach --all --pin-dir /sys/fs/bpf/xlvs-test",
         "xlvs stop",
@@ -131,8 +134,11 @@ fn attach_detach_and_stop() {
     }
     let interface = "eth0".to_owned();
     let expected = [
-        Request::Attach { interface: interface.clone(), force: false, lane: None },
-        Request::Attach { interface: interface.clone(), force: true, lane: None },
+        Request::Attach { interface: interface.clone(), force: false, lane: None, confirm_within: None },
+        Request::Attach { interface: interface.clone(), force: true, lane: None, confirm_within: None },
+        Request::Attach { interface: interface.clone(), force: false, lane: None, confirm_within: Some(120) },
+        Request::Confirm { interface: Some(interface.clone()) },
+        Request::Confirm { interface: None },
         Request::Detach { interface: Some(interface) },
         Request::Detach { interface: None },
         Request::Stop { keep_forwarding: false },
@@ -185,6 +191,8 @@ fn what_is_typed_wrongly_is_exit_code_2() {
         "xlvs explain nonsense 10.0.0.1:80",
         "xlvs explain 10.0.0.1 10.0.0.1:80",
         "xlvs attach",
+        "xlvs attach eth0 --confirm-within soon",
+        "xlvs attach eth0 --confirm-within 0",
         "xlvs detach",
         "xlvs detach eth0 --all",
         "xlvs run --nonsense",

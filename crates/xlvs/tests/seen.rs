@@ -128,3 +128,36 @@ fn a_refusal_has_the_status_of_its_kind() {
         assert_eq!(answer.starts_with("{\"Ok\""), status == "200", "{answer}");
     }
 }
+
+#[test]
+#[ignore = "needs root"]
+fn an_attachment_on_trial_ends_with_and_without_the_daemon() {
+    let mut node = Node::new();
+    node.start(&[]);
+    let said = node.say("attach e0 --confirm-within 3s");
+    assert!(said.code == 0 && said.out.contains("detached in 3 s unless you say: xlvs confirm e0"), "{said:?}");
+    assert!(node.is_attached());
+    node.wait_for("the end of the trial", |node| !node.is_attached());
+    assert!(node.log().contains("interface e0: not confirmed in time"), "{}", node.log());
+    // Killed in between: a watchdog keeps the deadline.
+    node.say("attach e0 --confirm-within 3s");
+    node.signal(Signal::SIGKILL);
+    node.ended();
+    assert!(node.is_attached());
+    node.wait_for("the watchdog", |node| !node.is_attached());
+    node.start(&[]);
+    assert_eq!(node.status()["interfaces"], serde_json::json!([]));
+    // Killed, and started again within the time: the next daemon keeps it.
+    node.say("attach e0 --confirm-within 6s");
+    node.signal(Signal::SIGKILL);
+    node.ended();
+    node.start(&[]);
+    assert!(node.is_attached());
+    assert_eq!(node.say("confirm").out, "e0 stays attached\n");
+    std::thread::sleep(Duration::from_secs(7));
+    assert!(node.is_attached());
+    assert_eq!(node.say("attach e0").out, "e0 was attached already (xdp)\n");
+    assert_eq!(node.say("detach e0").code, 0);
+    let again = node.say("detach e0");
+    assert!(again.code == 1 && again.err.contains("e0"), "{again:?}");
+}

@@ -1,12 +1,12 @@
 //! Captures: what is copied, and that nothing is left of one.
 
 use super::{add_service, in_namespace, key, options, server};
-use crate::{Dataplane, load, pins::names_in, syscall};
+use crate::hold::{Hold, Hook};
+use crate::{Dataplane, load, pins::names_in};
 use forward::Counter;
 use forward::capture::{Ends, Record, Wanted};
 use forward::host::packet;
 use model::{Change, Scheduler};
-use std::os::fd::AsFd;
 
 /// A plane attached to `xlvs-a`, with a service at 10.9.0.1:80.
 fn plane(directory: &std::path::Path) -> Dataplane {
@@ -49,8 +49,7 @@ fn capture(plane: &mut Dataplane, wanted: Wanted) {
 
 fn running(plane: &Dataplane) -> u32 {
     let index = crate::interface::Link::by_name("xlvs-a").unwrap().index;
-    let link = syscall::open_pin(&plane.pins.link(index)).unwrap();
-    syscall::link_facts(link.as_fd()).unwrap().program
+    Hold::find(&plane.pins.links(), index, Hook::Xdp).unwrap().program().unwrap()
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
         let destination = MacAddress(*leaves.first_chunk()?);
         let service = endpoint(before.destination, before.destination_port);
-        let services = self.store.services().values().filter(|known| known.key.endpoint == service);
+        let services = self.store.services().values().filter(|known| known.key.endpoint() == Some(service));
         let mut servers = services.flat_map(|service| &service.servers);
         let server = servers.find(|server| match self.observer.sight(server.endpoint.ip()) {
             Sight::Via(hop) => hop.destination == destination,

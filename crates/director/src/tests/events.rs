@@ -8,7 +8,7 @@ use crate::observe::sight::{Neighbour, NeighbourState};
 use api::{Event, EventKind, Level, Request};
 use model::{Change, Timeouts};
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Everything told since the last time.
 fn told(follower: &mut Follower) -> Vec<Event> {
@@ -70,7 +70,9 @@ fn interfaces_drift_and_trouble() {
     let mut follower = director.events.follow();
     kinds(&mut follower);
     let interface = "eth0".to_owned();
-    director.answer(&Request::Attach { interface: interface.clone(), force: false, lane: None }).unwrap();
+    director
+        .answer(&Request::Attach { interface: interface.clone(), force: false, lane: None, confirm_within: None })
+        .unwrap();
     director.answer(&Request::Detach { interface: None }).unwrap();
     let attached = EventKind::InterfaceAttached { interface: interface.clone(), lane: "xdp".into() };
     assert_eq!(kinds(&mut follower), [attached, EventKind::InterfaceDetached { interface }]);
@@ -99,4 +101,44 @@ fn of_many_changes_only_the_number_is_told() {
     let requests = (1..=100).map(|number| add_server(&format!("10.0.1.{number}:80"))).collect();
     director.answer(&Request::Batch { requests }).unwrap();
     assert_eq!(kinds(&mut follower), [EventKind::Changes { count: 100 }]);
+}
+
+#[test]
+fn an_attachment_on_trial_ends_unless_it_is_confirmed() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let attach =
+        |confirm_within| Request::Attach { interface: "eth0".to_owned(), force: false, lane: None, confirm_within };
+    let confirm = |interface: Option<&str>| Request::Confirm { interface: interface.map(str::to_owned) };
+    assert!(director.answer(&confirm(None)).is_err());
+    let now = Instant::now();
+    director.answer(&attach(Some(60))).unwrap();
+    assert!(plane.kernel().trials.contains_key("eth0"));
+    for again in [attach(None), attach(Some(60))] {
+        assert!(director.answer(&again).err().unwrap().message.contains("`xlvs confirm eth0` keeps it"));
+    }
+    director.end_trials(now + Duration::from_secs(59));
+    assert!(plane.kernel().attached.contains("eth0"));
+    // The next daemon goes on with it.
+    let mut director = start(&plane, &network);
+    director.interfaces.adopt(&plane).unwrap();
+    director.adopt_trials(Instant::now());
+    assert!(director.next_trial().is_some());
+    let mut follower = director.events.follow();
+    director.end_trials(now + Duration::from_secs(62));
+    let interface = "eth0".to_owned();
+    assert_eq!(
+        kinds(&mut follower)[1..],
+        [EventKind::AttachmentExpired { interface: interface.clone() }, EventKind::InterfaceDetached { interface }]
+    );
+    assert!(plane.kernel().attached.is_empty() && plane.kernel().trials.is_empty());
+
+    director.answer(&attach(Some(60))).unwrap();
+    assert!(director.answer(&confirm(Some("eth9"))).is_err());
+    director.answer(&confirm(Some("eth0"))).unwrap();
+    assert_eq!(director.next_trial(), None);
+    assert!(plane.kernel().attached.contains("eth0") && plane.kernel().trials.is_empty());
+    let again = director.answer(&attach(None)).unwrap();
+    assert!(matches!(again.response, api::Response::Attached { before: true, .. }));
+    assert!(director.answer(&attach(Some(60))).err().unwrap().message.contains("attached already, for good"));
 }

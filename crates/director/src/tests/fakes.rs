@@ -7,7 +7,7 @@ use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error,
-    SweepReport, TableUse, Why,
+    SweepReport, TableUse, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 use wire::MacAddress;
 
 #[derive(Default)]
@@ -25,6 +26,7 @@ pub(crate) struct Kernel {
     pub(crate) journal: Option<Vec<String>>,
     pub(crate) changes: Vec<Change>,
     pub(crate) attached: BTreeSet<String>,
+    pub(crate) trials: BTreeMap<String, Instant>,
     pub(crate) connections: u64,
     /// The connection table, slice by slice.
     pub(crate) table: Vec<Vec<ConnectionEntry>>,
@@ -99,6 +101,20 @@ impl Plane for FakePlane {
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         let was_there = self.kernel().attached.remove(interface);
         if was_there { Ok(()) } else { Err(Error::NotAttached(interface.to_owned())) }
+    }
+    fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error> {
+        self.kernel().trials.insert(interface.to_owned(), Instant::now() + length);
+        Ok(())
+    }
+    fn trials(&self) -> Vec<Trial> {
+        let trial = |(interface, end): (&String, &Instant)| Trial {
+            interface: interface.clone(),
+            left: end.saturating_duration_since(Instant::now()),
+        };
+        self.kernel().trials.iter().map(trial).collect()
+    }
+    fn end_trial(&mut self, interface: &str) -> Result<bool, Error> {
+        Ok(self.kernel().trials.remove(interface).is_some())
     }
     fn attachments(&self) -> Result<Vec<Attachment>, Error> {
         Ok(self.kernel().attached.iter().map(|name| attachment(name)).collect())

@@ -86,7 +86,12 @@ fn requests_are_carried_out_and_answered() {
         assert_eq!(listing.services[0].service.key, key().into());
         assert_eq!((listing.services[0].servers[0].active, listing.services[0].servers[0].inactive), (2, 3));
         assert_eq!(listing.connection_table_size, 1024);
-        let attach = |interface: &str| Request::Attach { interface: interface.to_owned(), force: false, lane: None };
+        let attach = |interface: &str| Request::Attach {
+            interface: interface.to_owned(),
+            force: false,
+            lane: None,
+            confirm_within: None,
+        };
         assert_eq!(ask(&socket, &attach("eth9")).await.unwrap_err().kind, RefusalKind::Invalid);
         ask(&socket, &attach("eth0")).await.unwrap();
         let Ok(Response::Status(status)) = ask(&socket, &Request::Status).await else { panic!() };
@@ -179,7 +184,9 @@ fn an_explanation_names_what_cannot_work() {
     let mut director = start(&plane, &network);
     director.answer(&add_service()).unwrap();
     director.answer(&add_server("10.0.0.1:80")).unwrap();
-    director.answer(&Request::Attach { interface: "eth0".to_owned(), force: false, lane: None }).unwrap();
+    director
+        .answer(&Request::Attach { interface: "eth0".to_owned(), force: false, lane: None, confirm_within: None })
+        .unwrap();
     let mut warnings = |client: &str| {
         let question = ExplainRequest { service: key(), client: client.parse().unwrap() };
         let explanation = director.explain(&question).unwrap();

@@ -46,7 +46,7 @@ fn the_ends_of_a_frame() {
         assert_eq!(Ends::of(&frame), expected);
         assert_eq!(Ends::of_bytes(&frame.bytes), expected);
         let mut tagged = frame.clone();
-        tagged.bytes.splice(12..12, [0x88, 0xa8, 0, 5, 0x81, 0, 0, 6]);
+        tagged.bytes.splice(12..12, [0x81, 0, 0, 5, 0x81, 0, 0, 6]);
         assert_eq!(Ends::of(&tagged), expected);
         for length in 0..tagged.bytes.len() {
             let mut cut = tagged.clone();

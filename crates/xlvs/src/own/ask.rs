@@ -5,7 +5,7 @@ use crate::output;
 use crate::session::{Session, Trouble};
 use crate::table;
 use api::{ExplainRequest, Request, Response};
-use model::{LaneChoice, Protocol, ServiceKey};
+use model::{Protocol, ServiceKey};
 use std::process::ExitCode;
 
 pub(super) fn status(json: bool) -> ExitCode {
@@ -25,8 +25,9 @@ pub(super) fn explain(typed: &Explain) -> ExitCode {
     answer(&Request::Explain(ExplainRequest { service, client: typed.client }), typed.json)
 }
 
-pub(super) fn attach(interface: String, lane: Option<LaneChoice>, force: bool, json: bool) -> ExitCode {
-    answer(&Request::Attach { interface, force, lane }, json)
+/// Any request.
+pub(super) fn ask(request: &Request, json: bool) -> ExitCode {
+    answer(request, json)
 }
 
 pub(super) fn detach(interface: String, json: bool) -> ExitCode {
@@ -56,6 +57,10 @@ pub(super) fn shown(response: &Response, json: bool) -> Result<String, Trouble> 
         Response::Listing(listing) => table::all(listing, table::NUMERIC, table::names(true)),
         Response::Explanation(explanation) => show::explanation(explanation),
         Response::Sysctls { sysctls } => show::sysctls(sysctls),
+        Response::Attached { interface, lane, before, confirm_within } => {
+            show::attached(interface, lane, *before, *confirm_within)
+        }
+        Response::Confirmed { interfaces } => format!("{} stays attached\n", interfaces.join(" ")),
         // That it is done is what exit code 0 says.
         Response::Done { .. } | Response::Connections(_) => String::new(),
     })

@@ -50,6 +50,17 @@ pub(super) fn sysctls(sysctls: &[SysctlView]) -> String {
     sysctls.iter().map(line).collect()
 }
 
+/// `xlvs attach`: nothing where all is as it was asked for.
+pub(super) fn attached(interface: &str, lane: &str, before: bool, confirm_within: Option<u32>) -> String {
+    match (before, confirm_within) {
+        (_, Some(seconds)) => format!(
+            "{interface} is attached ({lane}) and will be detached in {seconds} s unless you say: xlvs confirm {interface}\n"
+        ),
+        (true, None) => format!("{interface} was attached already ({lane})\n"),
+        (false, None) => String::new(),
+    }
+}
+
 fn table(table: &ConnectionTableStatus) -> String {
     let mebibytes = table.size.saturating_mul(table.entry_bytes) >> 20;
     format!(

@@ -17,7 +17,7 @@ pub(super) use view::Sort;
 use view::View;
 
 pub(super) fn run(typed: &Top) -> ExitCode {
-    let view = View { sort: typed.sort, filter: typed.filter.clone().unwrap_or_default(), ..View::default() };
+    let view = View { sort: typed.sort, filter: typed.filter.clone().unwrap_or_default() };
     let interval = Duration::from_secs(typed.interval.into());
     let on_screen = !typed.once && !typed.json && stdout().is_terminal() && stdin().is_terminal();
     let done = if on_screen { screen::run(view, interval) } else { once(&view, interval, typed.json) };

@@ -131,7 +131,7 @@ impl Snapshot {
             services,
             reasons: after.status.counters.iter().filter_map(reason).collect(),
             tables: after.status.connections.clone(),
-            lanes: interfaces.map(|it| Lane { interface: it.name.clone(), lane: it.lane.clone() }).collect(),
+            lanes: interfaces.map(|it| Lane { interface: it.name.clone(), lane: it.lane.to_string() }).collect(),
             notes: after.status.notes.clone(),
         }
     }
