@@ -75,6 +75,7 @@ macro_rules! lane {
             lane::relate::<Address6, _>($frame(context))
         }
         #[$kind]
+        #[inline(always)] // it is large, and a call to it would be a frame more on a stack that has few
         pub fn $explain(context: $context) -> $action {
             lane::explain($frame(context))
         }
