@@ -66,7 +66,7 @@ fn other_clients(net: Net) -> Case {
 fn sizes(net: Net) -> Case {
     let mut steps =
         std::vec![forward(&first(net, net.request(4000)), ForwardIn, SERVER_SIDE, &first(net, net.at_server(1, 4000)))];
-    for length in [0, 1, 2, 3, 17, 512, 1399, 1400] {
+    for length in [0, 1, 2, 3, 17, 512, 1399, 1400, 8940] {
         let payload: Vec<u8> = (0..length).map(|byte| (byte * 7 + 13) as u8).collect();
         steps.push(forward(
             &net.request(4000).payload(&payload),
