@@ -60,9 +60,9 @@ pub(crate) const fn place(lead: Lead) -> u32 {
     let six = matches!(lead.family, Family::Ipv6) as u32;
     match (lead.next, lead.tagged) {
         (Next::Steer, false) => six,
-        (Next::Steer, true) => 2 + six,
-        (Next::Establish, _) => 4 + six,
-        (Next::Relate, _) => 6 + six,
+        (Next::Establish, _) => 2 + six,
+        (Next::Relate, _) => 4 + six,
+        (Next::Steer, true) => 6 + six,
     }
 }
 
