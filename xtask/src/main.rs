@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod demo;
+mod differential;
 mod doc_check;
 mod fuzz;
 mod golden;

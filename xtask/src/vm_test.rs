@@ -20,15 +20,38 @@ pub(crate) struct Options {
     /// Memory of the guest in MiB
     #[arg(long, default_value_t = 2048)]
     memory: u32,
+    /// Play the differential scenarios against the kernel's IPVS (6.12 unless --kernel says otherwise) and against xlvs
+    #[arg(long, conflicts_with = "command")]
+    differential: bool,
+    /// With --differential: only scenarios whose names begin so (several with commas)
+    #[arg(long, requires = "differential", value_name = "NAME")]
+    only: Option<String>,
+    /// With --differential: play the kernel alone and write what it did into the tree, for the tests
+    #[arg(long, requires = "differential")]
+    record: bool,
     /// The command; without one, the parity test
     #[arg(last = true)]
     command: Vec<String>,
+}
+
+impl Options {
+    fn guest(&self, kernel: Version) -> Guest {
+        let timeout = Duration::from_secs(self.timeout);
+        Guest { kernel, memory_mebibytes: self.memory, processors: 2, timeout }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if let Some(obstacle) = guest::obstacle() {
         eprintln!("vm-test: SKIPPED: {obstacle}");
         return Ok(ExitCode::SUCCESS);
+    }
+    if options.differential {
+        return crate::differential::run(
+            &options.guest(options.kernel.unwrap_or(Version::V6_12)),
+            options.only.as_deref(),
+            options.record,
+        );
     }
     let (command, folder) = if options.command.is_empty() {
         let mut command = vec![parity::executable()?.display().to_string()];
@@ -42,9 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut worst = 0;
     for kernel in kernels {
         eprintln!("==> on kernel {}", kernel.name());
-        let timeout = Duration::from_secs(options.timeout);
-        let guest = Guest { kernel, memory_mebibytes: options.memory, processors: 2, timeout };
-        let code = guest.run(&command, &folder)?;
+        let code = options.guest(kernel).run(&command, &folder)?;
         eprintln!("vm-test: kernel {}: exit code {code}", kernel.name());
         worst = worst.max(code);
     }

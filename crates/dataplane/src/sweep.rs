@@ -10,7 +10,7 @@ use crate::plain::Plain;
 use crate::syscall;
 use crate::table::{SliceBuffer, Table};
 use forward::Time;
-use forward::abi::{Address4, Address6, Connection, FlowKey};
+use forward::abi::{Address4, Address6, Connection, FlowKey, RealServer, Settings};
 use forward::connection::StateWord;
 use forward::expire::GRACE;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -58,7 +58,7 @@ impl Sweeper {
 
     /// Sweeps one slice.
     pub(crate) fn step(&mut self, maps: &Maps, programs: &Generation) -> Result<SweepReport, Error> {
-        let clock = Clock { now: now()? };
+        let clock = Clock { now: now()?, orphans: Orphans::of(maps) };
         let step = if self.on_family6 {
             self.walk6.step(&maps.connections6, programs.expire6.as_fd(), &clock)?
         } else {
@@ -84,11 +84,34 @@ pub(crate) fn now() -> Result<Time, Error> {
     Ok(Time(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64))
 }
 
-struct Clock {
+struct Clock<'m> {
     now: Time,
+    orphans: Orphans<'m>,
 }
 
-impl Clock {
+/// Whose connections end without being silent first (expire_nodest_conn).
+#[derive(Clone, Copy)]
+enum Orphans<'m> {
+    /// Nobody's.
+    Wait,
+    /// Those of servers that are no more.
+    End(&'m Maps),
+}
+
+impl<'m> Orphans<'m> {
+    fn of(maps: &'m Maps) -> Self {
+        let flags = maps.settings.get(0).map_or(0, |settings| settings.flags.get());
+        if flags & Settings::EXPIRE_NODEST == 0 { Self::Wait } else { Self::End(maps) }
+    }
+
+    fn include(self, connection: &Connection) -> bool {
+        let Self::End(maps) = self else { return false };
+        let server = maps.servers.get(connection.server.get());
+        server.is_some_and(|server| server.flags.get() & RealServer::AVAILABLE == 0)
+    }
+}
+
+impl Clock<'_> {
     /// True when the entry may be at its end. Replies live as long as their primaries, which only the program looks up.
     fn is_candidate(&self, connection: &Connection) -> bool {
         let word = StateWord(connection.state.get());
@@ -98,7 +121,7 @@ impl Clock {
         } else if !word.is_live() || word.has(StateWord::REPLY) {
             age >= GRACE
         } else {
-            age > connection.timeout.get()
+            age > connection.timeout.get() || self.orphans.include(connection)
         }
     }
 }
@@ -128,7 +151,7 @@ where
         &mut self,
         table: &Table<FlowKey<A>, Connection>,
         program: BorrowedFd<'_>,
-        clock: &Clock,
+        clock: &Clock<'_>,
     ) -> Result<Step, Error> {
         let slice = self.buffer.read(table, self.position, SLICE).doing(|| "sweep connections".to_owned())?;
         let candidates = self.buffer.entries().filter(|(_, entry)| clock.is_candidate(entry));
@@ -173,7 +196,7 @@ mod tests {
     #[test]
     fn candidates_are_silent_for_longer_than_they_may() {
         let tick = 1_000_000;
-        let clock = Clock { now: Time(tick << Time::TICK_SHIFT) };
+        let clock = Clock { now: Time(tick << Time::TICK_SHIFT), orphans: Orphans::Wait };
         let seen = |seconds| tick as u32 - Time::ticks(seconds);
         let live = StateWord::live(TcpState::SynReceived as u8, 0).0;
         assert!(!clock.is_candidate(&connection(live, seen(60))));

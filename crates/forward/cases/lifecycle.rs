@@ -144,7 +144,7 @@ fn reopen_without_reuse(net: Net) -> Case {
     let mut steps = closed(net);
     steps.extend([
         Step::Change(|world| {
-            world.tables.settings.flags.set(Settings::EXPIRE_NODEST);
+            world.tables.settings.flags.set(0);
             world.tables.loads[2].weight.set(0);
         }),
         open(net, 2, 4000),
@@ -169,7 +169,7 @@ fn quiesced_and_reopened(net: Net) -> Case {
         more(net, 2, 4000),
         Step::Change(|world| world.tables.loads[2].weight.set(0)),
         open(net, 2, 4000),
-        Step::Change(|world| world.tables.settings.flags.set(Settings::EXPIRE_NODEST | Settings::REUSE_CLOSED)),
+        Step::Change(|world| world.tables.settings.flags.set(Settings::EXPIRE_NODEST)),
         more(net, 2, 4000),
         open(net, 1, 4000),
         load(net, 2, 0),

@@ -152,20 +152,18 @@ fn is_reopened<T: Shared>(tables: &T, connection: &Connection) -> bool {
     }
 }
 
-/// expire_nodest_conn: any packet of a connection whose server is gone; with conn_reuse_mode a SYN also when it is
-/// quiesced.
+/// expire_nodest_conn: any packet of a connection whose server is gone, a SYN also when it is quiesced.
 #[inline(always)]
 pub fn is_orphan_to_expire<A, T: Shared>(tables: &T, server: u32, server_flags: u32, packet: &Packet<A>) -> bool {
     let flags = tables.settings().map_or(0, |settings| settings.flags.get());
     if flags & Settings::EXPIRE_NODEST == 0 {
         return false;
     }
-    let again = flags & Settings::REUSE != 0 && packet.flags.any(TcpFlags::SYN);
     server_flags & RealServer::AVAILABLE == 0
-        || (again && tables.load(server).is_some_and(|load| load.weight.get() == 0))
+        || (packet.flags.any(TcpFlags::SYN) && tables.load(server).is_some_and(|load| load.weight.get() == 0))
 }
 
-/// expire_nodest_conn: the connection's server is gone, nobody need wait for a packet.
+/// expire_nodest_conn: the connection's server is gone; nobody need wait for a packet.
 #[inline(always)]
 pub fn is_abandoned<T: Shared>(tables: &T, connection: &Connection) -> bool {
     let flags = tables.settings().map_or(0, |settings| settings.flags.get());

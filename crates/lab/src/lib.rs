@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod content;
 pub mod counters;
+pub mod differential;
 pub mod evidence;
 pub mod http;
 mod lab;

@@ -18,9 +18,15 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 panic=-1 oops=pan
     tsc=reliable no_timer_check random.trust_cpu=on net.ifnames=0 audit=0";
 const PORTS: [&str; 3] = ["output", "errors", "code"];
 
-pub(super) fn run(guest: &Guest, kernel: &Kernel, scratch: &Path) -> Result<u8> {
+/// Runs the guest; what the command says goes to `to`, which comes back with its exit code.
+pub(super) fn run<W: Write + Send + 'static>(
+    guest: &Guest,
+    kernel: &Kernel,
+    scratch: &Path,
+    to: W,
+) -> Result<(u8, Option<W>)> {
     let [output, errors, code] = PORTS.map(|port| UnixListener::bind(scratch.join(port)));
-    let output = forward(output.context("the port of the output")?, io::stdout());
+    let output = forward(output.context("the port of the output")?, to);
     let errors = forward(errors.context("the port of the errors")?, io::stderr());
     let code = forward(code.context("the port of the exit code")?, Vec::new());
     let log = File::create(scratch.join("qemu.log")).context("qemu's log")?;
@@ -31,12 +37,13 @@ pub(super) fn run(guest: &Guest, kernel: &Kernel, scratch: &Path) -> Result<u8> 
     // A qemu that never started has not connected: then nobody closes the ports, and nobody waits for them.
     let connected = scratch.join("console").exists();
     let code = if connected { finish(code)? } else { Vec::new() };
+    let mut said = None;
     if connected {
-        finish(output)?;
+        said = Some(finish(output)?);
         finish(errors)?;
     }
     match String::from_utf8_lossy(&code).trim().parse() {
-        Ok(code) => Ok(code),
+        Ok(code) => Ok((code, said)),
         Err(_) if !ended => {
             bail!("the guest had not finished after {} s\n{}", guest.timeout.as_secs(), last_words(scratch))
         }

@@ -38,12 +38,27 @@ pub(crate) fn obstacle() -> Option<String> {
 impl Guest {
     /// Runs the command in `folder`; its output goes to this process's, its exit code comes back.
     pub(crate) fn run(&self, command: &[String], folder: &std::path::Path) -> Result<u8> {
+        Ok(self.run_into(command, folder, std::io::stdout())?.0)
+    }
+
+    /// The same; gives what the command says, too.
+    pub(crate) fn output(&self, command: &[String], folder: &std::path::Path) -> Result<(u8, Vec<u8>)> {
+        let (code, said) = self.run_into(command, folder, Vec::new())?;
+        Ok((code, said.unwrap_or_default()))
+    }
+
+    fn run_into<W: std::io::Write + Send + 'static>(
+        &self,
+        command: &[String],
+        folder: &std::path::Path,
+        to: W,
+    ) -> Result<(u8, Option<W>)> {
         let cache = workspace::target_directory()?.join("guest");
         let kernel = kernel::prepare(self.kernel, &cache)?;
         let scratch = Scratch::new()?;
         let initial = archive::initial_file_system(&kernel, &script(command, folder))?;
         std::fs::write(scratch.0.join("initial.cpio"), initial).context("writing the guest's initial file system")?;
-        machine::run(self, &kernel, &scratch.0)
+        machine::run(self, &kernel, &scratch.0, to)
     }
 }
 

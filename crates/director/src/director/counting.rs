@@ -90,7 +90,10 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// The subjects there are in the services that `request` names.
     pub(super) fn subjects_of(&self, request: &Request) -> BTreeSet<Subject> {
         let key = match request {
-            Request::AddServer { service, .. } | Request::EditServer { service, .. } => service,
+            Request::EditService { key, .. } => key,
+            Request::AddServer { service, .. }
+            | Request::EditServer { service, .. }
+            | Request::DeleteServer { service, .. } => service,
             Request::Batch { .. } => return self.all_subjects().into_iter().collect(),
             _ => return BTreeSet::new(),
         };

@@ -246,6 +246,13 @@ fn zero_points_survive_a_restart_and_new_servers_begin_at_zero() {
     plane.kernel().connections = 15;
     assert_eq!(shown(&director), [3, 3]);
     assert_eq!(shown(&start(&plane, &network)), [3, 3]);
+    // What stays goes on counting from where it stood, whatever is edited or goes beside it.
+    let Request::AddService { key: service, mut options } = add_service() else { unreachable!() };
+    options.scheduler = Scheduler::Maglev;
+    director.answer(&Request::EditService { key: service, options }).unwrap();
+    assert_eq!(shown(&director), [3, 3]);
+    director.answer(&Request::DeleteServer { service, endpoint: "10.0.0.1:80".parse().unwrap() }).unwrap();
+    assert_eq!(shown(&director), [3]);
     let unknown = ServiceKey { protocol: Protocol::Udp, ..key() };
     assert_eq!(
         director.answer(&Request::Zero { service: Some(unknown.into()) }).err().unwrap().kind,

@@ -10,7 +10,7 @@ mod web;
 pub mod xlvs;
 
 pub use client::{Client, Reuse, Tally};
-pub use process::{Finished, end, finish, wait};
+pub use process::{Finished, end, finish, finish_with, wait};
 pub use server::{RealServer, ServerKind, ServerPlan};
 pub use xlvs::{Entry, Xlvs};
 

@@ -31,9 +31,14 @@ impl Finished {
 
 /// Runs a command to its end; kills it after `limit`.
 pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished> {
+    finish_with(command, Stdio::null(), limit)
+}
+
+/// The same for a command that reads something.
+pub fn finish_with(command: &mut Command, input: Stdio, limit: Duration) -> Result<Finished> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

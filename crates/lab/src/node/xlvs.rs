@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Longest life of a control command.
 const COMMAND: Duration = Duration::from_secs(30);
 /// Longest wait for the daemon to come up, or for servers to be reached.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 
 /// How the daemon gets into the namespace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +35,7 @@ pub struct Xlvs {
     interfaces: Vec<String>,
     lane: Option<String>,
     entry: Entry,
+    configuration: Option<PathBuf>,
     directory: PathBuf,
     pins: PathBuf,
     child: Option<Child>,
@@ -51,13 +52,22 @@ impl Xlvs {
         };
         let interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
         let (host, name) = (host.clone(), name.to_owned());
-        Ok(Self { host, name, interfaces, lane: None, entry, directory, pins, child: None })
+        let configuration = None;
+        Ok(Self { host, name, interfaces, lane: None, entry, configuration, directory, pins, child: None })
     }
 
     /// The same, to be started with `--lane`.
     pub fn in_lane(mut self, lane: &str) -> Self {
         self.lane = Some(lane.to_owned());
         self
+    }
+
+    /// Gives it a file in the language of xlvs.toml to start with.
+    pub fn configure(&mut self, text: &str) -> Result<()> {
+        let path = self.directory.join("xlvs.toml");
+        fs::write(&path, text)?;
+        self.configuration = Some(path);
+        Ok(())
     }
 
     /// Starts the daemon and waits until it answers.
@@ -87,6 +97,9 @@ impl Xlvs {
         }
         if let Some(lane) = &self.lane {
             command.args(["--lane", lane]);
+        }
+        if let Some(path) = &self.configuration {
+            command.arg("-c").arg(path);
         }
         command.env("XLVS_SOCKET", self.socket());
         Ok(command)
@@ -144,13 +157,23 @@ impl Xlvs {
 
     /// Waits until every server of every service is reached, so that all are in the rotation.
     pub fn wait_for_servers(&self) -> Result<()> {
+        self.wait_while_listed(&["\"unresolved\""])
+    }
+
+    /// The same, and until every service's address is this node's.
+    pub fn wait_for_services(&self) -> Result<()> {
+        self.wait_while_listed(&["\"unresolved\"", "\"owned\":false"])
+    }
+
+    fn wait_while_listed(&self, signs: &[&str]) -> Result<()> {
         let begin = Instant::now();
         loop {
             let listing = self.ask(&json!({"do": "list"}))?;
-            if !listing.to_string().contains("\"unresolved\"") {
+            let text = listing.to_string();
+            if !signs.iter().any(|sign| text.contains(sign)) {
                 return Ok(());
             }
-            ensure!(begin.elapsed() < START, "servers stay out of reach: {listing}");
+            ensure!(begin.elapsed() < START, "services or servers stay out of reach: {listing}");
             thread::sleep(Duration::from_millis(10));
         }
     }
