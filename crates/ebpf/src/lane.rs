@@ -104,7 +104,7 @@ fn follow<L: Lane>(frame: &L, lead: Lead) -> L::Action {
 /// The end of a packet's way through the programs.
 #[inline(always)]
 fn conclude<L: Lane>(mut frame: L, network: usize, verdict: Verdict) -> L::Action {
-    let verdict = decide::conclude(&mut frame, network, verdict, &LIVE, now());
+    let verdict = decide::conclude(&mut frame, network, verdict, &LIVE, now);
     act(&frame, verdict)
 }
 

@@ -19,7 +19,7 @@ pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, 
         }
         Ok(lead) => {
             let verdict = follow(frame, lead, tables, now);
-            conclude(frame, lead.network(), verdict, tables, now)
+            conclude(frame, lead.network(), verdict, tables, || now)
         }
     }
 }
@@ -64,17 +64,18 @@ fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T
     }
 }
 
-/// Counts a verdict. Where the sender of a dropped packet shall know why, the frame becomes the message to him.
+/// Counts a verdict. Where the sender of a dropped packet shall know why, the frame becomes the message to him; only
+/// then the clock is asked again.
 #[inline(always)]
 pub fn conclude<F: Frame, T: Shared>(
     frame: &mut F,
     network: usize,
     verdict: Verdict,
     tables: &T,
-    now: Time,
+    now: impl FnOnce() -> Time,
 ) -> Verdict {
     tables.count(verdict.counter);
-    if verdict.answer != Answer::NOTHING && frame.answer(network, verdict.answer, tables, now) {
+    if verdict.answer != Answer::NOTHING && frame.answer(network, verdict.answer, tables, now()) {
         return Verdict::forward(verdict.counter, frame.ingress());
     }
     verdict
