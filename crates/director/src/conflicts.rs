@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// The others by name, one line each; none when the field is free.
-pub(crate) fn others() -> Vec<String> {
+pub fn others() -> Vec<String> {
     let table = fs::read_to_string("/proc/net/ip_vs").unwrap_or_default();
     let services = match services_in(&table) {
         0 => None,

@@ -35,6 +35,7 @@ mod sweeper;
 mod tests;
 mod zero;
 
+pub use conflicts::others;
 pub use error::Error;
 
 use std::path::PathBuf;

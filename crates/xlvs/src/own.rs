@@ -5,6 +5,7 @@ mod capture;
 mod conns;
 mod daemon;
 mod detach;
+mod doctor;
 mod events;
 mod preflight;
 mod show;
@@ -42,6 +43,8 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Look for what on this host keeps xlvs from its work; exit code 0 well, 1 warnings, 2 failures
+    Doctor(Doctor),
     /// Watch rates by service and server, drops, tables and lanes (once, as text, without a terminal)
     Top(Top),
     /// Capture packets before and after they are rewritten, with the verdict as comment (pcapng)
@@ -137,6 +140,17 @@ struct Run {
     /// Take hooks over from other programs, and run beside an active IPVS
     #[arg(long)]
     force: bool,
+}
+
+/// `xlvs doctor`
+#[derive(Args, Debug)]
+struct Doctor {
+    /// Interfaces to look at, besides those attached; without a daemon and without names all
+    #[arg(value_name = "IF")]
+    interfaces: Vec<String>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// `xlvs top`
@@ -252,6 +266,7 @@ impl Verb {
         match self {
             Self::Run(run) => daemon::run(run),
             Self::Status { json } => ask::status(json),
+            Self::Doctor(typed) => doctor::run(&typed),
             Self::Top(typed) => top::run(&typed),
             Self::Capture(typed) => capture::run(&typed),
             Self::Events { json } => events::run(json),
