@@ -4,7 +4,7 @@ use crate::observe::sight::{Sight, Why};
 use crate::observe::{Network, Observer};
 use crate::store::Store;
 use model::{
-    Endpoint, ForwardingMethod, Key, Reach, RealServer, ServerState, ServiceOptions, ServiceState, State,
+    Dormant, Endpoint, ForwardingMethod, Key, Reach, RealServer, ServerState, ServiceOptions, ServiceState, State,
     VirtualService,
 };
 use std::collections::BTreeSet;
@@ -48,6 +48,9 @@ pub(crate) fn reach(server: &RealServer, sight: Sight) -> Reach {
 
 /// Why a server is not in the rotation, for people; `None` when it can be reached.
 pub(crate) fn obstacle(server: &RealServer, sight: Sight) -> Option<String> {
+    if !server.method.acts() {
+        return Some(Dormant::Tunnel.to_string());
+    }
     match sight {
         Sight::Local if server.method == ForwardingMethod::Nat => {
             Some("a server on this host cannot be reached by NAT yet; use direct routing (-g)".to_owned())

@@ -10,7 +10,7 @@ use crate::plane::Plane;
 use crate::store::refuse;
 use api::{ExplainRequest, Explanation, Refusal, RefusalKind};
 use forward::{Action, Counter};
-use model::{Endpoint, ForwardingMethod, Protocol, Reach, RealServer, VirtualService};
+use model::{Dormant, Endpoint, ForwardingMethod, Protocol, Reach, RealServer, Scheduler, VirtualService};
 use std::net::IpAddr;
 use wire::MacAddress;
 
@@ -133,6 +133,13 @@ impl<P: Plane, N: Network> Director<P, N> {
     fn why_no_server(&self, service: &VirtualService) -> String {
         if service.servers.is_empty() {
             return format!("service {} has no server; add one (-a)", service.key);
+        }
+        let scheduler = service.options.scheduler;
+        if scheduler == Scheduler::Nobody {
+            return format!("service {} has no scheduler (none): nothing is scheduled", service.key);
+        }
+        if !scheduler.acts() {
+            return format!("service {}: {}", service.key, Dormant::Scheduler(scheduler));
         }
         let reasons = service.servers.iter().take(8).map(|server| {
             let quiesced = server.weight.get() == 0;

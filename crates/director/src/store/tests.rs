@@ -370,3 +370,18 @@ fn what_differs_from_an_unchanged_file_is_counted() {
     store.change(&Request::Flush).unwrap();
     assert_eq!(store.differences(&config), 2);
 }
+
+/// Lines as they were kept before services had more than an address, a scheduler and a name.
+#[test]
+fn old_journals_are_read() {
+    let lines = [
+        r#"{"snapshot":{"format":1,"generation":2,"timeouts":{"tcp":900,"tcp_fin":120,"udp":300},"services":[{"key":{"protocol":"tcp","endpoint":"192.0.2.1:80"},"options":{"scheduler":"mh","scheduler_flags":{"port":true},"any":false},"servers":[{"endpoint":"10.0.0.1:80","method":"dr","weight":3}]}],"file":null,"zero":[]}}"#,
+        r#"{"change":{"do":"add-server","service":{"protocol":"tcp","endpoint":"192.0.2.1:80"},"server":{"endpoint":"10.0.0.2:8080","method":"nat","weight":1}}}"#,
+    ];
+    let (store, _) = restore(&lines.map(str::to_owned)).unwrap();
+    let service = &store.services()[&key("192.0.2.1:80")];
+    assert_eq!(service.servers, [server("10.0.0.1:80", ForwardingMethod::DirectRouting, 3), nat("10.0.0.2:8080")]);
+    let scheduler_flags = SchedulerFlags { port: true, ..SchedulerFlags::NONE };
+    assert_eq!(service.options, ServiceOptions { scheduler_flags, ..options(Scheduler::Maglev) });
+    assert_eq!(store.generation(), 3);
+}

@@ -3,7 +3,7 @@
 use super::changes::{add_server, key, network, server, start};
 use super::fakes::FakePlane;
 use api::RefusalKind;
-use api::Request;
+use api::{ExplainRequest, Request};
 use model::{
     Encapsulation, FirewallMark, ForwardingMethod, Key, Persistence, PersistenceEngine, Protocol, RealServer,
     Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, SyncDaemon, SyncRole, Thresholds, TunnelChecksum,
@@ -146,4 +146,30 @@ fn synchronization_daemons_are_kept_as_their_interface_made_them() {
     director.answer(&requests()[2]).unwrap();
     assert_eq!(refused(director.answer(&start_sync("eth0"))), RefusalKind::Invalid);
     assert!(director.listing().synchronization.is_empty());
+}
+
+#[test]
+fn an_explanation_says_what_does_not_act() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    director
+        .answer(&Request::Attach { interface: "eth0".to_owned(), lane: None, force: false, confirm_within: None })
+        .unwrap();
+    let question = ExplainRequest { service: key(), client: "198.51.100.7:4000".parse().unwrap() };
+    let options = |scheduler| ServiceOptions { scheduler, ..ServiceOptions::default() };
+    director.answer(&Request::AddService { key: key().into(), options: options(Scheduler::RoundRobin) }).unwrap();
+    let tunnel = ForwardingMethod::Tunnel(Encapsulation::Ipip);
+    director.answer(&Request::AddServer { service: key().into(), server: server("10.0.0.1:80", tunnel) }).unwrap();
+    let mut because = |scheduler: Scheduler| {
+        director.answer(&Request::EditService { key: key().into(), options: options(scheduler) }).unwrap();
+        director.explain(&question).unwrap().because
+    };
+    for (scheduler, expected) in [
+        (Scheduler::RoundRobin, "10.0.0.1:80: tunneling (-i) is kept and listed, but does not act yet"),
+        (Scheduler::TwoRandomChoices, "scheduler twos is kept and listed, but does not act yet"),
+        (Scheduler::Nobody, "has no scheduler (none)"),
+    ] {
+        let because = because(scheduler);
+        assert!(because.contains(expected), "{because}");
+    }
 }
