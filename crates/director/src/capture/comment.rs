@@ -25,6 +25,10 @@ impl<P: Plane, N: Network> Director<P, N> {
         let Some(counter) = Counter::from_number(looks.record.counter) else { return "unknown verdict".to_owned() };
         let name = counter.name();
         let Some((_, leaves)) = looks.leaves else { return format!("{name}: {}", sentence(counter.meaning())) };
+        if counter.is_drop() {
+            let outlet = self.name_of(looks.record.outlet);
+            return format!("{name}: {}; its sender is told by {outlet}", sentence(counter.meaning()));
+        }
         let (before, after) = (Ends::of_bytes(looks.arrived), Ends::of_bytes(leaves));
         let way = self.way(&before, &after, leaves).unwrap_or_else(|| sentence(counter.meaning()));
         format!("{name} -> {way}, leaves by {}", self.name_of(looks.record.outlet))
