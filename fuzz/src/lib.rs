@@ -3,6 +3,7 @@
 //! `cargo xtask fuzz` runs them under libFuzzer, which looks for inputs that reach new code. What it found worth
 //! keeping stands in `corpus/`, and `tests/corpus.rs` replays it as an ordinary test.
 
+mod command;
 mod configuration;
 mod headers;
 mod kernel;
@@ -64,6 +65,12 @@ pub const TARGETS: &[Target] = &[
         law: "xlvs.toml is a configuration that survives its JSON, or one line that names the place",
         needs_root: false,
         run: configuration::run,
+    },
+    Target {
+        name: "command",
+        law: "a command line of ipvsadm is an error with words, or an intent whose saved rules mean the same",
+        needs_root: false,
+        run: command::run,
     },
     Target {
         name: "request",

@@ -8,6 +8,7 @@ mod execute;
 mod failure;
 mod help;
 mod intent;
+pub mod law;
 mod legality;
 mod notices;
 mod number;
