@@ -125,3 +125,58 @@ fn nothing_is_left(world: &mut World) {
     assert_eq!(world.tables.connections(), 0, "entries are left");
     loads_are_exact(world);
 }
+
+#[cfg(test)]
+mod tests {
+    //! A law that nothing can break proves nothing: each is broken here by hand.
+
+    use super::*;
+    use forward::abi::{Address4, Method, SchedulerKind};
+    use forward::host::{ServerSpec, packet};
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+    const VIRTUAL: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 1);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 3, 1);
+
+    /// A director with one NAT connection.
+    fn connected() -> World {
+        let mut world = World::new(10);
+        let endpoint = SocketAddr::from((SERVER, 8080));
+        let server = ServerSpec { endpoint, method: Method::Nat, weight: 1, interface: 2 };
+        let service = SocketAddr::from((VIRTUAL, 80));
+        world.service(wire::protocol::TCP, service, SchedulerKind::RoundRobin, &[server], &[]);
+        send(&mut world, packet().ipv4(CLIENT, VIRTUAL).tcp(4000, 80).syn().build());
+        loads_are_exact(&world);
+        primaries_have_replies(&world);
+        assert_eq!(world.tables.connections(), 2);
+        world
+    }
+
+    #[test]
+    #[should_panic(expected = "active and inactive connections of server 1")]
+    fn a_wrong_load_is_found() {
+        let world = connected();
+        world.tables.loads[1].inactive.set(7);
+        loads_are_exact(&world);
+    }
+
+    #[test]
+    #[should_panic(expected = "no reply entry")]
+    fn a_missing_reply_is_found() {
+        let world = connected();
+        let replies = world.tables.entries4().filter(|(_, entry)| StateWord(entry.state.get()).has(StateWord::REPLY));
+        let keys: Vec<FlowKey<Address4>> = replies.map(|(key, _)| *key).collect();
+        keys.iter().for_each(|key| Tables::<Address4>::remove(&world.tables, key));
+        primaries_have_replies(&world);
+    }
+
+    #[test]
+    #[should_panic(expected = "entries are left")]
+    fn a_leak_is_found() {
+        let mut world = connected();
+        world.tables.settings.tcp_timeouts.iter().for_each(|cell| cell.set(u32::MAX / 4));
+        world.tables.entries4().for_each(|(_, entry)| entry.timeout.set(u32::MAX / 4));
+        nothing_is_left(&mut world);
+    }
+}

@@ -13,8 +13,14 @@ use anyhow::{Context, Result, ensure};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-const CONTENDERS: [Contender; 5] =
-    [Contender::Route, Contender::RouteNoOffload, Contender::Nftables, Contender::Haproxy, Contender::XlvsNat];
+const CONTENDERS: [Contender; 6] = [
+    Contender::Route,
+    Contender::RouteNoOffload,
+    Contender::Nftables,
+    Contender::Haproxy,
+    Contender::XlvsNat,
+    Contender::XlvsTc,
+];
 /// Name and iperf3's option.
 const WAYS: [(&str, Option<&str>); 2] = [("to the server", None), ("to the client", Some("-R"))];
 

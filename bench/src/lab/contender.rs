@@ -5,7 +5,7 @@ use super::haproxy::Haproxy;
 use ::lab::net::{Device, Namespace};
 use ::lab::network::Network;
 use ::lab::node::{Entry, Xlvs, finish};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub(super) enum Contender {
     XlvsNat,
     /// xlvs by direct routing, in the XDP lane.
     XlvsDr,
+    /// xlvs by NAT, in the tc lane.
+    XlvsTc,
 }
 
 impl Contender {
@@ -39,6 +41,7 @@ impl Contender {
             Self::Haproxy => "haproxy tcp",
             Self::XlvsNat => "xlvs nat xdp",
             Self::XlvsDr => "xlvs dr xdp",
+            Self::XlvsTc => "xlvs nat tc",
         }
     }
 
@@ -52,6 +55,7 @@ impl Contender {
             Self::Haproxy => "h",
             Self::XlvsNat => "x",
             Self::XlvsDr => "y",
+            Self::XlvsTc => "t",
         }
     }
 
@@ -92,8 +96,9 @@ pub(super) fn start(contender: Contender, host: &Namespace, devices: &[Device], 
             Running::Nothing
         }
         Contender::Haproxy => Running::Proxy(Haproxy::start(host, network.work().path())?),
-        Contender::XlvsNat => balancer(contender, host, devices, network, "-m")?,
-        Contender::XlvsDr => balancer(contender, host, devices, network, "-g")?,
+        Contender::XlvsNat => balancer(contender, host, devices, network, ("-m", "xdp"))?,
+        Contender::XlvsDr => balancer(contender, host, devices, network, ("-g", "xdp"))?,
+        Contender::XlvsTc => balancer(contender, host, devices, network, ("-m", "tc"))?,
     })
 }
 
@@ -117,11 +122,14 @@ fn balancer(
     host: &Namespace,
     devices: &[Device],
     network: &Network,
-    method: &str,
+    (method, lane): (&str, &str),
 ) -> Result<Running> {
     let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-    let mut xlvs = Xlvs::new(host, &format!("bench-{}", contender.tag()), &names, network.work(), Entry::Direct)?;
+    let xlvs = Xlvs::new(host, &format!("bench-{}", contender.tag()), &names, network.work(), Entry::Direct)?;
+    let mut xlvs = xlvs.in_lane(lane);
     xlvs.start()?;
+    let found = xlvs.lane()?;
+    ensure!(found == lane, "xlvs is attached in lane {found}, not {lane}");
     for (port, servers) in [(ALL, SERVERS), (FIRST, 1)] {
         for protocol in ["-t", "-u"] {
             xlvs.ipvsadm(&format!("-A {protocol} {VIRTUAL}:{port} -s rr"))?;

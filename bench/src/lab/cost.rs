@@ -12,8 +12,8 @@ use anyhow::{Context, Result};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-const CONTENDERS: [Contender; 5] =
-    [Contender::Floor, Contender::Route, Contender::Nftables, Contender::XlvsNat, Contender::XlvsDr];
+const CONTENDERS: [Contender; 6] =
+    [Contender::Floor, Contender::Route, Contender::Nftables, Contender::XlvsNat, Contender::XlvsDr, Contender::XlvsTc];
 /// What is sent, and to which service.
 const TRAFFIC: [(&str, Kind, u16); 4] = [
     ("1k flows", Kind::Known { flows: 1024 }, ALL),

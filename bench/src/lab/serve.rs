@@ -11,7 +11,8 @@ use ::lab::node::finish;
 use anyhow::{Context, Result};
 use std::time::Duration;
 
-const CONTENDERS: [Contender; 4] = [Contender::Route, Contender::Nftables, Contender::Haproxy, Contender::XlvsNat];
+const CONTENDERS: [Contender; 5] =
+    [Contender::Route, Contender::Nftables, Contender::Haproxy, Contender::XlvsNat, Contender::XlvsTc];
 
 pub(super) fn measure(rounds: u32) -> Result<Vec<Row>> {
     let mut network = Network::new()?;
