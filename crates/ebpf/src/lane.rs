@@ -2,7 +2,7 @@
 
 use crate::tables::{LIVE, REHEARSAL};
 use crate::{capture, maps};
-use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
 use forward::classify::{self, Lead};
 use forward::parse::Parse;
 use forward::{Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, relate, steer};
@@ -124,9 +124,24 @@ fn act<L: Lane>(frame: &L, verdict: Verdict) -> L::Action {
     frame.action(verdict)
 }
 
-/// The coarse clock.
+/// The coarse clock. It moves once a jiffy: what it said is kept until the next, since looking at the jiffies is a load
+/// and asking the clock a call.
 #[inline(always)]
 pub(crate) fn now() -> Time {
     // SAFETY: a helper without arguments.
-    Time(unsafe { bpf_ktime_get_coarse_ns() })
+    let jiffies = unsafe { bpf_jiffies64() };
+    let kept = maps::CLOCK.get(0);
+    if let Some(kept) = kept
+        && kept.jiffies.get() == jiffies
+    {
+        return Time(kept.time.get());
+    }
+    // SAFETY: as above.
+    let time = unsafe { bpf_ktime_get_coarse_ns() };
+    if let Some(kept) = kept {
+        // In this order: whoever sees the new jiffies finds the new time.
+        kept.time.set(time);
+        kept.jiffies.set(jiffies);
+    }
+    Time(time)
 }

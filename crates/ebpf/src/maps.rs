@@ -10,6 +10,12 @@ use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;
 use forward::{Cell64, Counter, Family, Next, pace};
 
+/// The time at a jiffy.
+pub(crate) struct Clock {
+    pub(crate) jiffies: Cell64,
+    pub(crate) time: Cell64,
+}
+
 /// BPF_F_MMAPABLE (linux/bpf.h): the daemon reads and writes these through its own memory.
 const MAPPED: u32 = 1 << 10;
 
@@ -46,6 +52,9 @@ pub(crate) static INTERFACE_COUNTERS: PerCpuArray<InterfaceCounters> =
 pub(crate) static STATISTICS: PerCpuArray<Statistics> = PerCpuArray::with_max_entries(MAX_SERVERS, 0);
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
+/// What the coarse clock said last, for all CPUs.
+#[map]
+pub(crate) static CLOCK: Array<Clock> = Array::with_max_entries(1, 0);
 #[map]
 static EXPLANATION: Array<u32> = Array::with_max_entries(1, MAPPED);
 #[map]
