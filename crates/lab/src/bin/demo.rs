@@ -3,11 +3,11 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use lab::node::{Entry, ServerKind, Tally};
+use lab::node::{Entry, ServerKind, Tally, Xlvs};
 use lab::{BULK, Family, Lab, Mode, Outcome, Scenario, Topology, view};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Shows the director at work between real programs, in network namespaces.
 #[derive(Parser)]
@@ -27,6 +27,9 @@ struct Options {
     /// How many real servers.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]
     servers: u8,
+    /// Where the programs are attached: without it, XDP. `tc` and `auto` leave the hosts every offload they have.
+    #[arg(long, value_parser = ["xdp", "tc", "auto"])]
+    lane: Option<String>,
     /// Which web server the real servers run.
     #[arg(long, default_value = "embedded")]
     server: ServerKind,
@@ -85,7 +88,9 @@ impl Options {
             Mode::Nat => Topology::point_to_point(mode),
             Mode::Dr => Topology::bridged(mode),
         };
-        Lab::build_with(topology.with_servers(self.servers.into()), self.server)
+        let topology = topology.with_servers(self.servers.into());
+        let offload = matches!(self.lane.as_deref(), Some("tc" | "auto"));
+        Lab::build_with(if offload { topology.with_offload() } else { topology }, self.server)
     }
 
     fn run(&self, lab: &Lab, family: Family) -> Result<bool> {
@@ -97,14 +102,34 @@ impl Options {
         ));
         let scenario = Scenario { family, scheduler: self.scheduler.clone(), requests: self.requests, bulk: BULK };
         let mut director = lab.director(Entry::Direct)?;
+        if let Some(lane) = &self.lane {
+            director = director.in_lane(lane);
+        }
         director.start()?;
         scenario.configure(lab, &director)?;
+        if self.lane.as_deref() == Some("auto") {
+            self.await_tc(lab, &scenario, &director)?;
+        }
         let lane = director.lane()?;
         self.say(&format!("{}\n", director.ipvsadm("-Ln")?.trim_end()));
         let outcome = scenario.drive(lab, &lane, |tally| progress(tally, self.requests))?;
         director.stop(false).context("stopping the director")?;
         self.report(&outcome)?;
         Ok(outcome.is_well())
+    }
+
+    /// The hosts leave checksums to their devices: every interface that notices moves to tc. With direct routing that is
+    /// the clients' side only.
+    fn await_tc(&self, lab: &Lab, scenario: &Scenario, director: &Xlvs) -> Result<()> {
+        let begin = Instant::now();
+        let wanted = if lab.topology.mode == Mode::Nat { "tc" } else { "tc+xdp" };
+        while director.lane()? != wanted {
+            ensure!(begin.elapsed() < Duration::from_secs(60), "still in lane {}", director.lane()?);
+            // What is sent before the interface has moved is lost on the way.
+            let _ = lab.client.curl(&["--max-time", "4", &format!("http://{}/", scenario.service())])?;
+        }
+        self.say(&format!("lane {wanted} after {:.1} s\n", begin.elapsed().as_secs_f64()));
+        Ok(())
     }
 
     /// Text for people: standard output, unless that is for the object.
