@@ -3,7 +3,7 @@
 use crate::error::{Doing, Error};
 use crate::hold::{Hold, Hook};
 use crate::hook::Owner;
-use crate::interface::{self, Link};
+use crate::interface::{self, LOOPBACK, Link};
 use crate::lane::Why;
 use crate::load::{self, Generation};
 use crate::maps::Maps;
@@ -76,6 +76,9 @@ impl Attacher<'_> {
 
     /// Chooses the lane and puts the program there. Without a choice the lane stays; an automatic one stays automatic.
     fn settle(&self, link: &Link, choice: Option<LaneChoice>, force: bool) -> Result<(Lane, Why), Error> {
+        if link.index == LOOPBACK {
+            return self.settle_loopback(link, choice);
+        }
         if let Some(lane) = choice.and_then(LaneChoice::lane) {
             self.put(link, lane, force)?;
             return Ok((lane, Why::Asked));
@@ -95,9 +98,32 @@ impl Attacher<'_> {
         }
     }
 
+    /// On the loopback interface it is what goes out that matters: what this host sends to itself.
+    fn settle_loopback(&self, link: &Link, choice: Option<LaneChoice>) -> Result<(Lane, Why), Error> {
+        if let Some(lane) = choice.and_then(LaneChoice::lane).filter(|lane| *lane != Lane::Tc) {
+            let reason =
+                format!("lane {lane} has no native XDP there and would not see this host's own connections; use tc");
+            return Err(Error::Attach { interface: link.name.clone(), reason });
+        }
+        self.put(link, Lane::Tc, false)?;
+        Ok((Lane::Tc, Why::OwnConnections))
+    }
+
+    /// Translates what servers on this host answer, on every interface that is attached.
+    pub(crate) fn translate_answers(&self) -> Result<(), Error> {
+        for attachment in self.attachments() {
+            if Hold::find(&self.links(), attachment.index, Hook::Egress).is_none() {
+                let program = self.generation.entry(Hook::Egress);
+                let attached = Hold::tc(&self.links(), attachment.index, program, Hook::Egress);
+                attached.doing(|| format!("attach to what leaves by {}", attachment.name))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has the program of a lane on its hook.
     fn put(&self, link: &Link, lane: Lane, force: bool) -> Result<(), Obstacle> {
-        let hook = hook_of(lane);
+        let hook = hook_of(link.index, lane);
         if let Some(hold) = Hold::find(&self.links(), link.index, hook) {
             if hook != Hook::Xdp || hold.is_generic() == (lane == Lane::XdpGeneric) {
                 return Ok(self.refresh(&hold)?);
@@ -115,7 +141,7 @@ impl Attacher<'_> {
     }
 
     fn take(&self, link: &Link, lane: Lane) -> io::Result<()> {
-        let hook = hook_of(lane);
+        let hook = hook_of(link.index, lane);
         let program = self.generation.entry(hook);
         match lane {
             Lane::Xdp => Hold::xdp(&self.links(), link.index, program, Attach::XdpNative),
@@ -135,7 +161,7 @@ impl Attacher<'_> {
 
     /// Takes the programs off the hooks of other lanes. The new lane is in place by now: no frame goes by.
     fn keep_only(&self, index: u32, lane: Lane) -> Result<(), Error> {
-        let others = [Hook::Xdp, Hook::Ingress].into_iter().filter(|hook| *hook != hook_of(lane));
+        let others = [Hook::Xdp, Hook::Ingress].into_iter().filter(|hook| *hook != hook_of(index, lane));
         for hold in others.filter_map(|hook| Hold::find(&self.links(), index, hook)) {
             hold.release(&self.links()).doing(|| format!("detach from {}", shown_name(index)))?;
         }
@@ -258,7 +284,7 @@ impl Attacher<'_> {
         match on(Hook::Xdp) {
             Some(hold) if hold.is_generic() => Some(Lane::XdpGeneric),
             Some(_) => Some(Lane::Xdp),
-            None => on(Hook::Ingress).map(|_| Lane::Tc),
+            None => on(hook_of(index, Lane::Tc)).map(|_| Lane::Tc),
         }
     }
 
@@ -298,9 +324,10 @@ impl Attacher<'_> {
     }
 }
 
-const fn hook_of(lane: Lane) -> Hook {
+const fn hook_of(index: u32, lane: Lane) -> Hook {
     match lane {
         Lane::Xdp | Lane::XdpGeneric => Hook::Xdp,
+        Lane::Tc if index == LOOPBACK => Hook::Egress,
         Lane::Tc => Hook::Ingress,
     }
 }

@@ -11,6 +11,9 @@ const NAME_SIZE: usize = libc::IFNAMSIZ;
 /// `ETHTOOL_GDRVINFO`
 const DRIVER_INFO: u32 = 3;
 
+/// Index of the loopback interface.
+pub(crate) const LOOPBACK: u32 = 1;
+
 /// What attaching needs to know about an interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Link {

@@ -18,10 +18,12 @@ pub enum Why {
     DriverRefuses = 5,
     /// XDP would send on frames whose checksum nobody finishes.
     PartialChecksums = 6,
+    /// The loopback interface: where this host's own connections go.
+    OwnConnections = 7,
 }
 
 impl Why {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Unknown,
         Self::Asked,
         Self::Native,
@@ -29,6 +31,7 @@ impl Why {
         Self::LargeMtu,
         Self::DriverRefuses,
         Self::PartialChecksums,
+        Self::OwnConnections,
     ];
 
     pub(crate) fn of_number(number: u16) -> Self {
@@ -44,6 +47,7 @@ impl Why {
             Self::NoNativeXdp => "the driver has no native XDP",
             Self::LargeMtu => "the MTU is too large for the driver's native XDP",
             Self::DriverRefuses => "the driver refuses native XDP as the interface is set up",
+            Self::OwnConnections => "connections of this host itself",
             Self::PartialChecksums => "frames arrive with unfinished checksums (offload on the sender)",
         }
     }

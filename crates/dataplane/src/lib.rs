@@ -234,6 +234,11 @@ impl Dataplane {
         self.attacher().leave_xdp(interface)
     }
 
+    /// Sees to it that what servers on this host answer is translated, whichever attached interface it leaves by.
+    pub fn translate_answers(&mut self) -> Result<(), Error> {
+        self.attacher().translate_answers()
+    }
+
     /// Detaches from an interface.
     pub fn detach(&mut self, interface: &str) -> Result<(), Error> {
         self.attacher().detach(interface)?;

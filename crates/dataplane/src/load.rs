@@ -24,8 +24,8 @@ pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_
 const PREFIXES: [&str; 2] = ["", "tc_"];
 /// Pinned last: where it is, the generation is whole.
 pub(crate) const ENTRY: &str = "entry";
-/// Where frames come in, by lane.
-pub(crate) const ENTRIES: [&str; 2] = [ENTRY, "tc_entry"];
+/// Where frames come in, by lane, and where they go out.
+pub(crate) const ENTRIES: [&str; 3] = [ENTRY, "tc_entry", "tc_exit"];
 /// Prefix of the directory of a generation.
 const GENERATION: &str = "p-";
 
@@ -33,6 +33,7 @@ const GENERATION: &str = "p-";
 pub(crate) struct Generation {
     entry: OwnedFd,
     tc_entry: OwnedFd,
+    tc_exit: OwnedFd,
     pub(crate) explain: OwnedFd,
     pub(crate) tc_explain: OwnedFd,
     pub(crate) expire4: OwnedFd,
@@ -70,6 +71,7 @@ impl Generation {
         Ok(Self {
             entry: open(place, ENTRY)?,
             tc_entry: open(place, "tc_entry")?,
+            tc_exit: open(place, "tc_exit")?,
             explain: open(place, "explain")?,
             tc_explain: open(place, "tc_explain")?,
             expire4: open(place, "expire4")?,
@@ -82,7 +84,8 @@ impl Generation {
     pub(crate) fn entry(&self, hook: Hook) -> BorrowedFd<'_> {
         match hook {
             Hook::Xdp => self.entry.as_fd(),
-            Hook::Ingress | Hook::Egress => self.tc_entry.as_fd(),
+            Hook::Ingress => self.tc_entry.as_fd(),
+            Hook::Egress => self.tc_exit.as_fd(),
         }
     }
 

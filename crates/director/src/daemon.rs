@@ -195,6 +195,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         if now >= self.clock.ask_again {
             self.director.ask_again(now);
             self.director.avoid_unfinished_checksums(now);
+            self.director.translate_answers();
             self.clock.ask_again = Instant::now() + ASK_AGAIN;
         }
         if now >= self.clock.estimate {

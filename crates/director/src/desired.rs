@@ -38,8 +38,7 @@ pub(crate) fn is_owned<N: Network>(service: &VirtualService, observer: &Observer
 /// How a server is reached, in the words of the data plane.
 pub(crate) fn reach(server: &RealServer, sight: Sight) -> Reach {
     match sight {
-        // The local stack would answer from the server's own address, and nobody translates it back yet.
-        Sight::Local if server.method == ForwardingMethod::Nat => Reach::Unresolved,
+        Sight::Local if is_of_lo(server) => Reach::Unresolved,
         Sight::Local => Reach::Local,
         Sight::Via(hop) => Reach::Via(hop),
         Sight::Pending | Sight::Lost(_) => Reach::Unresolved,
@@ -52,13 +51,24 @@ pub(crate) fn obstacle(server: &RealServer, sight: Sight) -> Option<String> {
         return Some(Dormant::Tunnel.to_string());
     }
     match sight {
-        Sight::Local if server.method == ForwardingMethod::Nat => {
-            Some("a server on this host cannot be reached by NAT yet; use direct routing (-g)".to_owned())
+        Sight::Local if is_of_lo(server) => {
+            Some("no packet of another host may go to an address of lo; use one of another interface".to_owned())
         }
         Sight::Local | Sight::Via(_) => None,
         Sight::Pending => Some("its next hop has not answered yet".to_owned()),
         Sight::Lost(why) => Some(remedy(why)),
     }
+}
+
+/// 127.0.0.1 and the like: the stack refuses what comes for them from outside.
+fn is_of_lo(server: &RealServer) -> bool {
+    server.method == ForwardingMethod::Nat && server.endpoint.ip().is_loopback()
+}
+
+/// True when servers on this host are reached by NAT: what they answer must be translated.
+pub(crate) fn has_local_nat(state: &State) -> bool {
+    let servers = state.services.values().flat_map(|service| &service.servers);
+    servers.into_iter().any(|it| it.reach == Reach::Local && it.server.method == ForwardingMethod::Nat)
 }
 
 fn remedy(why: Why) -> String {

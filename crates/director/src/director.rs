@@ -8,7 +8,7 @@ mod counting;
 mod watching;
 
 use crate::capture::Session;
-use crate::desired::desired;
+use crate::desired::{desired, has_local_nat};
 use crate::events::Events;
 use crate::interfaces::Interfaces;
 use crate::journal::Journal;
@@ -44,6 +44,8 @@ pub(crate) struct Director<P, N> {
     pub(crate) connections: u32,
     reconciler: Reconciler,
     journal: Journal,
+    /// Servers on this host are reached by NAT, or were.
+    local_nat: bool,
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
     pub(crate) events: Events,
@@ -83,6 +85,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             connections: forward::abi::DEFAULT_CONNECTIONS,
             reconciler,
             journal: Journal::default(),
+            local_nat: false,
             trouble: None,
             events,
             trials: BTreeMap::new(),
@@ -148,6 +151,8 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
         self.observer.look(&self.servers(), now).map_err(crate::Error::Netlink)?;
         let desired = desired(&self.store, &self.observer, None);
+        self.local_nat = has_local_nat(&desired);
+        self.translate_answers();
         let changes = self.reconciler.reconcile(&mut self.plane, &desired, None)?;
         tracing::info!(generation = self.store.generation(), changes, "configuration in place");
         Ok(changes)
@@ -219,6 +224,15 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
 
+    /// What servers on this host answer is translated, whichever attached interface it leaves by.
+    pub(crate) fn translate_answers(&mut self) {
+        if self.local_nat
+            && let Err(error) = self.plane.translate_answers()
+        {
+            tracing::warn!(%error, "what servers on this host answer is not translated");
+        }
+    }
+
     /// Interfaces in the wrong lane for what their senders leave undone change it.
     pub(crate) fn avoid_unfinished_checksums(&mut self, now: Instant) {
         if let Err(error) = self.interfaces.avoid_unfinished_checksums(&mut self.plane, now) {
@@ -238,6 +252,10 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     fn reconcile(&mut self, scope: Option<&BTreeSet<Key>>) -> Result<usize, Error> {
         let desired = desired(&self.store, &self.observer, scope);
+        if has_local_nat(&desired) {
+            self.local_nat = true;
+            self.translate_answers();
+        }
         let scope = scope.map(|keys| keys.iter().filter_map(Key::acting).collect());
         let done = self.reconciler.reconcile(&mut self.plane, &desired, scope.as_ref());
         done.inspect_err(|error| self.troubled(format!("the maps do not take a change: {error}")))

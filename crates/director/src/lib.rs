@@ -19,6 +19,7 @@ mod interfaces;
 mod journal;
 mod lifecycle;
 mod listing;
+mod martian;
 mod metrics;
 mod observe;
 mod offload;

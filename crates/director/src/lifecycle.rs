@@ -138,6 +138,7 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
     for (interface, lane) in named(options) {
         director.interfaces.attach(&mut director.plane, director.observer.links(), interface, lane, options.force)?;
     }
+    director.translate_answers();
     // Interfaces of an earlier daemon that are gone for the moment do not keep this one from starting.
     director.interfaces.heal(&mut director.plane, director.observer.links());
     Ok(())

@@ -18,6 +18,7 @@ pub(crate) trait Plane {
     fn apply(&mut self, change: &Change) -> Result<(), Error>;
     fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error>;
     fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error>;
+    fn translate_answers(&mut self) -> Result<(), Error>;
     fn detach(&mut self, interface: &str) -> Result<(), Error>;
     fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error>;
     fn trials(&self) -> Vec<Trial>;
@@ -51,6 +52,9 @@ impl Plane for Dataplane {
     }
     fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
         Self::leave_xdp(self, interface)
+    }
+    fn translate_answers(&mut self) -> Result<(), Error> {
+        Self::translate_answers(self)
     }
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         Self::detach(self, interface)

@@ -2,6 +2,7 @@
 
 use crate::desired::{endpoint_in_maps, is_owned, obstacle};
 use crate::director::{Director, refusal};
+use crate::martian;
 use crate::observe::Network;
 use crate::observe::outlet::Outlet;
 use crate::observe::sight::Sight;
@@ -10,6 +11,8 @@ use api::{InterfaceStatus, Refusal, Status};
 use model::{Dormant, ForwardingMethod, Lane, VirtualService};
 use std::collections::BTreeSet;
 
+/// Attached, it makes this host a client of its own.
+const LOOPBACK: &str = "lo";
 /// Most notes of one kind; the rest is a number.
 const MOST_NOTES: usize = 20;
 
@@ -53,12 +56,21 @@ impl<P: Plane, N: Network> Director<P, N> {
                 interface.name, interface.name
             ));
         }
+        if interfaces.iter().any(|interface| interface.name == LOOPBACK) && self.has_ipv4_nat() {
+            let outside = interfaces.iter().map(|interface| interface.name.as_str()).filter(|name| *name != LOOPBACK);
+            notes.extend(martian::obstacles(outside));
+        }
         notes.extend(self.lossy(interfaces));
         notes.extend(shortened(self.store.services().values().filter_map(|service| self.unowned(service))));
         notes.extend(shortened(self.store.services().values().flat_map(|service| self.unreachable(service))));
         notes.extend(shortened(self.store.services().values().flat_map(dormant)));
         notes.extend((!self.store.synchronization().is_empty()).then(|| Dormant::Synchronization.to_string()));
         notes
+    }
+
+    fn has_ipv4_nat(&self) -> bool {
+        let servers = self.store.services().values().flat_map(|service| &service.servers);
+        servers.into_iter().any(|server| server.method == ForwardingMethod::Nat && server.endpoint.is_ipv4())
     }
 
     /// Ways out that lose frames: towards servers, and back to clients where replies come through this host.

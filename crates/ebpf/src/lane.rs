@@ -12,6 +12,9 @@ pub(crate) trait Lane: Frame + Sized {
     /// What a program returns.
     type Action;
 
+    /// True when this host sends the frame itself, and no program of ours has sent it on.
+    fn is_own(&self) -> bool;
+
     /// Makes the headers readable, before anything else.
     fn prepare(&mut self);
 
@@ -45,6 +48,21 @@ pub(crate) fn entry<L: Lane>(mut frame: L) -> L::Action {
         Ok(lead) => follow(&frame, lead),
         Err(counter) => refuse(&frame, counter),
     }
+}
+
+/// Frames that leave by an interface: those that this host sends itself, which are not counted unless they are ours.
+#[inline(always)]
+pub(crate) fn exit<L: Lane>(mut frame: L) -> L::Action {
+    if frame.is_own() {
+        frame.prepare();
+        if let Ok(lead) = classify::classify(&frame, &LIVE) {
+            if capture::is_on() {
+                frame.capture_arrived();
+            }
+            return follow(&frame, lead);
+        }
+    }
+    frame.action(Verdict::because(Counter::PassNotOurs))
 }
 
 /// Known flows of one family, in frames with or without a tag.

@@ -87,6 +87,12 @@ lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32:
 lane!(#[classifier] SkbFrame(TcContext) -> i32:
     tc_entry, tc_steer4, tc_steer6, tc_steer4_tagged, tc_steer6_tagged, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_explain);
 
+/// Frames that leave by an interface: answers of servers on this host, and on `lo` its own connections.
+#[classifier]
+pub fn tc_exit(context: TcContext) -> i32 {
+    lane::exit(SkbFrame(context))
+}
+
 macro_rules! expiry {
     ($address:ty, $expire:ident) => {
         /// Retires and removes entries; the frame holds keys behind an Ethernet header's length. Returns how many were removed.

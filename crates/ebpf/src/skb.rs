@@ -25,6 +25,9 @@ const NEVER_ZERO: u64 = 1 << 5;
 /// ETH_P_IPV6 as the context shows it.
 const PROTOCOL_IPV6: u32 = 0x86dd_u16.to_be() as u32;
 
+/// What `tc_index` says of a frame that was sent on here: "xl".
+const SENT_ON: u32 = 0x786c;
+
 /// The frame of a tc program.
 pub(crate) struct SkbFrame(pub(crate) TcContext);
 
@@ -80,7 +83,7 @@ impl Frame for SkbFrame {
     #[inline(always)]
     fn ingress(&self) -> u32 {
         // SAFETY: the context is valid for the whole program.
-        unsafe { (*self.0.skb.skb).ifindex }
+        unsafe { (*self.0.skb.skb).ingress_ifindex }
     }
 
     #[inline(always)]
@@ -166,6 +169,12 @@ impl Lane for SkbFrame {
     type Action = i32;
 
     #[inline(always)]
+    fn is_own(&self) -> bool {
+        // SAFETY: the context is valid for the whole program.
+        self.ingress() == 0 && unsafe { (*self.0.skb.skb).tc_index } != SENT_ON
+    }
+
+    #[inline(always)]
     fn prepare(&mut self) {
         self.pull(linear::LEAST);
         self.pull(linear::wanted(self, NETWORK));
@@ -206,8 +215,12 @@ impl Lane for SkbFrame {
             // Whoever else is attached sees it next, then the stack.
             Action::Pass => TC_ACT_UNSPEC,
             Action::Drop => TC_ACT_SHOT,
-            // SAFETY: a helper that takes numbers.
-            Action::Forward => unsafe { bpf_redirect(verdict.interface, 0) as i32 },
+            // SAFETY: the context is valid for the whole program.
+            Action::Forward => unsafe {
+                // It may leave by an interface where a program of ours sees it once more.
+                (*self.0.skb.skb).tc_index = SENT_ON;
+                bpf_redirect(verdict.interface, 0) as i32
+            },
         }
     }
 }

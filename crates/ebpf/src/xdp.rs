@@ -103,6 +103,11 @@ impl Lane for XdpFrame {
     type Action = u32;
 
     #[inline(always)]
+    fn is_own(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
     fn prepare(&mut self) {}
 
     #[inline(always)]

@@ -1,7 +1,8 @@
 //! ICMP and ICMPv6 errors about packets of balanced flows, towards the server and towards the client.
 
 use super::net::{Net, SERVER_SIDE};
-use super::{Case, Step, forward, refuse};
+use super::{Case, Expect, Step, forward, refuse};
+use crate::Action;
 use crate::Counter::{
     DropServerRemoved, DropTimeToLive, ForwardIcmpIn, ForwardIcmpOut, ForwardIn, PassIcmp, PassLocalServer,
     PassNotOwned, PassOtherReceiver,
@@ -115,6 +116,9 @@ fn about_servers_packets(net: Net) -> Case {
 /// Removed, another node's, this host.
 fn servers_that_cannot(net: Net) -> Case {
     let message = to_vip(net, &from_service(net, 4000), 100);
+    let inside = to_server(net, &from_server(net, 4000), 100).hops(64).ethernet(CLIENT_MAC, DIRECTOR_MAC);
+    let (action, counter, interface, bytes) = (Action::Pass, ForwardIcmpIn, 0, inside.build().bytes);
+    let delivered = Expect { action, counter, interface, bytes };
     let steps = std::vec![
         open(net),
         Step::Change(|world| set_flags(world, RealServer::READY & !RealServer::AVAILABLE)),
@@ -122,7 +126,7 @@ fn servers_that_cannot(net: Net) -> Case {
         Step::Change(|world| set_flags(world, RealServer::READY & !RealServer::OWNED)),
         refuse(&message, PassNotOwned),
         Step::Change(|world| set_flags(world, RealServer::READY | RealServer::LOCAL)),
-        refuse(&message, PassLocalServer),
+        if net.is_nat() { Step::Send(message.build(), delivered) } else { refuse(&message, PassLocalServer) },
         Step::Change(|world| set_flags(world, RealServer::READY)),
         refuse(&message.ethernet(CLIENT_MAC, MacAddress([2, 0, 0, 0, 0, 3])), PassOtherReceiver),
     ];

@@ -7,6 +7,7 @@ mod errors;
 mod flows;
 mod lifecycle;
 mod net;
+mod own;
 mod scheduling;
 mod vlan;
 
@@ -87,6 +88,7 @@ pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(flows::cases());
     cases.extend(lifecycle::cases());
+    cases.extend(own::cases());
     cases.extend(scheduling::cases());
     cases.extend(edges::cases());
     cases.extend(errors::cases());

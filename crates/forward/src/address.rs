@@ -18,9 +18,14 @@ pub trait Address: Copy + Eq + KeyTail {
     fn from_words(words: [u64; 2]) -> Self;
     /// Source and destination of the packet whose network header is at `offset`.
     fn endpoints<F: Frame>(frame: &F, offset: usize) -> Option<(Self, Self)>;
-    /// Writes source and destination (`None`: stays) and takes one hop off, network checksum made good.
-    fn readdress<F: Frame>(frame: &mut F, offset: usize, source: Option<Self>, destination: Option<Self>)
-    -> Option<()>;
+    /// Writes source and destination (`None`: stays) and takes so many hops off, network checksum made good.
+    fn readdress<F: Frame>(
+        frame: &mut F,
+        offset: usize,
+        source: Option<Self>,
+        destination: Option<Self>,
+        hops: u8,
+    ) -> Option<()>;
     /// The same in a header that an error quotes, without taking a hop off. Returns what changed in the bytes of the
     /// header, its checksum included, for the checksum of the message around it.
     fn requote<F: Frame>(
@@ -96,6 +101,7 @@ impl Address for Address4 {
         offset: usize,
         source: Option<Self>,
         destination: Option<Self>,
+        hops: u8,
     ) -> Option<()> {
         let mut ip = frame.read::<Ipv4>(offset)?;
         let mut delta = Checksum::new();
@@ -107,9 +113,10 @@ impl Address for Address4 {
             delta = delta.remove32(ip.destination.bits()).add32(new.0);
             ip.destination = Be32::from_bits(new.0);
         }
-        let hops = |left: u8| u16::from_ne_bytes([left, ip.protocol]);
-        delta = delta.remove16(hops(ip.time_to_live)).add16(hops(ip.time_to_live.wrapping_sub(1)));
-        ip.time_to_live = ip.time_to_live.wrapping_sub(1);
+        let word = |left: u8| u16::from_ne_bytes([left, ip.protocol]);
+        let left = ip.time_to_live.wrapping_sub(hops);
+        delta = delta.remove16(word(ip.time_to_live)).add16(word(left));
+        ip.time_to_live = left;
         ip.checksum = delta.update(ip.checksum);
         frame.write(offset, ip)
     }
@@ -179,6 +186,7 @@ impl Address for Address6 {
         offset: usize,
         source: Option<Self>,
         destination: Option<Self>,
+        hops: u8,
     ) -> Option<()> {
         let mut ip = frame.read::<Ipv6>(offset)?;
         if let Some(new) = source {
@@ -187,7 +195,7 @@ impl Address for Address6 {
         if let Some(new) = destination {
             ip.destination = Bytes16::from_bits(new.0);
         }
-        ip.hop_limit = ip.hop_limit.wrapping_sub(1);
+        ip.hop_limit = ip.hop_limit.wrapping_sub(hops);
         frame.write(offset, ip)
     }
 

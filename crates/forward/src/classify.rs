@@ -79,11 +79,15 @@ fn is_icmp<A: Parse, F: Frame>(frame: &F, network: usize) -> bool {
     frame.read::<Byte>(network + offset).is_some_and(|byte| byte.0 == A::ICMP)
 }
 
-/// Only frames to the interface's own link-layer address are ours; a bridge floods, a capture makes promiscuous.
+/// Only frames to the interface's own link-layer address are ours, and those that this host sends itself; a bridge
+/// floods, a capture makes promiscuous.
 #[inline(always)]
 pub fn addressed_to_us<F: Frame, T: Shared>(frame: &F, tables: &T) -> Result<(), Counter> {
     const OTHER: Counter = Counter::PassOtherReceiver;
     let index = frame.ingress();
+    if index == 0 {
+        return Ok(());
+    }
     let interface = tables.interface(index).ok_or(OTHER)?;
     let receiver = frame.read::<Ethernet>(0).ok_or(OTHER)?.destination;
     if interface.index == index && interface.address.bits() == receiver.bits() { Ok(()) } else { Err(OTHER) }

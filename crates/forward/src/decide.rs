@@ -65,7 +65,7 @@ fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T
 }
 
 /// Counts a verdict. Where the sender of a dropped packet shall know why, the frame becomes the message to him; only
-/// then the clock is asked again.
+/// then the clock is asked again. This host itself is not told.
 #[inline(always)]
 pub fn conclude<F: Frame, T: Shared>(
     frame: &mut F,
@@ -75,7 +75,8 @@ pub fn conclude<F: Frame, T: Shared>(
     now: impl FnOnce() -> Time,
 ) -> Verdict {
     tables.count(verdict.counter);
-    if verdict.answer != Answer::NOTHING && frame.answer(network, verdict.answer, tables, now()) {
+    let told = verdict.answer != Answer::NOTHING && frame.ingress() != 0;
+    if told && frame.answer(network, verdict.answer, tables, now()) {
         return Verdict::forward(verdict.counter, frame.ingress());
     }
     verdict

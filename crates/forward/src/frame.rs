@@ -26,6 +26,7 @@ pub trait Frame {
     fn has(&self, bytes: usize) -> bool;
 
     /// Index of the interface it came in by.
+    /// 0: by none, this host sends it itself.
     fn ingress(&self) -> u32;
 
     /// True when a packet of this frame is larger than `mtu`; `bytes` is its length as its header tells it. Not the

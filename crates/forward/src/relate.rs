@@ -135,15 +135,12 @@ fn to_server<A: Parse, T: Tables<A>>(
 /// Rewrites the message as decided. One whose last hop this was is dropped: no error is told about an error.
 #[inline(always)]
 fn depart<A: Parse, F: Frame>(frame: &mut F, message: &Packet<A>, quoted: &Packet<A>, forward: &Forward<A>) -> Verdict {
-    if message.hops <= 1 {
+    let stays = rewrite::stays(frame, forward);
+    if !stays && message.hops <= 1 {
         return Verdict::because(Counter::DropTimeToLive);
     }
-    match translate(frame, message, quoted, forward)
-        .and_then(|()| rewrite::address_link(frame, message.network, forward.hop))
-    {
-        Some(()) => Verdict::forward(forward.counter, forward.hop.index()),
-        None => Verdict::because(Counter::DropRewriteFailed),
-    }
+    let rewritten = translate(frame, message, quoted, forward, !stays as u8);
+    rewrite::leave(frame, message.network, forward, stays, rewritten)
 }
 
 /// Puts the server's endpoint in the place of the service's, or the other way round, outside and in the quotation.
@@ -153,12 +150,13 @@ fn translate<A: Parse, F: Frame>(
     message: &Packet<A>,
     quoted: &Packet<A>,
     forward: &Forward<A>,
+    hops: u8,
 ) -> Option<()> {
     let new = Some(forward.address);
     // The quoted packet went the other way: the outer destination is its source, and its destination is where the
     // endpoint stands that the outer source shall be taken for.
     let (source, destination) = match forward.translation {
-        Translation::Nothing => return A::readdress(frame, message.network, None, None),
+        Translation::Nothing => return A::readdress(frame, message.network, None, None, hops),
         Translation::Destination => (None, new),
         Translation::Source => (new, None),
     };
@@ -170,7 +168,7 @@ fn translate<A: Parse, F: Frame>(
     let pseudo = if A::ICMP == protocol::ICMPV6 { outer } else { Checksum::new() };
     let field = message.transport + offset_of!(Icmp, checksum);
     frame.adjust_checksum(field, body.join(pseudo), pseudo, false)?;
-    A::readdress(frame, message.network, source, destination)
+    A::readdress(frame, message.network, source, destination, hops)
 }
 
 /// Translates the quotation: address, port and whatever checksums it shows. Returns what changed in its bytes.

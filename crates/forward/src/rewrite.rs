@@ -2,25 +2,52 @@
 
 use crate::abi::{NextHop, Port};
 use crate::parse::Parse;
-use crate::{Address, Answer, Counter, Forward, Frame, Packet, Translation, Verdict, address, vlan};
+use crate::{Action, Address, Answer, Counter, Forward, Frame, Packet, Translation, Verdict, address, vlan};
 use wire::{Be16, Ethernet, Tcp, Udp, protocol};
 
 /// Rewrites the frame as decided; one that cannot go on is dropped, or passed if the stack shall tell a server.
 #[inline(always)]
 pub fn depart<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>) -> Verdict {
-    if packet.hops <= 1 {
+    let stays = stays(frame, forward);
+    if !stays && packet.hops <= 1 {
         return match forward.translation {
             Translation::Source => Verdict::because(Counter::PassUnforwardable),
             _ => Verdict::telling(Counter::DropTimeToLive, Answer::TIME_EXCEEDED),
         };
     }
-    if forward.mtu != 0 && packet.bytes > forward.mtu && frame.exceeds(packet.bytes, forward.mtu) {
+    if forward.mtu != 0 && packet.bytes > forward.mtu && !stays && frame.exceeds(packet.bytes, forward.mtu) {
         return too_big(frame, packet, forward);
     }
-    match rewrite(frame, packet, forward) {
+    let rewritten = endpoints(frame, packet, forward, !stays as u8);
+    leave(frame, packet.network, forward, stays, rewritten)
+}
+
+/// The end of a rewritten packet's way: the local stack, or the link of its next hop.
+#[inline(always)]
+pub fn leave<A, F: Frame>(
+    frame: &mut F,
+    network: usize,
+    forward: &Forward<A>,
+    stays: bool,
+    rewritten: Option<()>,
+) -> Verdict {
+    if rewritten.is_none() {
+        return Verdict::because(Counter::DropRewriteFailed);
+    }
+    if stays {
+        return Verdict { action: Action::Pass, ..Verdict::because(forward.counter) };
+    }
+    match address_link(frame, network, forward.hop) {
         Some(()) => Verdict::forward(forward.counter, forward.hop.index()),
         None => Verdict::because(Counter::DropRewriteFailed),
     }
+}
+
+/// True when the local stack gets the packet next: this host is where it goes, or where a server's packet came from, for
+/// which the stack has found the way already.
+#[inline(always)]
+pub fn stays<A, F: Frame>(frame: &F, forward: &Forward<A>) -> bool {
+    forward.hop.index() == 0 || (forward.translation == Translation::Source && frame.ingress() == 0)
 }
 
 /// A packet that does not fit. The stack fragments what may be fragmented, and would send it untranslated: only what it
@@ -34,25 +61,24 @@ fn too_big<A: Parse, F: Frame>(frame: &F, packet: &Packet<A>, forward: &Forward<
     Verdict::telling(Counter::DropTooBig, Answer::too_big(forward.mtu))
 }
 
-/// Addresses, ports, checksums, hop count and link-layer addresses.
+/// Addresses, ports, checksums and hop count.
 #[inline(always)]
-fn rewrite<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>) -> Option<()> {
+fn endpoints<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>, hops: u8) -> Option<()> {
     match forward.translation {
-        Translation::Nothing => A::readdress(frame, packet.network, None, None)?,
+        Translation::Nothing => A::readdress(frame, packet.network, None, None, hops),
         Translation::Destination => {
             let old = (packet.flow.destination, packet.flow.destination_port);
             translate(frame, packet, old, (forward.address, forward.port))?;
             frame.write(packet.transport + DESTINATION_PORT, Be16::from_bits(forward.port.0))?;
-            A::readdress(frame, packet.network, None, Some(forward.address))?;
+            A::readdress(frame, packet.network, None, Some(forward.address), hops)
         }
         Translation::Source => {
             let old = (packet.flow.source, packet.flow.source_port);
             translate(frame, packet, old, (forward.address, forward.port))?;
             frame.write(packet.transport + SOURCE_PORT, Be16::from_bits(forward.port.0))?;
-            A::readdress(frame, packet.network, Some(forward.address), None)?;
+            A::readdress(frame, packet.network, Some(forward.address), None, hops)
         }
     }
-    address_link(frame, packet.network, forward.hop)
 }
 
 /// Link-layer addresses of the next hop, and its VLAN's tag in place of the one the frame came with.

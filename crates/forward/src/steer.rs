@@ -120,11 +120,14 @@ pub fn check_ready(flags: u32) -> Result<(), Counter> {
 /// How a packet leaves for a server that is ready.
 #[inline(always)]
 pub fn towards_server<A: Parse>(server: &RealServer, flags: u32, forward: &mut Forward<A>) -> Result<(), Counter> {
-    if flags & RealServer::LOCAL != 0 {
+    if flags & RealServer::LOCAL == 0 {
+        forward.hop = server.hop.get();
+        forward.mtu = server.mtu.get();
+    } else if is_nat(server) {
+        forward.counter = Counter::PassLocalServer;
+    } else {
         return Err(Counter::PassLocalServer);
     }
-    forward.hop = server.hop.get();
-    forward.mtu = server.mtu.get();
     if is_nat(server) {
         forward.translation = Translation::Destination;
         (forward.address, forward.port) = nat_endpoint(server);

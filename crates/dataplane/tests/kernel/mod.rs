@@ -8,6 +8,7 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use dataplane::OBJECT;
 use forward::Counter;
 use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED};
+use forward::cases::{Case, Step};
 use forward::host::{HashTables, SliceFrame};
 use forward::pace::BUCKETS;
 
@@ -41,11 +42,19 @@ impl Lane {
         }
     }
 
-    /// True for cases that can be run in this lane: the kernel keeps tags beside the frames of tc programs.
-    pub(crate) fn takes(self, case: &str) -> bool {
+    /// True for cases that can be run in this lane.
+    pub(crate) fn takes(self, case: &Case) -> bool {
         match self {
-            Self::Xdp => true,
-            Self::Tc => !case.starts_with("VLAN"),
+            Self::Xdp => !case.steps.iter().any(|step| matches!(step, Step::Send(frame, _) if frame.ingress == 0)),
+            Self::Tc => !case.name.starts_with("VLAN"),
+        }
+    }
+
+    /// Why it does not take the others.
+    pub(crate) fn lacks(self) -> &'static str {
+        match self {
+            Self::Xdp => "this host sends frames of its own, which XDP does not see",
+            Self::Tc => "frames have tags, which this lane has beside them",
         }
     }
 
@@ -244,14 +253,17 @@ impl Kernel {
         }
     }
 
-    /// Runs a program over a frame that arrives on interface 1.
+    /// Runs a program over a frame that arrives on interface 1, or that this host sends.
     pub(crate) fn run(&self, program: &str, frame: &SliceFrame) -> Outcome {
         let mut out = vec![0; frame.bytes.len() + 256];
+        // struct __sk_buff up to ingress_ifindex and ifindex
+        let context: Vec<u8> =
+            [[0; 9].as_slice(), &[frame.ingress, 1]].concat().into_iter().flat_map(u32::to_ne_bytes).collect();
         let options =
             TestRunOptions { data_in: Some(&frame.bytes), data_out: Some(&mut out), repeat: 1, ..Default::default() };
         let result = match self.ebpf.program(program).unwrap() {
             Program::Xdp(program) => program.test_run(options),
-            Program::SchedClassifier(program) => program.test_run(options),
+            Program::SchedClassifier(program) => program.test_run(TestRunOptions { ctx_in: Some(&context), ..options }),
             _ => panic!("{program} is of no known kind"),
         };
         let result = result.expect("BPF_PROG_TEST_RUN");

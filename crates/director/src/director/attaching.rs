@@ -38,6 +38,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             }
             return Err(refusal(&error));
         }
+        self.translate_answers();
         let attachments = self.plane.attachments().map_err(|error| refusal(&error))?;
         let lane = attachments.iter().find(|attachment| attachment.name == interface);
         let lane = lane.map(|attachment| attachment.lane.to_string()).unwrap_or_default();

@@ -34,6 +34,7 @@ pub(crate) struct Kernel {
     pub(crate) room: Option<usize>,
     pub(crate) journal_is_full: bool,
     pub(crate) pins_are_gone: bool,
+    pub(crate) answers_translated: bool,
 }
 
 #[derive(Clone, Default)]
@@ -97,6 +98,10 @@ impl Plane for FakePlane {
     }
     fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
         Ok(Attachment { lane: Lane::Tc, why: Why::PartialChecksums, ..attachment(interface) })
+    }
+    fn translate_answers(&mut self) -> Result<(), Error> {
+        self.kernel().answers_translated = true;
+        Ok(())
     }
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         let was_there = self.kernel().attached.remove(interface);

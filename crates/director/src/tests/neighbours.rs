@@ -97,18 +97,18 @@ fn ownership_follows_the_address() {
 }
 
 #[test]
-fn a_local_server_is_local_by_direct_routing_only() {
+fn a_server_on_this_host_is_local_by_every_method() {
     let (plane, network) = (FakePlane::default(), network());
     let mut director = start(&plane, &network);
     director.answer(&add_service()).unwrap();
     director.answer(&add_server("192.0.2.1:8080")).unwrap();
     let local = server("192.0.2.1:80", ForwardingMethod::DirectRouting);
     director.answer(&Request::AddServer { service: key().into(), server: local }).unwrap();
-    assert_eq!((reach(&plane, 0), reach(&plane, 1)), (Reach::Unresolved, Reach::Local));
+    assert_eq!((reach(&plane, 0), reach(&plane, 1)), (Reach::Local, Reach::Local));
+    assert!(plane.kernel().answers_translated);
     let listing = director.listing();
     let views: Vec<_> = listing.services[0].servers.iter().map(|server| server.reach.clone()).collect();
-    assert_eq!(views, [ReachView::Unresolved, ReachView::Local]);
-    assert!(director.status().unwrap().notes.iter().any(|note| note.contains("NAT yet")));
+    assert_eq!(views, [ReachView::Local, ReachView::Local]);
 }
 
 #[test]

@@ -184,6 +184,11 @@ impl PacketBuilder {
         self
     }
 
+    /// The frame as this host sends it itself.
+    pub fn own(&self) -> SliceFrame {
+        SliceFrame { ingress: 0, ..self.build() }
+    }
+
     /// The frame, on interface 1.
     pub fn build(&self) -> SliceFrame {
         let transport = self.transport_bytes();

@@ -20,7 +20,7 @@ pub struct ServerSpec {
     pub method: Method,
     /// Its weight.
     pub weight: u32,
-    /// Interface it is reached by: 1 is the one that frames come in by.
+    /// Interface it is reached by: 1 is the one that frames come in by, 0 none, it is this host.
     pub interface: u32,
 }
 
@@ -113,7 +113,8 @@ impl World {
         server.address[1].set(words[1]);
         server.port_and_method.set((spec.method as u32) << 16 | Port::new(spec.endpoint.port()).0 as u32);
         server.weight.set(spec.weight);
-        server.flags.set(RealServer::READY | RealServer::TAKEN);
+        let local = if spec.interface == 0 { RealServer::LOCAL } else { 0 };
+        server.flags.set(RealServer::READY | RealServer::TAKEN | local);
         self.tables.loads[id as usize].weight.set(spec.weight);
         id
     }
