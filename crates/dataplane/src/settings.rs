@@ -57,6 +57,7 @@ pub(crate) fn sysctls(settings: &Settings) -> Sysctls {
 const FLAGS: [(Sysctl, u32); Sysctl::ALL.len()] = [
     (Sysctl::ExpireNodestConn, Settings::EXPIRE_NODEST.trailing_zeros()),
     (Sysctl::ConnReuseMode, Settings::REUSE_CLOSED.trailing_zeros()),
+    (Sysctl::ScheduleIcmp, Settings::SCHEDULE_ICMP.trailing_zeros()),
     (Sysctl::SloppyTcp, Settings::SLOPPY_TCP.trailing_zeros()),
 ];
 

@@ -3,7 +3,7 @@
 use crate::tables::{LIVE, REHEARSAL};
 use crate::{capture, maps};
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
-use forward::classify::{self, Lead};
+use forward::classify::{self, Lead, NETWORK};
 use forward::parse::Parse;
 use forward::{Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, relate, steer};
 
@@ -96,8 +96,23 @@ where
     crate::tables::Live: Tables<A>,
 {
     let network = maps::network();
-    let verdict = relate::relate::<A, _, _>(&mut frame, network, &LIVE, now());
-    conclude(frame, network, verdict)
+    match relate::relate::<A, _, _>(&mut frame, network, &LIVE, now()) {
+        Ok(verdict) => conclude(frame, network, verdict),
+        Err(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
+    }
+}
+
+/// Errors about packets of no flow of one family.
+#[inline(always)]
+pub(crate) fn invite<A: Parse, L: Lane>(frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    match relate::invite::<A, _, _>(&frame, network, &LIVE, now()) {
+        Ok(()) => follow(&frame, Lead { family: A::FAMILY, next: Next::Relate, tagged: network != NETWORK }),
+        Err(counter) => refuse(&frame, counter),
+    }
 }
 
 /// What would become of a frame: the same steps over tables that remember nothing. The reason goes to `EXPLANATION`.

@@ -1,7 +1,7 @@
 //! The BPF programs: entry points and nothing else. What they do stands in `forward`.
 //!
 //! A packet goes entry → steer{4,6} → establish{4,6} by tail calls, each step only when the one before had no verdict;
-//! ICMP goes to relate{4,6}.
+//! ICMP goes to relate{4,6}, and from there to invite{4,6} where errors may begin flows.
 //! Every step is there twice, once a lane: XDP, and tc with a `tc_` before the name.
 //! `expire{4,6}` and `explain` are run by the daemon through BPF_PROG_TEST_RUN and never attached.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics))]
@@ -36,7 +36,7 @@ macro_rules! lane {
     (
         #[$kind:meta] $frame:ident($context:ident) -> $action:ty:
         $entry:ident, $steer4:ident, $steer6:ident, $steer4_tagged:ident, $steer6_tagged:ident, $establish4:ident, $establish6:ident,
-        $relate4:ident, $relate6:ident, $explain:ident
+        $relate4:ident, $relate6:ident, $invite4:ident, $invite6:ident, $explain:ident
     ) => {
         #[$kind]
         pub fn $entry(context: $context) -> $action {
@@ -75,6 +75,14 @@ macro_rules! lane {
             lane::relate::<Address6, _>($frame(context))
         }
         #[$kind]
+        pub fn $invite4(context: $context) -> $action {
+            lane::invite::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $invite6(context: $context) -> $action {
+            lane::invite::<Address6, _>($frame(context))
+        }
+        #[$kind]
         #[inline(always)] // it is large, and a call to it would be a frame more on a stack that has few
         pub fn $explain(context: $context) -> $action {
             lane::explain($frame(context))
@@ -83,9 +91,10 @@ macro_rules! lane {
 }
 
 lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32:
-    entry, steer4, steer6, steer4_tagged, steer6_tagged, establish4, establish6, relate4, relate6, explain);
+    entry, steer4, steer6, steer4_tagged, steer6_tagged, establish4, establish6, relate4, relate6, invite4, invite6, explain);
 lane!(#[classifier] SkbFrame(TcContext) -> i32:
-    tc_entry, tc_steer4, tc_steer6, tc_steer4_tagged, tc_steer6_tagged, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_explain);
+    tc_entry, tc_steer4, tc_steer6, tc_steer4_tagged, tc_steer6_tagged, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_invite4,
+    tc_invite6, tc_explain);
 
 /// Frames that leave by an interface: answers of servers on this host, and on `lo` its own connections.
 #[classifier]

@@ -72,6 +72,7 @@ pub(crate) const fn place(lead: Lead) -> u32 {
         (Next::Establish, _) => 2 + six,
         (Next::Relate, _) => 4 + six,
         (Next::Steer, true) => 6 + six,
+        (Next::Invite, _) => 8 + six,
     }
 }
 

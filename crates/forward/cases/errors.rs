@@ -7,7 +7,7 @@ use crate::Counter::{
     DropServerRemoved, DropTimeToLive, ForwardIcmpIn, ForwardIcmpOut, ForwardIn, PassIcmp, PassLocalServer,
     PassNotOwned, PassOtherReceiver,
 };
-use crate::abi::{Method, RealServer};
+use crate::abi::{Method, RealServer, Settings};
 use crate::host::packet::{CLIENT_MAC, DIRECTOR_MAC, packet};
 use crate::host::world::hop;
 use crate::host::{PacketBuilder, World};
@@ -30,6 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(about_clients_packets(net));
         }
     }
+    cases.extend(Net::all().into_iter().map(beginnings));
     cases.extend([NAT4, NAT6].map(kinds));
     cases.extend([NAT4, NAT6].map(strangers));
     cases.extend([NAT4_UDP, NAT6_UDP].map(no_checksum));
@@ -48,6 +49,30 @@ fn open(net: Net) -> Step {
     } else {
         forward(&request, ForwardIn, SERVER_SIDE, &arrives)
     }
+}
+
+/// schedule_icmp: an error about a flow of which nothing is known yet begins it, in state NONE, and what its client
+/// sends then goes to the same server. Without the sysctl, and for what is no service's, it is the stack's.
+fn beginnings(net: Net) -> Case {
+    let service = from_service(net, 4000);
+    let error = to_vip(net, &service, 1000);
+    let flow = net.request(4000);
+    let stranger = to_vip(net, &packet().ip(net.vip().ip(), net.client()).udp(9, 4000).payload(b"reply"), 1000);
+    let arrives = to_server(net, &from_server(net, 4000), 1000);
+    let steps = std::vec![
+        refuse(&error, PassIcmp),
+        Step::Entries(0),
+        Step::Change(|world| world.tables.settings.flags.set(Settings::SCHEDULE_ICMP)),
+        refuse(&stranger, PassIcmp),
+        Step::Entries(0),
+        forward(&error, ForwardIcmpIn, SERVER_SIDE, &arrives),
+        Step::Entries(if net.is_nat() { 2 } else { 1 }),
+        Step::Load(3, 0, 1),
+        forward(&flow, ForwardIn, SERVER_SIDE, &net.at_server(3, 4000)),
+        forward(&error, ForwardIcmpIn, SERVER_SIDE, &arrives),
+        Step::Entries(if net.is_nat() { 2 } else { 1 }),
+    ];
+    case(net, "errors that begin flows", steps)
 }
 
 /// Somebody on the way, with an address in no filter.

@@ -58,9 +58,15 @@ fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T
         },
         next => next,
     };
-    match next {
-        Next::Relate => relate::relate(frame, network, tables, now),
-        _ => establish::establish(frame, network, tables, now),
+    if next != Next::Relate {
+        return establish::establish(frame, network, tables, now);
+    }
+    if let Ok(verdict) = relate::relate(frame, network, tables, now) {
+        return verdict;
+    }
+    match relate::invite(frame, network, tables, now) {
+        Ok(()) => relate::relate(frame, network, tables, now).unwrap_or(Verdict::because(Counter::DropContended)),
+        Err(counter) => Verdict::because(counter),
     }
 }
 

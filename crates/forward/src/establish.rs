@@ -36,6 +36,40 @@ fn begin<A: Parse, F: Frame, T: Tables<A>>(
     forward: &mut Forward<A>,
 ) -> Result<(), Counter> {
     let service = find_service(packet, tables)?;
+    if is_no_beginning(packet, tables) {
+        return Err(Counter::PassNotSchedulable);
+    }
+    if packet.fragment {
+        return Err(Counter::DropFragment);
+    }
+    let (id, server) = admit(packet, service, false, frame, tables, now)?;
+    tables.account(id, Direction::Input, packet.bytes);
+    tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
+    steer::towards_server(server, server.flags.get(), forward)
+}
+
+/// The same for a flow that somebody else's packet speaks of: `packet` has what the client's would have, but no flags.
+#[inline(always)]
+pub fn invite<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    frame: &F,
+    tables: &T,
+    now: Time,
+) -> Result<(), Counter> {
+    let service = find_service(packet, tables)?;
+    admit(packet, service, true, frame, tables, now).map(|_| ())
+}
+
+/// Chooses a server of the service, remembers the connection.
+#[inline(always)]
+fn admit<'tables, A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    service: &Service,
+    invited: bool,
+    frame: &F,
+    tables: &'tables T,
+    now: Time,
+) -> Result<(u32, &'tables RealServer), Counter> {
     let id = schedule::schedule(tables, service, packet);
     if id == NO_SERVER {
         return Err(Counter::DropNoServer);
@@ -45,16 +79,13 @@ fn begin<A: Parse, F: Frame, T: Tables<A>>(
     if flags & RealServer::READY != RealServer::READY {
         return Err(Counter::DropNoServer);
     }
-    let new = NewConnection { packet, service: service.id, id, server, now };
+    let new = NewConnection { packet, invited, service: service.id, id, server, now };
     new.remember(frame, tables)?;
     tables.account_connection(id);
-    tables.account(id, Direction::Input, packet.bytes);
-    tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
-    steer::towards_server(server, flags, forward)
+    Ok((id, server))
 }
 
-/// The service of a packet that may begin a connection (ip_vs_core.c, `ip_vs_schedule`; for TCP a SYN without RST
-/// unless sloppy_tcp).
+/// The service of a packet that no connection serves (ip_vs_core.c, `ip_vs_schedule`).
 #[inline(always)]
 fn find_service<'tables, A: Parse, T: Tables<A>>(
     packet: &Packet<A>,
@@ -65,21 +96,24 @@ fn find_service<'tables, A: Parse, T: Tables<A>>(
     if service.flags & Service::OWNED == 0 {
         return Err(Counter::PassNotOwned);
     }
-    if packet.flow.protocol == protocol::TCP {
-        let sloppy = tables.settings().is_some_and(|settings| settings.flags.get() & Settings::SLOPPY_TCP != 0);
-        if packet.flags.any(TcpFlags::RST) || !(packet.flags.any(TcpFlags::SYN) || sloppy) {
-            return Err(Counter::PassNotSchedulable);
-        }
-    }
-    if packet.fragment {
-        return Err(Counter::DropFragment);
-    }
     Ok(service)
+}
+
+/// True for TCP without SYN, or with RST, unless sloppy_tcp.
+#[inline(always)]
+fn is_no_beginning<A: Parse, T: Tables<A>>(packet: &Packet<A>, tables: &T) -> bool {
+    if packet.flow.protocol != protocol::TCP {
+        return false;
+    }
+    let sloppy = || tables.settings().is_some_and(|settings| settings.flags.get() & Settings::SLOPPY_TCP != 0);
+    packet.flags.any(TcpFlags::RST) || !(packet.flags.any(TcpFlags::SYN) || sloppy())
 }
 
 /// A connection about to be remembered.
 struct NewConnection<'a, A> {
     packet: &'a Packet<A>,
+    /// No packet of its own has been seen.
+    invited: bool,
     service: u32,
     id: u32,
     server: &'a RealServer,
@@ -241,10 +275,10 @@ impl<A: Parse> NewConnection<'_, A> {
         }
     }
 
-    /// State after the first packet: NONE, moved by it.
+    /// State after the first packet: NONE, moved by it where it was one of the flow's own.
     #[inline(always)]
     fn first_state(&self) -> u8 {
-        if self.packet.flow.protocol != protocol::TCP {
+        if self.invited || self.packet.flow.protocol != protocol::TCP {
             return 0;
         }
         let seen = if self.flags() == 0 { Direction::Input } else { Direction::InputOnly };

@@ -4,32 +4,66 @@
 //! primary, when a server's packet failed on its way to the client, or of the reply, when a client's packet failed on
 //! its way to a server behind NAT. Outer and quoted addresses are then translated alike, and so is the quoted port.
 
-use crate::abi::{Connection, FlowKey, Port};
+use crate::abi::{Connection, FlowKey, Port, Settings};
 use crate::address;
 use crate::classify::addressed_to_us;
 use crate::connection::{self, StateWord};
 use crate::parse::Parse;
 use crate::rewrite::{self, DESTINATION_PORT, SOURCE_PORT};
-use crate::steer;
 use crate::tcp_state::Direction;
-use crate::{Counter, Forward, Frame, Packet, Tables, Time, Translation, Verdict, frame};
+use crate::{
+    Counter, Forward, Frame, Next, Packet, Shared, Tables, Time, Translation, Verdict, establish, frame, steer,
+};
 use core::mem::offset_of;
 use wire::{Be16, Be32, Checksum, Icmp, Tcp, Udp, protocol};
 
 const NOT_RELATED: Counter = Counter::PassIcmp;
 
-/// The verdict for a control message, rewritten.
+/// The verdict for a control message, rewritten; or that it may begin the flow of the packet it is about.
 #[inline(always)]
-pub fn relate<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, network: usize, tables: &T, now: Time) -> Verdict {
+pub fn relate<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &mut F,
+    network: usize,
+    tables: &T,
+    now: Time,
+) -> Result<Verdict, Next> {
     let (mut message, mut quoted) = (Packet::unread(), Packet::unread());
     let mut forward = Forward::undecided();
     let outcome = read::<A, F>(frame, network, &mut message, &mut quoted)
         .and_then(|()| addressed_to_us(frame, tables))
         .and_then(|()| decide(&message, &quoted, tables, now, &mut forward));
     match outcome {
-        Ok(()) => depart(frame, &message, &quoted, &forward),
-        Err(counter) => Verdict::because(counter),
+        Ok(()) => Ok(depart(frame, &message, &quoted, &forward)),
+        Err(Counter::PassIcmp) if may_begin_flows(tables) => Err(Next::Invite),
+        Err(counter) => Ok(Verdict::because(counter)),
     }
+}
+
+/// sysctl schedule_icmp.
+#[inline(always)]
+fn may_begin_flows<T: Shared>(tables: &T) -> bool {
+    tables.settings().is_some_and(|settings| settings.flags.get() & Settings::SCHEDULE_ICMP != 0)
+}
+
+/// Begins the flow of the packet that an error quotes, as if its client had sent something; the error then has a flow
+/// to follow (`ip_vs_in_icmp` with schedule_icmp: another director's flow may have come here). Or why not.
+#[inline(always)]
+pub fn invite<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &F,
+    network: usize,
+    tables: &T,
+    now: Time,
+) -> Result<(), Counter> {
+    let (mut message, mut quoted) = (Packet::unread(), Packet::unread());
+    read::<A, F>(frame, network, &mut message, &mut quoted)?;
+    addressed_to_us(frame, tables)?;
+    // What the client would have sent; of the frame only its link is asked.
+    quoted.flow = reversed(&quoted.flow);
+    quoted.network = network;
+    establish::invite(&quoted, frame, tables, now).map_err(|counter| match counter {
+        Counter::PassNoService => NOT_RELATED,
+        other => other,
+    })
 }
 
 /// Reads an error and the packet that it quotes, up to the ports; whatever is something else ends here.

@@ -21,6 +21,8 @@ pub enum Next {
     Establish,
     /// It may be an error about a packet of a flow: [`crate::relate`].
     Relate,
+    /// It is an error about a packet of no flow, which begins one: [`crate::relate::invite`].
+    Invite,
 }
 
 /// What becomes of a packet. A structure and not an enum with contents: it is the result of every path, and the BPF

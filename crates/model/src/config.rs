@@ -78,7 +78,16 @@ const FILE: Keys = Keys {
 
 const DIRECTOR: Keys = Keys {
     place: "[director]",
-    known: &["interfaces", "attach", "connections", "metrics", "conn_reuse_mode", "expire_nodest_conn", "sloppy_tcp"],
+    known: &[
+        "interfaces",
+        "attach",
+        "connections",
+        "metrics",
+        "conn_reuse_mode",
+        "expire_nodest_conn",
+        "schedule_icmp",
+        "sloppy_tcp",
+    ],
     planned: &[
         "am_droprate",
         "amemthresh",
@@ -94,7 +103,6 @@ const DIRECTOR: Keys = Keys {
         "nat_icmp_send",
         "pmtu_disc",
         "run_estimation",
-        "schedule_icmp",
         "secure_tcp",
         "sloppy_sctp",
         "snat_reroute",

@@ -13,19 +13,22 @@ pub enum Sysctl {
     ConnReuseMode,
     /// Connections of a removed server end at once, and of a quiesced one with the client's next SYN.
     ExpireNodestConn,
+    /// ICMP errors about packets of unknown flows may begin a connection.
+    ScheduleIcmp,
     /// TCP packets without SYN may begin a connection.
     SloppyTcp,
 }
 
 impl Sysctl {
     /// All of them, by name.
-    pub const ALL: [Self; 3] = [Self::ConnReuseMode, Self::ExpireNodestConn, Self::SloppyTcp];
+    pub const ALL: [Self; 4] = [Self::ConnReuseMode, Self::ExpireNodestConn, Self::ScheduleIcmp, Self::SloppyTcp];
 
     /// The kernel's name, without `net.ipv4.vs.`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ConnReuseMode => "conn_reuse_mode",
             Self::ExpireNodestConn => "expire_nodest_conn",
+            Self::ScheduleIcmp => "schedule_icmp",
             Self::SloppyTcp => "sloppy_tcp",
         }
     }
@@ -34,7 +37,7 @@ impl Sysctl {
     pub const fn default_value(self) -> u32 {
         match self {
             Self::ConnReuseMode => 1,
-            Self::ExpireNodestConn | Self::SloppyTcp => 0,
+            Self::ExpireNodestConn | Self::ScheduleIcmp | Self::SloppyTcp => 0,
         }
     }
 
@@ -42,7 +45,7 @@ impl Sysctl {
     pub const fn largest(self) -> u32 {
         match self {
             Self::ConnReuseMode => 3,
-            Self::ExpireNodestConn | Self::SloppyTcp => 1,
+            Self::ExpireNodestConn | Self::ScheduleIcmp | Self::SloppyTcp => 1,
         }
     }
 

@@ -22,8 +22,18 @@ pub const SCHEMA: u32 = 2;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps. New ones come last, so
 /// that an older object still finds its own.
-pub const TAIL_CALLED: [&str; 8] =
-    ["steer4", "steer6", "establish4", "establish6", "relate4", "relate6", "steer4_tagged", "steer6_tagged"];
+pub const TAIL_CALLED: [&str; 10] = [
+    "steer4",
+    "steer6",
+    "establish4",
+    "establish6",
+    "relate4",
+    "relate6",
+    "steer4_tagged",
+    "steer6_tagged",
+    "invite4",
+    "invite6",
+];
 
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).
 pub const MAX_SERVERS_PER_SERVICE: u32 = 1024;

@@ -91,4 +91,6 @@ impl Settings {
     pub const REUSE: u32 = Self::REUSE_CLOSED | Self::REUSE_FIN_WAIT;
     /// sysctl sloppy_tcp.
     pub const SLOPPY_TCP: u32 = 8;
+    /// sysctl schedule_icmp.
+    pub const SCHEDULE_ICMP: u32 = 16;
 }

@@ -75,7 +75,10 @@ mod tests {
             ("sloppy_tcp=", "sloppy_tcp takes a number from 0 to 1, not ``"),
             ("sloppy_tcp=2", "sloppy_tcp takes a number from 0 to 1, not `2`"),
             ("net.ipv4.vs.conntrack", "conntrack is without meaning here: xlvs forwards before netfilter and routing"),
-            ("sloppy", "there is no sysctl `sloppy` (yet); there are conn_reuse_mode, expire_nodest_conn, sloppy_tcp"),
+            (
+                "sloppy",
+                "there is no sysctl `sloppy` (yet); there are conn_reuse_mode, expire_nodest_conn, schedule_icmp, sloppy_tcp",
+            ),
         ] {
             assert_eq!(read(text).unwrap_err(), message);
         }
