@@ -39,7 +39,7 @@ pub(crate) struct Attacher<'a> {
     pub(crate) schema_directory: &'a Path,
     pub(crate) maps: &'a Maps,
     pub(crate) generation: &'a Generation,
-    /// The generation is one for a capture: the ordinary one stays beside it.
+    /// A capture is loaded or about to be: its generation and the ordinary one stay beside each other.
     pub(crate) capturing: bool,
 }
 

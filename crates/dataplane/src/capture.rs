@@ -16,6 +16,7 @@ use forward::capture::{Missed, Record, Wanted};
 use nix::time::{ClockId, clock_gettime};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How long the programs go on without being told to, in nanoseconds.
 const LEASE: u64 = 5_000_000_000;
@@ -29,6 +30,7 @@ pub struct Capture {
     wanted: Table<u32, Wanted>,
     missed: PerCpu<u64>,
     filter: Wanted,
+    _mark: Arc<()>,
 }
 
 /// Packets that were wanted and could not be had.
@@ -46,18 +48,20 @@ pub struct CaptureLoader {
     pub(crate) directory: PathBuf,
     pub(crate) options: Options,
     pub(crate) wanted: Wanted,
+    /// While it lives, so do the pins of this capture, which no link runs yet.
+    pub(crate) mark: Arc<()>,
 }
 
 impl CaptureLoader {
     /// Loads the programs. They run when they are given to [`crate::Dataplane::begin_capture`].
     pub fn load(self) -> Result<Capture, Error> {
-        let Self { directory, options, wanted } = self;
+        let Self { directory, options, wanted, mark } = self;
         let schema = Schema::of_object(load::OBJECT)?;
         let place = directory.join(load::capture_name());
         remove_tree(&place)?;
         make_directory(&place)?;
         let begun = load::load(&directory, &place, &schema, &options, Variant::Capture)
-            .and_then(|object| Capture::of(object, Generation::of_pins(&place)?, wanted));
+            .and_then(|object| Capture::of(object, Generation::of_pins(&place)?, wanted, mark));
         begun.inspect_err(|_| {
             if let Err(error) = remove_tree(&place) {
                 tracing::warn!("{error}");
@@ -67,13 +71,13 @@ impl CaptureLoader {
 }
 
 impl Capture {
-    fn of(mut object: Ebpf, generation: Generation, filter: Wanted) -> Result<Self, Error> {
+    fn of(mut object: Ebpf, generation: Generation, filter: Wanted, mark: Arc<()>) -> Result<Self, Error> {
         let Some(Map::RingBuf(ring)) = object.take_map("CAPTURE_RING") else { return Err(missing("CAPTURE_RING")) };
         let ring = RingBuf::try_from(Map::RingBuf(ring));
         let ring = ring.map_err(|error| Error::Load(format!("the ring of a capture: {error}")))?;
         let wanted = Table::new(descriptor(&mut object, "CAPTURE_WANTED")?).doing(|| "open a capture".to_owned())?;
         let missed = PerCpu::new(descriptor(&mut object, "CAPTURE_MISSED")?).doing(|| "open a capture".to_owned())?;
-        let capture = Self { generation, ring, wanted, missed, filter };
+        let capture = Self { generation, ring, wanted, missed, filter, _mark: mark };
         capture.renew()?;
         Ok(capture)
     }

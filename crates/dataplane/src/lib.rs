@@ -74,6 +74,7 @@ use schema::Schema;
 use snapshot::FoundService;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use sweep::Sweeper;
 use watch::Watch;
@@ -103,6 +104,8 @@ pub struct Dataplane {
     book: Option<journal::Book>,
     watch: Watch,
     capture: Option<Capture>,
+    /// Held by whatever belongs to a capture, from its loading to its end.
+    capture_mark: Arc<()>,
     /// When ids and slots of removed servers were last looked through.
     settled: Instant,
     _lock: Lock,
@@ -148,7 +151,7 @@ impl Dataplane {
             Ok(Parts { schema_directory, maps, mirror, generation }) => {
                 let watch = Watch::begin(&pins, &schema_directory);
                 let (sweeper, book, settled, _lock) = (Sweeper::new(), None, Instant::now(), lock);
-                let capture = None;
+                let (capture, capture_mark) = (None, Arc::default());
                 Ok(Self {
                     pins,
                     schema_directory,
@@ -159,6 +162,7 @@ impl Dataplane {
                     book,
                     watch,
                     capture,
+                    capture_mark,
                     settled,
                     _lock,
                 })
@@ -220,7 +224,7 @@ impl Dataplane {
     fn attacher(&self) -> Attacher<'_> {
         let Self { pins, schema_directory, maps, .. } = self;
         let generation = self.capture.as_ref().map_or(&self.generation, |capture| &capture.generation);
-        Attacher { pins, schema_directory, maps, generation, capturing: self.capture.is_some() }
+        Attacher { pins, schema_directory, maps, generation, capturing: Arc::strong_count(&self.capture_mark) > 1 }
     }
 
     /// Attaches to an interface, or brings an attachment up to date: its lane (without one it stays as it is), its
@@ -334,7 +338,8 @@ impl Dataplane {
         // The connection tables are there, with their sizes.
         let (connections4, connections6) = self.maps.connection_sizes().doing(|| "begin a capture".to_owned())?;
         let options = Options { pin_directory: self.pins.root.clone(), connections4, connections6 };
-        Ok(CaptureLoader { directory: self.schema_directory.clone(), options, wanted: *wanted })
+        let (directory, mark) = (self.schema_directory.clone(), Arc::clone(&self.capture_mark));
+        Ok(CaptureLoader { directory, options, wanted: *wanted, mark })
     }
 
     /// Puts the programs of a capture behind the links.
@@ -360,6 +365,8 @@ impl Dataplane {
         if self.capture.take().is_none() {
             return Ok(());
         }
+        // Whatever runs behind the links, whether its pins are still there or not.
+        self.attacher().refresh_all()?;
         self.attacher().refresh_inherited()
     }
 

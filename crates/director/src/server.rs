@@ -92,11 +92,12 @@ impl Server {
     /// The pieces of a capture's file. Programs are loaded beside the daemon's loop, which goes on meanwhile.
     async fn capture(&self, request: CaptureRequest) -> Result<mpsc::Receiver<Bytes>, Refusal> {
         let (ticket, loader) = self.call(|reply| Call::PrepareCapture { request, reply }).await?;
-        let loaded = tokio::task::spawn_blocking(|| loader.load()).await;
+        // The load goes on when the client leaves: until its end nobody else may begin one.
+        let loaded = tokio::task::spawn_blocking(move || (loader.load(), ticket)).await;
         let broken =
             |error| refuse(RefusalKind::Internal, format!("the programs of a capture cannot be loaded: {error}"));
-        let loaded = loaded.map_err(|error| broken(error.to_string()))?.map_err(|error| broken(error.to_string()))?;
-        let capture = Box::new(loaded);
+        let (loaded, ticket) = loaded.map_err(|error| broken(error.to_string()))?;
+        let capture = Box::new(loaded.map_err(|error| broken(error.to_string()))?);
         self.call(|reply| Call::BeginCapture { ticket, capture, reply }).await
     }
 }

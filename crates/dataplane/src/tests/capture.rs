@@ -52,6 +52,24 @@ fn running(plane: &Dataplane) -> u32 {
     Hold::find(&plane.pins.links(), index, Hook::Xdp).unwrap().program().unwrap()
 }
 
+/// The pins of a capture that no link runs yet are not those of an old generation.
+#[test]
+#[ignore = "needs root"]
+fn an_attach_while_a_capture_loads_leaves_it_alone() {
+    in_namespace("capture-load", |directory| {
+        let mut plane = plane(directory);
+        let loaded = plane.prepare_capture(&Wanted { rate: 100, ..Wanted::default() }).unwrap().load().unwrap();
+        plane.attach("xlvs-a", None, false).unwrap();
+        plane.begin_capture(loaded).unwrap();
+        inject(&plane, 4000, 80);
+        let looks: Vec<_> = records(&mut plane).iter().map(|(record, _)| (record.look, record.counter)).collect();
+        let forwarded = Counter::ForwardIn as u32;
+        assert_eq!(looks, [(Record::ARRIVED, forwarded), (Record::LEAVES, forwarded)]);
+        plane.end_capture().unwrap();
+        assert!(!names_in(&plane.schema_directory).contains(&load::capture_name()));
+    });
+}
+
 #[test]
 #[ignore = "needs root"]
 fn packets_are_copied_as_they_come_and_as_they_leave() {
