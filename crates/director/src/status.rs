@@ -73,8 +73,13 @@ impl<P: Plane, N: Network> Director<P, N> {
         servers.into_iter().any(|server| server.method == ForwardingMethod::Nat && server.endpoint.is_ipv4())
     }
 
-    /// Ways out that lose frames: towards servers, and back to clients where replies come through this host.
+    /// Ways out that lose what XDP sends there: towards servers, and back to clients where replies come through this
+    /// host. What comes by the tc lane goes out as the stack's own does.
     fn lossy(&self, attached: &[InterfaceStatus]) -> Vec<String> {
+        let by_xdp: Vec<u32> = attached.iter().filter(|it| it.lane != Lane::Tc).map(|it| it.index).collect();
+        if by_xdp.is_empty() {
+            return Vec::new();
+        }
         let servers = || self.store.services().values().flat_map(|service| &service.servers);
         let towards = servers().filter_map(|server| match self.observer.sight(server.endpoint.ip()) {
             Sight::Via(hop) => Some(hop.interface),
@@ -85,8 +90,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             ways.extend(attached.iter().map(|interface| interface.index));
         }
         let note = |index: u32| {
-            let link = self.observer.links().get(&index)?;
-            Outlet::of(link).note(&link.name, attached.iter().any(|other| other.index != index))
+            let link = self.observer.links().get(&index).filter(|link| link.name != LOOPBACK)?;
+            Outlet::of(link).note(&link.name, by_xdp.iter().any(|other| *other != index))
         };
         ways.into_iter().filter_map(note).collect()
     }

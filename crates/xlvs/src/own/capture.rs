@@ -62,7 +62,11 @@ fn capture(request: &CaptureRequest, mut sink: Sink) -> Result<ExitCode, Trouble
     let mut stream = session.capture(request)?;
     let mut blocks = Blocks::default();
     let (mut packets, mut summary) = (0_u64, None);
-    while let Some(piece) = session.wait(unless_interrupted(stream.piece())) {
+    let interrupted = loop {
+        let piece = match session.wait(unless_interrupted(stream.piece())) {
+            Some(Some(piece)) => piece,
+            ended => break ended.is_none(),
+        };
         if let Sink::File(file, name) = &mut sink
             && let Err(error) = file.write_all(&piece).and_then(|()| file.flush())
         {
@@ -86,15 +90,18 @@ fn capture(request: &CaptureRequest, mut sink: Sink) -> Result<ExitCode, Trouble
                 Block::Other => {}
             }
         }
+    };
+    if summary.is_none() && !interrupted {
+        return Err(Trouble::Confused(format!("the daemon has gone, {packets} packets were captured before")));
     }
     output::talk(&summary.unwrap_or_else(|| format!("{packets} packets captured")));
     Ok(ExitCode::SUCCESS)
 }
 
 /// `None` when the user ends it.
-async fn unless_interrupted<T>(piece: impl Future<Output = Option<T>>) -> Option<T> {
+async fn unless_interrupted<T>(piece: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        piece = piece => piece,
+        piece = piece => Some(piece),
         _ = tokio::signal::ctrl_c() => None,
     }
 }
