@@ -77,7 +77,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// host. What comes by the tc lane goes out as the stack's own does.
     fn lossy(&self, attached: &[InterfaceStatus]) -> Vec<String> {
         let by_xdp: Vec<u32> = attached.iter().filter(|it| it.lane != Lane::Tc).map(|it| it.index).collect();
-        if by_xdp.is_empty() {
+        if by_xdp.is_empty() && !attached.is_empty() {
             return Vec::new();
         }
         let servers = || self.store.services().values().flat_map(|service| &service.servers);

@@ -11,7 +11,7 @@ use crate::network::Network;
 use crate::node::{Entry, Finished, Xlvs, finish, finish_with};
 use anyhow::{Context, Result, ensure};
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -152,6 +152,7 @@ impl World {
             }
         }
         self.ip(&batch)?;
+        self.await_news(names)?;
         for line in [["-C"].as_slice(), &["--set", "900", "120", "300"]] {
             self.ipvsadm(line)?.success()?;
         }
@@ -159,6 +160,21 @@ impl World {
             self.sysctl(name, value)?;
         }
         self.drain(&[], names).map(drop)
+    }
+
+    /// Addresses and neighbours are news to the daemon, and a server that it does not reach yet takes no turn: a service
+    /// of all of them tells when they have arrived.
+    fn await_news(&self, names: &Names) -> Result<()> {
+        let Some(xlvs) = &self.xlvs else { return Ok(()) };
+        let endpoint = |party: Party| SocketAddr::new(names.address(party), 9).to_string();
+        for service in Party::all().into_iter().filter(|party| matches!(party, Party::Virtual(_))) {
+            let service = endpoint(service);
+            self.ipvsadm(&["-A", "-u", &service, "-s", "rr"])?.success()?;
+            for server in Party::all().into_iter().filter(|party| matches!(party, Party::Server(_))) {
+                self.ipvsadm(&["-a", "-u", &service, "-r", &endpoint(server), "-m"])?.success()?;
+            }
+        }
+        xlvs.wait_for_services()
     }
 
     fn link(&self, number: u8) -> Result<&Link> {
