@@ -55,14 +55,40 @@ fn send(world: &mut World, mut frame: SliceFrame) {
         assert_eq!(frame.bytes, before, "{} changed the frame", verdict.counter.name());
         return;
     }
-    let (defect, after) = (verify::defect(&before), verify::defect(&frame.bytes));
+    let (defect, after) = (verify::defect(&untagged(&before)), verify::defect(&untagged(&frame.bytes)));
     if verdict.counter.is_drop() {
-        // An error about it, valid itself; what was wrong with the transport may be seen in the quotation.
+        // An error about it, valid itself; what was wrong with the transport may be seen in the quotation, behind what
+        // may have been the reason for the error.
+        let defect = verify::defect(&with_hops(untagged(&before)));
         assert!(after.is_none() || after == defect, "{after:?} in an answer to {defect:?}");
         return;
     }
     assert_eq!(defect, after, "before and after {}", verdict.counter.name());
     assert!(defect.is_none_or(|defect| !NEVER.contains(&defect)), "{defect:?} leaves");
+}
+
+/// The frame without its VLAN tag.
+fn untagged(frame: &[u8]) -> Vec<u8> {
+    match (frame.get(12..14), frame.get(..12), frame.get(16..)) {
+        (Some([0x81, 0x00] | [0x88, 0xa8]), Some(addresses), Some(rest)) => [addresses, rest].concat(),
+        _ => frame.to_vec(),
+    }
+}
+
+/// The frame as if its hops were not used up.
+fn with_hops(mut frame: Vec<u8>) -> Vec<u8> {
+    if frame.get(12..14) == Some(&[0x86, 0xdd]) {
+        frame.splice(21..22, [64]);
+        return frame;
+    }
+    let header = usize::from(frame.get(14).copied().unwrap_or(0) & 15) * 4;
+    if let Some(ip) = frame.get_mut(14..14 + header.max(20)) {
+        ip[8] = 64;
+        ip[10..12].fill(0);
+        let sum = wire::Checksum::new().add_bytes(ip).finish();
+        ip[10..12].copy_from_slice(&sum.bits().to_ne_bytes());
+    }
+    frame
 }
 
 /// Active and inactive connections of every server are its live primaries.
