@@ -1,6 +1,7 @@
 //! Command lines of ipvsadm: any bytes, or words of its vocabulary in any order.
 
 use arbitrary::{Arbitrary, Unstructured};
+use nix::sched::{CloneFlags, unshare};
 
 #[derive(Arbitrary, Debug)]
 enum Input<'a> {
@@ -84,7 +85,13 @@ const USUAL: [&str; 64] = [
     "--nosort",
 ];
 
+thread_local! {
+    /// This thread is in a network namespace without any network: names are asked of nobody.
+    static IS_ALONE: bool = unshare(CloneFlags::CLONE_NEWNET).is_ok();
+}
+
 pub(crate) fn run(data: &[u8]) {
+    assert!(IS_ALONE.with(|alone| *alone), "a network namespace of its own needs root");
     let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else { return };
     match input {
         // As a stream of `-R`: line by line.

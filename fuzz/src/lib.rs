@@ -20,7 +20,7 @@ pub struct Target {
     pub name: &'static str,
     /// What it holds to be true.
     pub law: &'static str,
-    /// Loads BPF programs.
+    /// Loads BPF programs, or needs a namespace of its own.
     pub needs_root: bool,
     /// Panics when the law is broken.
     pub run: fn(&[u8]),
@@ -69,7 +69,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "command",
         law: "a command line of ipvsadm is an error with words, or an intent whose saved rules mean the same",
-        needs_root: false,
+        needs_root: true,
         run: command::run,
     },
     Target {

@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for target in targets {
         if target.needs_root && !workspace::is_root() {
-            eprintln!("fuzz: {}: SKIPPED: it loads BPF programs and needs root", target.name);
+            eprintln!("fuzz: {}: SKIPPED: it needs root", target.name);
             continue;
         }
         eprintln!("==> {}: {}", target.name, target.law);
