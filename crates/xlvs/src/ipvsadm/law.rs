@@ -4,7 +4,7 @@
 use super::intent::Intent;
 use crate::table::{Names, rules};
 use api::{Listing, ReachView, Request, ServerView, ServiceView, TrafficCounters, TrafficRates};
-use model::{Key, RealServer, ServiceOptions, VirtualService};
+use model::{Key, Persistence, RealServer, ServiceOptions, VirtualService};
 
 const PROGRAM: &str = "ipvsadm";
 
@@ -36,13 +36,20 @@ fn result(request: &Request) -> Option<VirtualService> {
     let (key, options, server) = match request {
         Request::AddService { key, options } | Request::EditService { key, options } => (*key, options.clone(), None),
         Request::AddServer { service, server } | Request::EditServer { service, server } => {
-            (*service, ServiceOptions::default(), Some(*server))
+            (*service, options_of(service), Some(*server))
         }
         _ => return None,
     };
     // The original prints marks as signed numbers, and does not read them back.
     let printable = !matches!(key, Key::Mark(mark) if mark.mark > i32::MAX.cast_unsigned());
     printable.then(|| VirtualService { key, options, servers: server.into_iter().collect() })
+}
+
+/// What a service must have to be in a table at all: one of all ports is persistent.
+fn options_of(key: &Key) -> ServiceOptions {
+    let all_ports = key.endpoint().is_some_and(|endpoint| endpoint.port() == 0);
+    let persistence = all_ports.then_some(Persistence { timeout: 300, granularity: None });
+    ServiceOptions { persistence, ..ServiceOptions::default() }
 }
 
 /// The service and its server, from the rules.
@@ -119,6 +126,7 @@ mod tests {
         for line in [
             "-A -t 10.0.0.1:80 -s mh -b mh-port,mh-fallback -p 300 -M 255.255.255.0",
             "-a -t [fd00::1]:80 -r [fd00::2]:8080 -m -w 3 -x 10 -y 5",
+            "-a -t 10.0.0.1:0 -r 10.0.0.2 -g",
             "-a -f 7 -6 -r [fd00::2] -i --tun-type gue --tun-port 6080",
             "-Ln --stats",
             "-A -t nonsense",
