@@ -108,11 +108,11 @@ macro_rules! expiry {
         #[xdp(frags)]
         pub fn $expire(context: XdpContext) -> u32 {
             let frame = XdpFrame(context);
-            let mut removed = 0;
+            let (mut removed, now) = (0, lane::now());
             let mut offset = NETWORK;
             for _ in 0..64 {
                 let Some(key) = frame.bytes().key::<FlowKey<$address>>(offset) else { break };
-                removed += (expire::expire(&key, &LIVE, lane::now()) == expire::Outcome::Removed) as u32;
+                removed += (expire::expire(&key, &LIVE, now) == expire::Outcome::Removed) as u32;
                 offset += size_of::<FlowKey<$address>>();
             }
             removed
