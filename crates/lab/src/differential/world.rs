@@ -167,10 +167,10 @@ impl World {
     fn await_news(&self, names: &Names) -> Result<()> {
         let Some(xlvs) = &self.xlvs else { return Ok(()) };
         let endpoint = |party: Party| SocketAddr::new(names.address(party), 9).to_string();
-        for service in Party::all().into_iter().filter(|party| matches!(party, Party::Virtual(_))) {
+        for service in Party::all().filter(|party| matches!(party, Party::Virtual(_))) {
             let service = endpoint(service);
             self.ipvsadm(&["-A", "-u", &service, "-s", "rr"])?.success()?;
-            for server in Party::all().into_iter().filter(|party| matches!(party, Party::Server(_))) {
+            for server in Party::all().filter(|party| matches!(party, Party::Server(_))) {
                 self.ipvsadm(&["-a", "-u", &service, "-r", &endpoint(server), "-m"])?.success()?;
             }
         }
