@@ -8,13 +8,23 @@ pub mod capture;
 pub mod client;
 pub mod connections;
 pub mod event;
-pub mod types;
+pub mod explanation;
+pub mod listing;
+pub mod refusal;
+pub mod request;
+pub mod response;
+pub mod status;
 
 pub use capture::CaptureRequest;
 pub use client::{Client, ClientError, Download};
 pub use connections::*;
 pub use event::{Event, EventKind, Level};
-pub use types::*;
+pub use explanation::*;
+pub use listing::*;
+pub use refusal::*;
+pub use request::*;
+pub use response::*;
+pub use status::*;
 
 /// Where the daemon listens unless `$XLVS_SOCKET` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/xlvs/xlvs.sock";

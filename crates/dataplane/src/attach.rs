@@ -1,20 +1,24 @@
 //! Attaching to interfaces: what holds a program there is pinned by interface index, so that it outlives the daemon.
 
+mod entry;
+mod generation;
+mod obstacle;
+
 use crate::error::{Doing, Error};
 use crate::hold::{Hold, Hook};
 use crate::hook::Owner;
 use crate::interface::{self, LOOPBACK, Link};
 use crate::lane::Why;
-use crate::load::{self, Generation};
+use crate::load::Generation;
 use crate::maps::Maps;
-use crate::pins::{Pins, is_layout, make_directory, names_in, remove_tree};
+use crate::pins::{Pins, make_directory};
 use crate::stray;
 use crate::syscall::Attach;
-use forward::abi::{INTERFACE_SLOTS, Interface, InterfaceCounters, NextHop};
+use forward::abi::{INTERFACE_SLOTS, InterfaceCounters};
 use model::{Lane, LaneChoice};
+use obstacle::{Obstacle, is_taken, obstacle};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// An interface the programs are attached to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -168,83 +172,6 @@ impl Attacher<'_> {
         Ok(())
     }
 
-    /// Tells the programs the interface's address, on which they recognise their frames.
-    fn enter(&self, link: &Link) -> Result<(), Error> {
-        let slot = link.index % INTERFACE_SLOTS;
-        let doing = || format!("enter interface {}", link.name);
-        if link.index >> NextHop::INDEX_BITS != 0 {
-            let most = 1 << NextHop::INDEX_BITS;
-            return Err(Error::Invalid(format!(
-                "interface {}: its index {} is not below {most}, which the data plane cannot note; create it again in a \
-                 new network namespace, where indexes begin anew",
-                link.name, link.index
-            )));
-        }
-        let found = self.maps.interfaces.get(&slot).doing(doing)?.unwrap_or_default();
-        if found.index != 0 && found.index != link.index && self.lane(found.index).is_some() {
-            return Err(Error::NoSpace { what: "interface with this index modulo the table", size: INTERFACE_SLOTS });
-        }
-        let mut entry = Interface { index: link.index, address: link.address, mtu: link.mtu, ..Interface::default() };
-        if found.index == link.index {
-            entry.why = found.why;
-        } else {
-            self.maps.interface_counters.clear(slot).doing(doing)?;
-        }
-        if entry == found { Ok(()) } else { self.maps.interfaces.set(&slot, &entry).doing(doing) }
-    }
-
-    fn entered(&self, index: u32) -> Option<Interface> {
-        let found = self.maps.interfaces.get(&(index % INTERFACE_SLOTS)).ok().flatten();
-        found.filter(|interface| interface.index == index)
-    }
-
-    fn why(&self, index: u32) -> Why {
-        self.entered(index).map_or(Why::Unknown, |interface| Why::of_number(interface.why))
-    }
-
-    /// Keeps the reason.
-    fn note(&self, index: u32, why: Why) -> Result<(), Error> {
-        let Some(entry) = self.entered(index).filter(|entry| entry.why != why as u16) else { return Ok(()) };
-        let entry = Interface { why: why as u16, ..entry };
-        let slot = index % INTERFACE_SLOTS;
-        self.maps.interfaces.set(&slot, &entry).doing(|| format!("enter interface {}", shown_name(index)))
-    }
-
-    fn leave(&self, index: u32) {
-        if self.entered(index).is_some()
-            && let Err(error) = self.maps.interfaces.set(&(index % INTERFACE_SLOTS), &Interface::default())
-        {
-            tracing::warn!("interface {index} stays in its table: {error}");
-        }
-    }
-
-    /// Puts this build's program in place of another.
-    fn refresh(&self, hold: &Hold) -> Result<(), Error> {
-        let doing = || "replace the program of an attachment".to_owned();
-        if hold.program().doing(doing)? == self.generation.entry_id(hold.hook)? {
-            return Ok(());
-        }
-        hold.replace(self.generation.entry(hold.hook)).doing(doing)
-    }
-
-    /// Puts this build's program where another build's runs over the same maps. Attachments of another layout wait
-    /// until they are attached again: our maps for them are empty and must be filled first.
-    pub(crate) fn refresh_inherited(&self) -> Result<(), Error> {
-        let others = load::other_generations(self.schema_directory);
-        let programs: Vec<u32> = others.iter().flat_map(|place| load::entries_of(place)).collect();
-        for hold in self.holds() {
-            if hold.program().is_ok_and(|running| programs.contains(&running)) {
-                self.refresh(&hold)?;
-            }
-        }
-        self.tidy()
-    }
-
-    /// Puts our programs in the place of whatever runs there.
-    pub(crate) fn refresh_all(&self) -> Result<(), Error> {
-        self.holds().iter().try_for_each(|hold| self.refresh(hold))
-    }
-
     /// Detaches from the interface with this name, or with the index that a vanished one had.
     pub(crate) fn detach(&self, name: &str) -> Result<(), Error> {
         let index = match Link::by_name(name) {
@@ -295,33 +222,6 @@ impl Attacher<'_> {
     fn holds(&self) -> Vec<Hold> {
         Hold::all(&self.links())
     }
-
-    /// Removes pins of vanished interfaces, and generations and layouts that nothing runs any more.
-    fn tidy(&self) -> Result<(), Error> {
-        let holds = self.holds();
-        for name in names_in(&self.links()) {
-            let index = name.split('-').next().and_then(|index| index.parse().ok());
-            if index.is_some_and(|index: u32| !holds.iter().any(|hold| hold.is_pinned_at(index, &name))) {
-                remove_tree(&self.links().join(name))?;
-            }
-        }
-        if self.capturing {
-            return Ok(());
-        }
-        let is_ours = |hold: &Hold| {
-            hold.program().is_ok_and(|running| self.generation.entry_id(hold.hook).is_ok_and(|ours| running == ours))
-        };
-        if !holds.iter().all(is_ours) {
-            return Ok(());
-        }
-        let mut old = load::other_generations(self.schema_directory);
-        old.extend(other_layouts(self.pins, self.schema_directory));
-        if !old.is_empty() {
-            // A packet may still be between two programs of the old generation: its PROG_ARRAY empties with its pin.
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        old.iter().try_for_each(|path| remove_tree(path))
-    }
 }
 
 const fn hook_of(index: u32, lane: Lane) -> Hook {
@@ -332,34 +232,11 @@ const fn hook_of(index: u32, lane: Lane) -> Hook {
     }
 }
 
-/// Why a lane cannot be had, and whether another one can do instead.
-struct Obstacle {
-    error: Error,
-    why: Option<Why>,
-}
-
-impl From<Error> for Obstacle {
-    fn from(error: Error) -> Self {
-        Self { error, why: None }
-    }
-}
-
-impl From<Obstacle> for Error {
-    fn from(obstacle: Obstacle) -> Self {
-        obstacle.error
-    }
-}
-
 /// What an interface of another network namespace is called.
 const NAMELESS: &str = "if";
 
 fn shown_name(index: u32) -> String {
     interface::name_of(index).unwrap_or_else(|| format!("{NAMELESS}{index}"))
-}
-
-fn other_layouts(pins: &Pins, ours: &Path) -> Vec<PathBuf> {
-    let layouts = names_in(&pins.root).into_iter().filter(|name| is_layout(name));
-    layouts.map(|name| pins.root.join(name)).filter(|path| path != ours).collect()
 }
 
 /// Detaches everything that is pinned for this interface below a directory of attachments.
@@ -378,43 +255,4 @@ pub(crate) fn detach_links(directory: &Path) -> Result<Vec<String>, Error> {
     }
     names.dedup();
     Ok(names)
-}
-
-fn is_taken(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST))
-}
-
-/// One line that says why the interface does not take the programs in this lane, and what to do.
-fn obstacle(link: &Link, lane: Lane, error: &io::Error) -> Obstacle {
-    let interface = link.name.clone();
-    let driver = || interface::driver(&link.name).unwrap_or_else(|| "unknown".to_owned());
-    let (reason, why) = match (error.raw_os_error(), lane) {
-        (Some(libc::EBUSY | libc::EEXIST), _) => {
-            let owner = Owner::of(link.index).ok().flatten().map(|owner| owner.describe());
-            let owner = owner.unwrap_or_else(|| "of another owner".to_owned());
-            return Error::Conflict { interface, owner }.into();
-        }
-        (Some(libc::EPERM), _) => ("attaching is refused; xlvs needs CAP_NET_ADMIN and CAP_BPF".to_owned(), None),
-        (Some(libc::EOPNOTSUPP), Lane::Xdp) => {
-            let reason = format!("its driver ({}) has no native XDP; use lane tc (or auto)", driver());
-            (reason, Some(Why::NoNativeXdp))
-        }
-        (Some(libc::ERANGE), Lane::Xdp) => {
-            let reason = format!(
-                "its MTU of {} is too large for native XDP with driver {}; lower it, or use lane tc (or auto)",
-                interface::mtu(&link.name).unwrap_or_default(),
-                driver()
-            );
-            (reason, Some(Why::LargeMtu))
-        }
-        (Some(libc::EINVAL | libc::ENOSPC | libc::ENOMEM), Lane::Xdp) => {
-            let reason = format!(
-                "driver {} refuses native XDP as the interface is set up now ({error}); see the kernel log, or use lane tc",
-                driver()
-            );
-            (reason, Some(Why::DriverRefuses))
-        }
-        _ => (format!("the programs cannot be attached in lane {lane}: {error}"), None),
-    };
-    Obstacle { error: Error::Attach { interface, reason }, why }
 }

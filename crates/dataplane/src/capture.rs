@@ -4,12 +4,12 @@
 //! is a generation of another build, and is taken from behind the links as such; meanwhile its programs copy nothing,
 //! because nobody renews [`Wanted::until`].
 
-use crate::Options;
 use crate::error::{Doing, Error};
 use crate::load::{self, Generation, Variant};
 use crate::pins::{make_directory, remove_tree};
 use crate::schema::Schema;
 use crate::table::{PerCpu, Table};
+use crate::{Dataplane, Options};
 use aya::Ebpf;
 use aya::maps::{Map, MapData, RingBuf};
 use forward::capture::{Missed, Record, Wanted};
@@ -102,6 +102,45 @@ impl Capture {
         let count = |why: Missed| self.missed.get(why as u32).map(|counts| counts.iter().sum());
         let read = || Ok(CaptureMissed { rate: count(Missed::Rate)?, full: count(Missed::Full)? });
         read().doing(|| "count what a capture has missed".to_owned())
+    }
+}
+
+impl Dataplane {
+    /// What it takes to load the programs of a capture, which takes seconds: to be done elsewhere.
+    pub fn prepare_capture(&self, wanted: &Wanted) -> Result<CaptureLoader, Error> {
+        // The connection tables are there, with their sizes.
+        let (connections4, connections6) = self.maps.connection_sizes().doing(|| "begin a capture".to_owned())?;
+        let options = Options { pin_directory: self.pins.root.clone(), connections4, connections6 };
+        let (directory, mark) = (self.schema_directory.clone(), Arc::clone(&self.capture_mark));
+        Ok(CaptureLoader { directory, options, wanted: *wanted, mark })
+    }
+
+    /// Puts the programs of a capture behind the links.
+    pub fn begin_capture(&mut self, capture: Capture) -> Result<(), Error> {
+        self.capture = Some(capture);
+        let begun = self.attacher().refresh_all();
+        if begun.is_err()
+            && let Err(error) = self.end_capture()
+        {
+            tracing::warn!("{error}");
+        }
+        begun
+    }
+
+    /// Gives what was copied since the last time to `each` until that says false. To be called every second or more
+    /// often: programs that nobody reads from stop copying.
+    pub fn captured(&mut self, each: &mut dyn FnMut(&Record, &[u8]) -> bool) -> Result<CaptureMissed, Error> {
+        self.capture.as_mut().map_or(Ok(CaptureMissed::default()), |capture| capture.read(each))
+    }
+
+    /// Puts the ordinary programs behind the links again.
+    pub fn end_capture(&mut self) -> Result<(), Error> {
+        if self.capture.take().is_none() {
+            return Ok(());
+        }
+        // Whatever runs behind the links, whether its pins are still there or not.
+        self.attacher().refresh_all()?;
+        self.attacher().refresh_inherited()
     }
 }
 

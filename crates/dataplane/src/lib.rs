@@ -6,6 +6,7 @@
 
 mod apply;
 mod attach;
+mod attachments;
 mod bpffs;
 mod capture;
 mod clsact;
@@ -49,6 +50,7 @@ mod trial;
 mod watch;
 
 pub use attach::Attachment;
+pub use attachments::detach_all;
 pub use capture::{Capture, CaptureLoader, CaptureMissed, capture_clock};
 pub use connections::{ConnectionEntry, ConnectionsCursor, ConnectionsSlice};
 pub use error::Error;
@@ -60,20 +62,17 @@ pub use trial::{Trial, WATCHDOG_NAME, watchdog_main};
 
 use apply::Writer;
 use attach::Attacher;
-use error::Doing;
-use forward::abi::Statistics;
-use forward::capture::{Record, Wanted};
 use forward::{Action, Counter};
 use load::Generation;
 use lock::Lock;
 use maps::Maps;
 use mirror::Mirror;
-use model::{Change, Endpoint, Lane, LaneChoice, ServerState, ServiceKey, ServiceOptions, ServiceState, State};
+use model::{Change, Lane, ServerState, ServiceOptions, ServiceState, State};
 use pins::Pins;
 use schema::Schema;
 use snapshot::FoundService;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use sweep::Sweeper;
@@ -221,87 +220,6 @@ impl Dataplane {
         Writer { maps: &self.maps, mirror: &mut self.mirror }.apply(change)
     }
 
-    fn attacher(&self) -> Attacher<'_> {
-        let Self { pins, schema_directory, maps, .. } = self;
-        let generation = self.capture.as_ref().map_or(&self.generation, |capture| &capture.generation);
-        Attacher { pins, schema_directory, maps, generation, capturing: Arc::strong_count(&self.capture_mark) > 1 }
-    }
-
-    /// Attaches to an interface, or brings an attachment up to date: its lane (without one it stays as it is), its
-    /// program, and its address in the tables. Another owner of the XDP hook is refused, or with `force` taken off.
-    pub fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error> {
-        self.attacher().attach(interface, lane, force)
-    }
-
-    /// Moves an interface to the tc lane because its frames arrive with unfinished checksums.
-    pub fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
-        self.attacher().leave_xdp(interface)
-    }
-
-    /// Sees to it that what servers on this host answer is translated, whichever attached interface it leaves by.
-    pub fn translate_answers(&mut self) -> Result<(), Error> {
-        self.attacher().translate_answers()
-    }
-
-    /// Detaches from an interface.
-    pub fn detach(&mut self, interface: &str) -> Result<(), Error> {
-        self.attacher().detach(interface)?;
-        self.end_trial(interface).map(drop)
-    }
-
-    /// Lets an attachment that is about to be made end by itself, unless [`Dataplane::end_trial`] comes first: whether
-    /// this process lives or not.
-    pub fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error> {
-        trial::begin(&self.pins, interface, length)
-    }
-
-    /// The attachments on trial.
-    pub fn trials(&self) -> Vec<Trial> {
-        trial::all(&self.pins)
-    }
-
-    /// The attachment stays. False when it was on no trial.
-    pub fn end_trial(&mut self, interface: &str) -> Result<bool, Error> {
-        match interface::Link::by_name(interface) {
-            Ok(link) => trial::end(&self.pins, link.index),
-            // Gone, and its links with it; the watchdog clears away the rest.
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// Every interface with the programs attached.
-    pub fn attachments(&self) -> Result<Vec<Attachment>, Error> {
-        Ok(self.attacher().attachments())
-    }
-
-    /// Active and inactive connections of a configured server.
-    pub fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)> {
-        let load = self.maps.loads.get(self.server_id(service, server)?)?;
-        Some((load.active.get(), load.inactive.get()))
-    }
-
-    fn server_id(&self, service: &ServiceKey, server: &Endpoint) -> Option<u32> {
-        let service = self.mirror.services.get(service)?;
-        service.servers.get(service.position(server)?).map(|server| server.id)
-    }
-
-    /// Traffic of a server, or of a service with all the servers it ever had; zero for what is not there.
-    pub fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics {
-        let read = match server {
-            Some(server) => self.server_id(service, server).map(|id| statistics::of_server(&self.maps, id)),
-            None => {
-                let known = self.mirror.services.get(service);
-                known.map(|service| statistics::of_service(&self.maps, &self.mirror, service))
-            }
-        };
-        read.transpose()
-            .unwrap_or_else(|error| {
-                tracing::warn!("statistics cannot be read: {error}");
-                None
-            })
-            .unwrap_or_default()
-    }
-
     /// Every counter by name, since the maps were made.
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
         counters::read(&self.maps)
@@ -333,43 +251,6 @@ impl Dataplane {
         Ok((run.result, run.frame))
     }
 
-    /// What it takes to load the programs of a capture, which takes seconds: to be done elsewhere.
-    pub fn prepare_capture(&self, wanted: &Wanted) -> Result<CaptureLoader, Error> {
-        // The connection tables are there, with their sizes.
-        let (connections4, connections6) = self.maps.connection_sizes().doing(|| "begin a capture".to_owned())?;
-        let options = Options { pin_directory: self.pins.root.clone(), connections4, connections6 };
-        let (directory, mark) = (self.schema_directory.clone(), Arc::clone(&self.capture_mark));
-        Ok(CaptureLoader { directory, options, wanted: *wanted, mark })
-    }
-
-    /// Puts the programs of a capture behind the links.
-    pub fn begin_capture(&mut self, capture: Capture) -> Result<(), Error> {
-        self.capture = Some(capture);
-        let begun = self.attacher().refresh_all();
-        if begun.is_err()
-            && let Err(error) = self.end_capture()
-        {
-            tracing::warn!("{error}");
-        }
-        begun
-    }
-
-    /// Gives what was copied since the last time to `each` until that says false. To be called every second or more
-    /// often: programs that nobody reads from stop copying.
-    pub fn captured(&mut self, each: &mut dyn FnMut(&Record, &[u8]) -> bool) -> Result<CaptureMissed, Error> {
-        self.capture.as_mut().map_or(Ok(CaptureMissed::default()), |capture| capture.read(each))
-    }
-
-    /// Puts the ordinary programs behind the links again.
-    pub fn end_capture(&mut self) -> Result<(), Error> {
-        if self.capture.take().is_none() {
-            return Ok(());
-        }
-        // Whatever runs behind the links, whether its pins are still there or not.
-        self.attacher().refresh_all()?;
-        self.attacher().refresh_inherited()
-    }
-
     /// The lines kept beside the pins. While pins are missing nothing can be kept.
     pub fn journal(&mut self) -> Journal<'_> {
         Journal { path: self.pins.journal(), book: &mut self.book, watch: Some(&self.watch) }
@@ -384,20 +265,4 @@ impl Dataplane {
     pub fn verified_instructions(&self) -> &BTreeMap<String, u32> {
         &self.generation.verified
     }
-}
-
-/// Detaches from every interface and removes all pins, without a daemon; gives the interfaces. Refused while a
-/// director works on these pins.
-pub fn detach_all(pin_directory: &Path) -> Result<Vec<String>, Error> {
-    privilege::check()?;
-    let pins = Pins::existing(pin_directory)?;
-    if !pins.as_ref().is_some_and(Pins::are_there) {
-        stray::check(pin_directory)?;
-    }
-    let Some(pins) = pins else { return Ok(Vec::new()) };
-    let lock = Lock::take(&pins.root, &pins.shown)?;
-    let names = attach::detach_links(&pins.links())?;
-    drop(lock);
-    pins.remove()?;
-    Ok(names)
 }

@@ -1,11 +1,13 @@
 //! Packets and bytes by server and by service, summed over CPUs; what is gone stays in the sums of its service.
 
+use crate::Dataplane;
 use crate::error::{Doing, Error};
 use crate::filter;
 use crate::maps::Maps;
 use crate::mirror::{Gone, Mirror, Service};
 use crate::slots::REST;
 use forward::abi::Statistics;
+use model::{Endpoint, ServiceKey};
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
@@ -17,6 +19,36 @@ const fn plus(a: Statistics, b: Statistics) -> Statistics {
         in_bytes: a.in_bytes.wrapping_add(b.in_bytes),
         out_packets: a.out_packets.wrapping_add(b.out_packets),
         out_bytes: a.out_bytes.wrapping_add(b.out_bytes),
+    }
+}
+
+impl Dataplane {
+    /// Active and inactive connections of a configured server.
+    pub fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)> {
+        let load = self.maps.loads.get(self.server_id(service, server)?)?;
+        Some((load.active.get(), load.inactive.get()))
+    }
+
+    pub(crate) fn server_id(&self, service: &ServiceKey, server: &Endpoint) -> Option<u32> {
+        let service = self.mirror.services.get(service)?;
+        service.servers.get(service.position(server)?).map(|server| server.id)
+    }
+
+    /// Traffic of a server, or of a service with all the servers it ever had; zero for what is not there.
+    pub fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics {
+        let read = match server {
+            Some(server) => self.server_id(service, server).map(|id| of_server(&self.maps, id)),
+            None => {
+                let known = self.mirror.services.get(service);
+                known.map(|service| of_service(&self.maps, &self.mirror, service))
+            }
+        };
+        read.transpose()
+            .unwrap_or_else(|error| {
+                tracing::warn!("statistics cannot be read: {error}");
+                None
+            })
+            .unwrap_or_default()
     }
 }
 

@@ -1,6 +1,14 @@
 //! bpf(2), as far as aya does not reach: maps by descriptor, batches, links, test runs, pins at any path.
 #![expect(unsafe_code, reason = "raw system calls")]
 
+mod element;
+mod link;
+mod test_run;
+
+pub(crate) use element::{Slice, delete, lookup, lookup_batch, next_key, update};
+pub(crate) use link::{Attach, create_link, detach_link, find_link, link_facts, programs_on, update_link};
+pub(crate) use test_run::{TestResult, test_run, test_run_tc};
+
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -127,25 +135,6 @@ pub(crate) fn program_facts(program: BorrowedFd<'_>) -> io::Result<ProgramFacts>
     Ok(ProgramFacts { id: words[1], name, verified_instructions: words[VERIFIED] })
 }
 
-/// What a link to an interface connects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LinkFacts {
-    pub(crate) program: u32,
-    /// 0 once the interface is gone or the link was detached.
-    pub(crate) interface: u32,
-}
-
-/// Facts about an open link; an error for what is no link to an interface.
-pub(crate) fn link_facts(link: BorrowedFd<'_>) -> io::Result<LinkFacts> {
-    const LINK_TYPE_XDP: u32 = 6;
-    const LINK_TYPE_TCX: u32 = 11;
-    let [link_type, _, program, _, interface, _] = info::<6>(link)?;
-    if !matches!(link_type, LINK_TYPE_XDP | LINK_TYPE_TCX) {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    Ok(LinkFacts { program, interface })
-}
-
 #[repr(C)]
 struct Pin {
     path: u64,
@@ -169,252 +158,7 @@ pub(crate) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     bpf_descriptor(command::OBJECT_GET, &mut Pin { path: path.as_ptr() as u64, descriptor: 0, flags: 0 })
 }
 
-#[repr(C)]
-struct Element {
-    map: u32,
-    padding: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
-fn element(map: BorrowedFd<'_>, key: &[u8], value: u64) -> Element {
-    Element { map: number(map), padding: 0, key: key.as_ptr() as u64, value, flags: 0 }
-}
-
-/// Reads an element into `value`, which must be as large as the map's values (for per-CPU maps: of all CPUs).
-/// False when there is no such element.
-pub(crate) fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
-    found(bpf(command::MAP_LOOKUP, &mut element(map, key, value.as_mut_ptr() as u64)))
-}
-
-/// Writes an element.
-pub(crate) fn update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
-    bpf(command::MAP_UPDATE, &mut element(map, key, value.as_ptr() as u64)).map(drop)
-}
-
-/// Removes an element; false when there was none.
-pub(crate) fn delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<bool> {
-    found(bpf(command::MAP_DELETE, &mut element(map, key, 0)))
-}
-
-/// The key after `key` (the first one without it) into `next`; false at the end.
-pub(crate) fn next_key(map: BorrowedFd<'_>, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
-    let mut attributes = element(map, key.unwrap_or_default(), next.as_mut_ptr() as u64);
-    if key.is_none() {
-        attributes.key = 0;
-    }
-    found(bpf(command::MAP_NEXT_KEY, &mut attributes))
-}
-
-fn found(result: io::Result<i32>) -> io::Result<bool> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[repr(C)]
-struct Batch {
-    from: u64,
-    to: u64,
-    keys: u64,
-    values: u64,
-    count: u32,
-    map: u32,
-    element_flags: u64,
-    flags: u64,
-}
-
-/// One slice of a table.
-pub(crate) struct Slice {
-    /// Elements read.
-    pub(crate) count: u32,
-    /// Where the next slice begins; `None` at the end of the table.
-    pub(crate) next: Option<u32>,
-}
-
-/// Reads up to `count` elements from `from` on into buffers that hold that many.
-pub(crate) fn lookup_batch(
-    map: BorrowedFd<'_>,
-    from: Option<u32>,
-    count: u32,
-    keys: *mut u8,
-    values: *mut u8,
-) -> io::Result<Slice> {
-    let start = from.unwrap_or_default();
-    let mut next = 0_u32;
-    let mut attributes = Batch {
-        from: if from.is_some() { std::ptr::from_ref(&start) as u64 } else { 0 },
-        to: std::ptr::from_mut(&mut next) as u64,
-        keys: keys as u64,
-        values: values as u64,
-        count,
-        map: number(map),
-        element_flags: 0,
-        flags: 0,
-    };
-    match found(bpf(command::LOOKUP_BATCH, &mut attributes)) {
-        Ok(more) => Ok(Slice { count: attributes.count, next: more.then_some(next) }),
-        Err(error) => Err(error),
-    }
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct TestRun {
-    program: u32,
-    result: u32,
-    input_length: u32,
-    output_length: u32,
-    input: u64,
-    output: u64,
-    repeat: u32,
-    duration: u32,
-    context_input_length: u32,
-    context_output_length: u32,
-    context_input: u64,
-    context_output: u64,
-    flags: u32,
-    cpu: u32,
-    batch_size: u32,
-    padding: u32,
-}
-
-/// What a program made of a frame.
-pub(crate) struct TestResult {
-    pub(crate) result: u32,
-    pub(crate) frame: Vec<u8>,
-}
-
-/// Runs an XDP program once over `frame`, as if it had come in by `interface` (0: by the loopback interface).
-pub(crate) fn test_run(program: BorrowedFd<'_>, frame: &[u8], interface: u32) -> io::Result<TestResult> {
-    // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
-    let context = [0_u32, frame.len() as u32, 0, interface, 0, 0];
-    run(program, frame, if interface == 0 { &[] } else { &context })
-}
-
-/// Runs a tc program once over `frame`, as if it had come in by `interface`.
-pub(crate) fn test_run_tc(program: BorrowedFd<'_>, frame: &[u8], interface: u32) -> io::Result<TestResult> {
-    // The first words of struct __sk_buff, the last two of them ingress_ifindex and ifindex.
-    let context = [0, 0, 0, 0, 0, 0, 0, 0, 0, interface, interface];
-    run(program, frame, &context)
-}
-
-fn run(program: BorrowedFd<'_>, frame: &[u8], context: &[u32]) -> io::Result<TestResult> {
-    const ROOM: usize = 256;
-    let mut output = vec![0_u8; frame.len() + ROOM];
-    let mut attributes = TestRun {
-        program: number(program),
-        input_length: frame.len() as u32,
-        output_length: output.len() as u32,
-        input: frame.as_ptr() as u64,
-        output: output.as_mut_ptr() as u64,
-        repeat: 1,
-        context_input_length: size_of_val(context) as u32,
-        context_input: if context.is_empty() { 0 } else { context.as_ptr() as u64 },
-        ..TestRun::default()
-    };
-    bpf(command::TEST_RUN, &mut attributes)?;
-    output.truncate(attributes.output_length as usize);
-    Ok(TestResult { result: attributes.result, frame: output })
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct LinkCreate {
-    program: u32,
-    interface: u32,
-    attach_type: u32,
-    flags: u32,
-}
-
-/// A place of an interface for a link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Attach {
-    XdpNative,
-    XdpGeneric,
-    TcIngress,
-    TcEgress,
-}
-
-impl Attach {
-    /// `enum bpf_attach_type` and the flags of the link.
-    const fn numbers(self) -> (u32, u32) {
-        match self {
-            Self::XdpNative => (37, 1 << 2),
-            Self::XdpGeneric => (37, 1 << 1),
-            Self::TcIngress => (46, 0),
-            Self::TcEgress => (47, 0),
-        }
-    }
-}
-
-/// Attaches a program to an interface; the attachment lives as long as the link.
-pub(crate) fn create_link(program: BorrowedFd<'_>, interface: u32, attach: Attach) -> io::Result<OwnedFd> {
-    let (attach_type, flags) = attach.numbers();
-    let mut attributes = LinkCreate { program: number(program), interface, attach_type, flags };
-    bpf_descriptor(command::LINK_CREATE, &mut attributes)
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct ProgramsOn {
-    interface: u32,
-    attach_type: u32,
-    query_flags: u32,
-    attach_flags: u32,
-    programs: u64,
-    count: u32,
-    padding: u32,
-    program_flags: u64,
-    links: u64,
-    link_flags: u64,
-    revision: u64,
-}
-
-/// Ids of the programs that links attach to a place of an interface.
-pub(crate) fn programs_on(interface: u32, attach: Attach) -> io::Result<Vec<u32>> {
-    let mut programs = vec![0_u32; 64];
-    let mut attributes = ProgramsOn {
-        interface,
-        attach_type: attach.numbers().0,
-        programs: programs.as_mut_ptr() as u64,
-        count: programs.len() as u32,
-        ..ProgramsOn::default()
-    };
-    bpf(command::PROGRAMS_ON, &mut attributes)?;
-    programs.truncate(attributes.count as usize);
-    Ok(programs)
-}
-
-/// Puts another program behind a link, atomically.
-pub(crate) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
-    bpf(command::LINK_UPDATE, &mut [number(link), number(program), 0, 0]).map(drop)
-}
-
-/// Detaches a link, whoever still holds it.
-pub(crate) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
-    bpf(command::LINK_DETACH, &mut [number(link)]).map(drop)
-}
-
 /// Opens a loaded program by its id.
 pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
     bpf_descriptor(command::PROGRAM_BY_ID, &mut [id, 0, 0])
-}
-
-/// The link that attaches the program with this id to this interface, if it is a link that does.
-pub(crate) fn find_link(program: u32, interface: u32) -> Option<OwnedFd> {
-    let mut id = 0;
-    loop {
-        let mut attributes = [id, 0, 0];
-        bpf(command::LINK_NEXT_ID, &mut attributes).ok()?;
-        id = attributes[1];
-        let Ok(link) = bpf_descriptor(command::LINK_BY_ID, &mut [id, 0, 0]) else { continue };
-        let facts = link_facts(std::os::fd::AsFd::as_fd(&link));
-        if facts.is_ok_and(|facts| facts == LinkFacts { program, interface }) {
-            return Some(link);
-        }
-    }
 }

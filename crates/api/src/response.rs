@@ -1,0 +1,63 @@
+//! What the daemon answers when it has done what it was asked.
+
+use crate::connections::ConnectionsPage;
+use crate::explanation::Explanation;
+use crate::listing::Listing;
+use crate::refusal::Refusal;
+use crate::status::Status;
+use model::Sysctl;
+use serde::{Deserialize, Serialize};
+
+/// An answer: what was asked for, or why not.
+pub type Reply = Result<Response, Refusal>;
+
+/// What was asked for.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Response {
+    /// It is done, as this generation of the configuration.
+    Done {
+        /// Grows by one with every change.
+        generation: u64,
+    },
+    /// Answer to [`Request::Attach`].
+    Attached {
+        /// Its name.
+        interface: String,
+        /// How.
+        lane: String,
+        /// It was so before.
+        before: bool,
+        /// Seconds until it is detached again, unless it is confirmed.
+        confirm_within: Option<u32>,
+    },
+    /// Answer to [`Request::Confirm`]: these stay.
+    Confirmed {
+        /// Names.
+        interfaces: Vec<String>,
+    },
+    /// Answer to [`Request::List`].
+    Listing(Listing),
+    /// Answer to [`Request::Connections`].
+    Connections(ConnectionsPage),
+    /// Answer to [`Request::Sysctls`].
+    Sysctls {
+        /// By name.
+        sysctls: Vec<SysctlView>,
+    },
+    /// Answer to [`Request::Status`].
+    Status(Status),
+    /// Answer to [`Request::Explain`].
+    Explanation(Explanation),
+}
+
+/// One of IPVS's sysctls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SysctlView {
+    /// Its name.
+    pub name: Sysctl,
+    /// Its value.
+    pub value: u32,
+    /// The kernel's default.
+    pub default: u32,
+}

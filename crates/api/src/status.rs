@@ -1,0 +1,58 @@
+//! The daemon and its data plane.
+
+use model::Lane;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The daemon and its data plane.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the daemon.
+    pub version: String,
+    /// Process.
+    pub pid: u32,
+    /// Generation of the configuration.
+    pub generation: u64,
+    /// Where the maps and links are pinned.
+    pub pin_directory: String,
+    /// Interfaces.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// Services configured.
+    pub services: usize,
+    /// Servers configured.
+    pub servers: usize,
+    /// Connection tables.
+    pub connections: Vec<ConnectionTableStatus>,
+    /// Every counter of the forwarding path by name, drops among them.
+    pub counters: BTreeMap<String, u64>,
+    /// Things an operator should know, one line each.
+    pub notes: Vec<String>,
+}
+
+/// One interface with the programs attached.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Name.
+    pub name: String,
+    /// Index.
+    pub index: u32,
+    /// Where the programs are.
+    pub lane: Lane,
+    /// Why there, for people.
+    pub reason: String,
+    /// Frames whose transport checksum was only started (transmit offload of a peer on the same host).
+    pub partial_checksums: u64,
+}
+
+/// One connection table.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ConnectionTableStatus {
+    /// 4 or 6.
+    pub family: u8,
+    /// Entries in use (NAT uses two per connection), as of the last sweep.
+    pub used: u64,
+    /// Entries there is room for.
+    pub size: u64,
+    /// Memory per entry, in bytes.
+    pub entry_bytes: u64,
+}
