@@ -1,13 +1,14 @@
 //! A contender's network for its cost: the director, and one namespace for everything around it, which only sends and
 //! counts. Devices have names of their own, because kernel threads are found by them.
 
-use super::address::{self, ANYWHERE, CLIENT, CLIENTS, DIRECTOR, PREFIX, SERVERS, VIRTUAL};
+use super::address::{self, CLIENT, CLIENTS, DIRECTOR, PREFIX, SERVERS, VIRTUAL};
 use super::contender::{self, Contender, Running};
 use super::flows::{Generator, Kind};
 use super::kthread::Kthread;
 use super::sink::Sink;
 use ::lab::net::{Device, Namespace, NextHop, Offload, add_route};
-use ::lab::network::Network;
+use ::lab::network::{DEFAULT, Network, add_addresses, add_routes};
+use ::lab::topology::Family;
 use anyhow::{Context, Result};
 
 /// Sends and counts.
@@ -67,7 +68,7 @@ impl Arena {
     pub(super) fn generator(&self, kind: Kind, port: u16) -> Result<(Generator, usize)> {
         let number = usize::from(matches!(kind, Kind::Reply { .. }));
         let link = self.links.get(number).context("no such link")?;
-        let generator = Generator::new(&link.near, link.far.mac()?, kind, self.contender.target(port))?;
+        let generator = Generator::new(&link.near, link.far.mac()?, kind, self.contender.target(port, Family::V4))?;
         Ok((generator, number))
     }
 
@@ -88,13 +89,13 @@ fn join(pairs: &[(Device, Device)], contender: Contender) -> Result<Vec<Sink>> {
         far.set_offload(Offload::GenericReceive, true)?;
         let (outside, inside) =
             if number == 0 { (CLIENT, DIRECTOR) } else { (address::server(number), address::director(number)) };
-        near.add_address(outside, PREFIX)?;
-        far.add_address(inside, PREFIX)?;
+        add_addresses(near, outside.with_prefix(PREFIX))?;
+        add_addresses(far, inside.with_prefix(PREFIX))?;
         sink.attach(near)?;
         if number == 0 {
-            far.add_address(VIRTUAL, 32)?;
-            add_route(&far.namespace, CLIENTS, NextHop::Gateway(CLIENT))?;
-            add_route(&near.namespace, ANYWHERE, NextHop::Gateway(DIRECTOR))?;
+            add_addresses(far, VIRTUAL.host())?;
+            add_route(&far.namespace, CLIENTS, NextHop::Gateway(CLIENT.v4.into()))?;
+            add_routes(&near.namespace, DEFAULT, DIRECTOR)?;
         }
     }
     let mut sinks = vec![sink];

@@ -1,5 +1,5 @@
-//! Gigabits per second in one TCP connection, each way, by iperf3. Offloads are those each contender can have: all of
-//! them, or with XDP at the director none at the ends that face it.
+//! Gigabits per second in one TCP connection, each way and over each family, by iperf3. Offloads are those each
+//! contender can have: all of them, or with XDP at the director none at the ends that face it.
 
 use super::address::FIRST;
 use super::contender::Contender;
@@ -9,17 +9,20 @@ use super::sample::Samples;
 use ::lab::net::Namespace;
 use ::lab::network::Network;
 use ::lab::node::finish;
+use ::lab::topology::Family;
 use anyhow::{Context, Result, ensure};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-const CONTENDERS: [Contender; 6] = [
+const CONTENDERS: [Contender; 8] = [
     Contender::Route,
     Contender::RouteNoOffload,
     Contender::Nftables,
     Contender::Haproxy,
     Contender::XlvsNat,
     Contender::XlvsTc,
+    Contender::XlvsDr,
+    Contender::XlvsDrTc,
 ];
 /// Name and iperf3's option.
 const WAYS: [(&str, Option<&str>); 2] = [("to the server", None), ("to the client", Some("-R"))];
@@ -48,8 +51,16 @@ impl Drop for Server {
 /// One contender.
 struct Track {
     hosts: Hosts,
-    samples: [Samples; 2],
+    disciplines: Vec<Discipline>,
     _server: Server,
+}
+
+/// One family, one way.
+struct Discipline {
+    family: Family,
+    way: &'static str,
+    option: Option<&'static str>,
+    samples: Samples,
 }
 
 pub(super) fn measure(rounds: u32) -> Result<Vec<Row>> {
@@ -59,27 +70,34 @@ pub(super) fn measure(rounds: u32) -> Result<Vec<Row>> {
         eprintln!("bench: bulk: {}", contender.name());
         let hosts = Hosts::build(contender, &mut network, false).with_context(|| contender.name())?;
         let server = Server::start(hosts.servers.first().context("no server")?)?;
-        tracks.push(Track { hosts, samples: Default::default(), _server: server });
+        tracks.push(Track { hosts, disciplines: disciplines(contender), _server: server });
     }
     for _ in 0..rounds.min(MOST) {
         for track in &mut tracks {
-            for ((_, option), samples) in WAYS.iter().zip(&mut track.samples) {
-                samples.add_outcome(track.hosts.contender.name(), transfer(&track.hosts, *option));
+            for Discipline { family, option, samples, .. } in &mut track.disciplines {
+                samples.add_outcome(track.hosts.contender.name(), transfer(&track.hosts, *family, *option));
             }
         }
     }
     let rows = tracks.into_iter().flat_map(|track| {
-        let named = WAYS.iter().zip(track.samples);
-        named.map(move |((name, _), samples)| Row::new(track.hosts.contender, name, Unit::Gigabits, samples))
+        let contender = track.hosts.contender;
+        track.disciplines.into_iter().map(move |Discipline { family, way, samples, .. }| {
+            Row::new(contender, &format!("{family} {way}"), Unit::Gigabits, samples)
+        })
     });
     Ok(rows.collect())
+}
+
+fn disciplines(contender: Contender) -> Vec<Discipline> {
+    let pairs = contender.families().iter().flat_map(|family| WAYS.map(|way| (*family, way)));
+    pairs.map(|(family, (way, option))| Discipline { family, way, option, samples: Samples::default() }).collect()
 }
 
 /// Rounds, at most: each takes a second for each contender and way.
 const MOST: u32 = 3;
 
-fn transfer(hosts: &Hosts, option: Option<&str>) -> Result<f64> {
-    let (address, port) = hosts.contender.target(FIRST);
+fn transfer(hosts: &Hosts, family: Family, option: Option<&str>) -> Result<f64> {
+    let (address, port) = hosts.contender.target(FIRST, family);
     let mut command = hosts.client.command("iperf3");
     command.args(["-c", &address.to_string(), "-p", &port.to_string(), "-t", "1", "-J"]).args(option);
     let text = finish(&mut command, Duration::from_secs(30))?.success().context("iperf3")?;

@@ -5,9 +5,10 @@ use super::haproxy::Haproxy;
 use ::lab::net::{Device, Namespace};
 use ::lab::network::Network;
 use ::lab::node::{Entry, Xlvs, finish};
+use ::lab::topology::Family;
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A kind of director.
@@ -29,6 +30,8 @@ pub(super) enum Contender {
     XlvsDr,
     /// xlvs by NAT, in the tc lane.
     XlvsTc,
+    /// xlvs by direct routing, in the tc lane.
+    XlvsDrTc,
 }
 
 impl Contender {
@@ -42,6 +45,7 @@ impl Contender {
             Self::XlvsNat => "xlvs nat xdp",
             Self::XlvsDr => "xlvs dr xdp",
             Self::XlvsTc => "xlvs nat tc",
+            Self::XlvsDrTc => "xlvs dr tc",
         }
     }
 
@@ -56,15 +60,17 @@ impl Contender {
             Self::XlvsNat => "x",
             Self::XlvsDr => "y",
             Self::XlvsTc => "t",
+            Self::XlvsDrTc => "u",
         }
     }
 
     /// Where clients send to: the service on that port, or the first server itself.
-    pub(super) const fn target(self, port: u16) -> (IpAddr, u16) {
-        match self {
-            Self::Route | Self::RouteNoOffload => (address::server(1), port),
-            _ => (VIRTUAL, port),
-        }
+    pub(super) const fn target(self, port: u16, family: Family) -> (IpAddr, u16) {
+        let address = match self {
+            Self::Route | Self::RouteNoOffload => address::server(1),
+            _ => VIRTUAL,
+        };
+        (address.of(family), port)
     }
 
     /// XDP programs on the director's devices: their peers must finish checksums.
@@ -72,9 +78,32 @@ impl Contender {
         matches!(self, Self::XlvsNat | Self::XlvsDr)
     }
 
+    /// Servers hold the virtual address and answer from it.
+    pub(super) const fn is_direct(self) -> bool {
+        matches!(self, Self::XlvsDr | Self::XlvsDrTc)
+    }
+
+    /// All ends leave checksums and segmentation to their devices.
+    pub(super) const fn has_offloads(self) -> bool {
+        !self.is_xdp() && !matches!(self, Self::RouteNoOffload)
+    }
+
+    /// Kernel routing with the same offloads.
+    pub(super) const fn routing(self) -> Self {
+        if self.has_offloads() { Self::Route } else { Self::RouteNoOffload }
+    }
+
+    /// Families that its rules know.
+    pub(super) const fn families(self) -> &'static [Family] {
+        match self {
+            Self::Nftables | Self::Haproxy => &[Family::V4],
+            _ => &Family::ALL,
+        }
+    }
+
     /// Replies pass the director.
     pub(super) const fn sees_replies(self) -> bool {
-        !matches!(self, Self::Floor | Self::XlvsDr)
+        !(matches!(self, Self::Floor) || self.is_direct())
     }
 }
 
@@ -99,20 +128,21 @@ pub(super) fn start(contender: Contender, host: &Namespace, devices: &[Device], 
         Contender::XlvsNat => balancer(contender, host, devices, network, ("-m", "xdp"))?,
         Contender::XlvsDr => balancer(contender, host, devices, network, ("-g", "xdp"))?,
         Contender::XlvsTc => balancer(contender, host, devices, network, ("-m", "tc"))?,
+        Contender::XlvsDrTc => balancer(contender, host, devices, network, ("-g", "tc"))?,
     })
 }
 
 fn rules() -> String {
     let map: Vec<String> =
-        (1..=SERVERS).map(|number| format!("{} : {}", number - 1, address::server(number))).collect();
+        (1..=SERVERS).map(|number| format!("{} : {}", number - 1, address::server(number).v4)).collect();
     let turn = format!("dnat to numgen inc mod {SERVERS} map {{ {} }}", map.join(", "));
-    let first = address::server(1);
+    let (first, vip) = (address::server(1).v4, VIRTUAL.v4);
     format!(
         "table ip bench {{ chain in {{ type nat hook prerouting priority dstnat;
-ip daddr {VIRTUAL} tcp dport {ALL} {turn}
-ip daddr {VIRTUAL} udp dport {ALL} {turn}
-ip daddr {VIRTUAL} tcp dport {FIRST} dnat to {first}
-ip daddr {VIRTUAL} udp dport {FIRST} dnat to {first}
+ip daddr {vip} tcp dport {ALL} {turn}
+ip daddr {vip} udp dport {ALL} {turn}
+ip daddr {vip} tcp dport {FIRST} dnat to {first}
+ip daddr {vip} udp dport {FIRST} dnat to {first}
 }}\n}}\n"
     )
 }
@@ -131,11 +161,12 @@ fn balancer(
     let found = xlvs.lane()?;
     ensure!(found == lane, "xlvs is attached in lane {found}, not {lane}");
     for (port, servers) in [(ALL, SERVERS), (FIRST, 1)] {
-        for protocol in ["-t", "-u"] {
-            xlvs.ipvsadm(&format!("-A {protocol} {VIRTUAL}:{port} -s rr"))?;
+        for (protocol, family) in ["-t", "-u"].iter().flat_map(|it| Family::ALL.map(|family| (it, family))) {
+            let service = SocketAddr::new(VIRTUAL.of(family), port);
+            xlvs.ipvsadm(&format!("-A {protocol} {service} -s rr"))?;
             for number in 1..=servers {
-                let server = address::server(number);
-                xlvs.ipvsadm(&format!("-a {protocol} {VIRTUAL}:{port} -r {server}:{port} {method}"))?;
+                let server = SocketAddr::new(address::server(number).of(family), port);
+                xlvs.ipvsadm(&format!("-a {protocol} {service} -r {server} {method}"))?;
             }
         }
     }

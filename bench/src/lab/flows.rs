@@ -77,7 +77,9 @@ fn frame(own: MacAddress, director: MacAddress, kind: Kind, (to, port): (IpAddr,
     let (client, client_port) = (client(flow), u16::from_be(flow.port));
     match kind {
         Kind::Known { .. } => packet.ip(client, to).payload(&UDP_PAYLOAD).udp(client_port, port),
-        Kind::Reply { .. } => packet.ip(address::server(1), client).payload(&UDP_PAYLOAD).udp(port, client_port),
+        Kind::Reply { .. } => {
+            packet.ip(address::server(1).v4.into(), client).payload(&UDP_PAYLOAD).udp(port, client_port)
+        }
         Kind::New => packet.ip(client, to).payload(&TCP_PAYLOAD).tcp(client_port, port).syn(),
     }
     .build()

@@ -41,9 +41,9 @@ fn configuration() -> String {
                     defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n"
         .to_owned();
     for (port, servers) in [(ALL, SERVERS), (FIRST, 1)] {
-        text.push_str(&format!("listen port{port}\n bind {VIRTUAL}:{port}\n balance roundrobin\n"));
+        text.push_str(&format!("listen port{port}\n bind {}:{port}\n balance roundrobin\n", VIRTUAL.v4));
         for number in 1..=servers {
-            text.push_str(&format!(" server server{number} {}:{port}\n", address::server(number)));
+            text.push_str(&format!(" server server{number} {}:{port}\n", address::server(number).v4));
         }
     }
     text

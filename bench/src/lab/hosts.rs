@@ -1,13 +1,12 @@
 //! A contender's network for real traffic: a client, the director, and servers with nginx, each a host of its own.
 
-use super::address::{self, ANYWHERE, CLIENT, DIRECTOR, PREFIX, SERVERS, VIRTUAL};
+use super::address::{self, CLIENT, DIRECTOR, PREFIX, SERVERS, VIRTUAL};
 use super::contender::{self, Contender, Running};
-use ::lab::net::{Device, Namespace, NextHop, Offload, add_route};
-use ::lab::network::Network;
+use ::lab::net::{Device, Namespace, Offload};
+use ::lab::network::{DEFAULT, Network, add_addresses, add_routes, hold_virtual_address};
 use ::lab::node::{RealServer, ServerKind, ServerPlan};
-use ::lab::topology::Dual;
 use anyhow::{Context, Result};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
 /// A network with its director.
 pub(super) struct Hosts {
@@ -43,15 +42,19 @@ fn join(near: &Device, far: &Device, number: u8, contender: Contender, network: 
     near.connect(far)?;
     let (outside, inside) =
         if number == 0 { (CLIENT, DIRECTOR) } else { (address::server(number), address::director(number)) };
-    near.add_address(outside, PREFIX)?;
-    far.add_address(inside, PREFIX)?;
-    add_route(&near.namespace, ANYWHERE, NextHop::Gateway(inside))?;
+    add_addresses(near, outside.with_prefix(PREFIX))?;
+    add_addresses(far, inside.with_prefix(PREFIX))?;
+    add_routes(&near.namespace, DEFAULT, inside)?;
     if number == 0 {
-        far.add_address(VIRTUAL, 32)?;
+        add_addresses(far, VIRTUAL.host())?;
+    } else if contender.is_direct() {
+        // Replies pass the director as any router, which takes them from its own address only if told so.
+        hold_virtual_address(&near.namespace, VIRTUAL)?;
+        far.namespace.sysctl(&format!("ipv4/conf/{}/accept_local", far.name), "1")?;
     }
     if contender.is_xdp() {
         network.face_director(near)?;
-    } else if contender == Contender::RouteNoOffload {
+    } else if !contender.has_offloads() {
         near.set_offload(Offload::TransmitChecksum, false)?;
         far.set_offload(Offload::TransmitChecksum, false)?;
     }
@@ -67,11 +70,10 @@ fn start_web(contender: Contender, servers: &[Namespace], network: &Network) -> 
             // Connections of one round must not stand in the way of the next one's.
             host.sysctl("ipv4/tcp_max_tw_buckets", "0")?;
             let name = format!("server{number}");
-            let IpAddr::V4(v4) = address::server(number) else { anyhow::bail!("servers are IPv4 here") };
             RealServer::start(&ServerPlan {
                 name: &name,
                 host,
-                address: Dual { v4, v6: Ipv6Addr::LOCALHOST },
+                address: address::server(number),
                 listens: &[Ipv4Addr::UNSPECIFIED.into()],
                 kind: ServerKind::Nginx,
                 directory: &directory,

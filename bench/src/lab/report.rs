@@ -42,6 +42,12 @@ pub(super) struct Row {
     samples: usize,
     /// How many times better than nftables in the same run.
     against_nft: Option<f64>,
+    /// How many times better than kernel routing with the same offloads.
+    against_route: Option<f64>,
+    /// Whether all ends leave checksums and segmentation to their devices.
+    offloads: bool,
+    #[serde(skip)]
+    routing: &'static str,
     /// Why the numbers mean nothing, if they do.
     invalid: Option<String>,
 }
@@ -81,6 +87,9 @@ impl Row {
             most: hundredths(most),
             samples: samples.count(),
             against_nft: None,
+            against_route: None,
+            offloads: contender.has_offloads(),
+            routing: contender.routing().name(),
             invalid: samples.objection(),
         }
     }
@@ -93,24 +102,27 @@ impl Row {
     }
 }
 
-/// Compares each row with nftables' of the same discipline.
+/// Compares each row with nftables' and with routing's of the same discipline.
 fn relate(rows: &mut [Row]) {
-    let ratios: Vec<Option<f64>> = rows
-        .iter()
-        .map(|row| {
-            let peer = rows.iter().find(|peer| peer.contender == Contender::Nftables.name() && peer.what == row.what);
-            peer.filter(|_| row.invalid.is_none()).map(|peer| row.better_than(peer))
-        })
-        .collect();
-    rows.iter_mut().zip(ratios).for_each(|(row, ratio)| row.against_nft = ratio);
+    let against = |row: &Row, name: &str| {
+        let peer = rows.iter().find(|peer| peer.contender == name && peer.what == row.what);
+        peer.filter(|_| row.invalid.is_none()).map(|peer| row.better_than(peer))
+    };
+    // Where offloads make no difference there is one kind of routing.
+    let against_route = |row: &Row| against(row, row.routing).or_else(|| against(row, Contender::Route.name()));
+    let ratios: Vec<_> =
+        rows.iter().map(|row| (against(row, Contender::Nftables.name()), against_route(row))).collect();
+    rows.iter_mut().zip(ratios).for_each(|(row, ratios)| (row.against_nft, row.against_route) = ratios);
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { contender, what, median, least, most, .. } = self;
         let range = format!("[{least:.1}..{most:.1}]");
-        let ratio = self.against_nft.map_or("-".to_owned(), |ratio| format!("{ratio:.2}x"));
-        write!(formatter, "{contender:<16} {what:<18} {median:>10.1} {range:<20} {ratio:>8}")?;
+        let [nft, route] =
+            [self.against_nft, self.against_route].map(|it| it.map_or("-".to_owned(), |ratio| format!("{ratio:.2}x")));
+        let offloads = if self.offloads { "on" } else { "off" };
+        write!(formatter, "{contender:<16} {offloads:<8} {what:<18} {median:>10.1} {range:<20} {nft:>8} {route:>8}")?;
         self.invalid.iter().try_for_each(|reason| write!(formatter, "  INVALID: {reason}"))
     }
 }
@@ -125,7 +137,7 @@ pub(super) fn print(report: &Report, json: bool) -> Result<()> {
     let Report { kernel, cpus, rounds, load: [before, after], .. } = report;
     println!("Linux {kernel}, {cpus} CPUs, {rounds} rounds, load {before} before and {after} after");
     for (title, rows) in report.tables().iter().filter(|(_, rows)| !rows.is_empty()) {
-        println!("\n{title:<35} {:>10} {:<20} {:>8}", "median", "range", "vs nft");
+        println!("\n{title:<44} {:>10} {:<20} {:>8} {:>8}", "median", "range", "vs nft", "vs route");
         rows.iter().for_each(|row| println!("{row}"));
     }
     Ok(())

@@ -8,6 +8,7 @@ use super::report::{Row, Unit};
 use super::sample::Samples;
 use ::lab::network::Network;
 use ::lab::node::finish;
+use ::lab::topology::Family;
 use anyhow::{Context, Result};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(super) fn measure(rounds: u32) -> Result<Vec<Row>> {
 
 /// One second of requests over 32 connections at a time: the rate, and how many failed.
 fn ask(hosts: &Hosts) -> Result<(f64, u64)> {
-    let (address, port) = hosts.contender.target(ALL);
+    let (address, port) = hosts.contender.target(ALL, Family::V4);
     let mut command = hosts.client.command("wrk");
     command.args(["-t1", "-c32", "-d1s", "-H", "Connection: close"]).arg(format!("http://{address}:{port}/"));
     parse(&finish(&mut command, Duration::from_secs(20))?.success().context("wrk")?)
