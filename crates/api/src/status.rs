@@ -17,6 +17,9 @@ pub struct Status {
     pub pin_directory: String,
     /// Interfaces.
     pub interfaces: Vec<InterfaceStatus>,
+    /// Attachments that end by themselves unless they are confirmed.
+    #[serde(default)]
+    pub trials: Vec<TrialStatus>,
     /// Services configured.
     pub services: usize,
     /// Servers configured.
@@ -42,6 +45,17 @@ pub struct InterfaceStatus {
     pub reason: String,
     /// Frames whose transport checksum was only started (transmit offload of a peer on the same host).
     pub partial_checksums: u64,
+}
+
+/// An attachment on trial.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrialStatus {
+    /// Name of the interface.
+    pub interface: String,
+    /// Whole seconds until it is detached.
+    pub seconds_left: u64,
+    /// The command that keeps it.
+    pub confirm: String,
 }
 
 /// One connection table.

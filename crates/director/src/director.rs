@@ -10,7 +10,7 @@ mod watching;
 use crate::capture::Session;
 use crate::desired::{desired, has_local_nat};
 use crate::events::Events;
-use crate::interfaces::Interfaces;
+use crate::interfaces::{Interfaces, Trials};
 use crate::journal::Journal;
 use crate::observe::{Network, Observer};
 use crate::plane::Plane;
@@ -23,7 +23,7 @@ use crate::zero::{Subject, ZeroPoints};
 use api::{EventKind, Level, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
 use model::{Config, Key, Reach, VirtualService};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,8 +49,7 @@ pub(crate) struct Director<P, N> {
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
     pub(crate) events: Events,
-    /// Interfaces that are detached then, unless somebody confirms them.
-    trials: BTreeMap<String, Instant>,
+    pub(crate) trials: Trials,
     pub(crate) capture: Option<Session>,
     /// Held by whoever captures, or is about to.
     pub(crate) capturing: Arc<()>,
@@ -88,7 +87,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             local_nat: false,
             trouble: None,
             events,
-            trials: BTreeMap::new(),
+            trials: Trials::new(),
             capture: None,
             capturing: Arc::default(),
         })

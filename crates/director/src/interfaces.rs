@@ -8,11 +8,13 @@ use api::{EventKind, Level};
 use dataplane::{Attachment, Error};
 use model::{Lane, LaneChoice};
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wire::MacAddress;
 
 /// What the programs were told about an interface: index, address, MTU.
 type Known = (u32, Option<MacAddress>, u32);
+/// Interfaces that are detached then, unless somebody confirms them.
+pub(crate) type Trials = BTreeMap<String, Instant>;
 
 /// Interfaces by name.
 #[derive(Debug, Default)]
@@ -86,9 +88,13 @@ impl Interfaces {
         !new.is_empty()
     }
 
-    /// Detaches from `name`, for good.
+    /// Detaches from `name`, for good. One that is gone, or that could not be attached to, is no longer wanted: it is left
+    /// alone when it comes.
     pub(crate) fn detach<P: Plane>(&mut self, plane: &mut P, name: &str) -> Result<(), Error> {
-        plane.detach(name)?;
+        match plane.detach(name) {
+            Err(Error::NoInterface(_) | Error::NotAttached(_)) if self.wanted.contains_key(name) => {}
+            other => other?,
+        }
         let kind = EventKind::InterfaceDetached { interface: name.to_owned() };
         self.events.tell(Level::Info, kind, format!("interface {name}: detached"));
         self.wanted.remove(name);
@@ -105,14 +111,18 @@ impl Interfaces {
         results.into_iter().collect()
     }
 
-    /// Attaches again where a link was created anew or has another address or MTU.
-    pub(crate) fn heal<P: Plane>(&mut self, plane: &mut P, links: &Links) {
+    /// Attaches again where a link was created anew or has another address or MTU; what is on trial goes on with what
+    /// `trials` leave it of its time, kept for the new link as it was for the old one.
+    pub(crate) fn heal<P: Plane>(&mut self, plane: &mut P, links: &Links, trials: &Trials, now: Instant) {
         for (name, lane) in self.wanted.clone() {
             let Some((index, link)) = links.iter().find(|(_, link)| link.name == name) else { continue };
             if self.attached.get(&name) == Some(&(*index, link.mac, link.mtu)) {
                 continue;
             }
-            if let Err(error) = self.attach(plane, links, &name, Some(lane), false) {
+            let kept =
+                trials.get(&name).map_or(Ok(()), |end| keep_trial(plane, &name, end.saturating_duration_since(now)));
+            let attached = kept.and_then(|()| self.attach(plane, links, &name, Some(lane), false));
+            if let Err(error) = attached {
                 self.report(name, error.to_string());
             }
         }
@@ -150,6 +160,12 @@ impl Interfaces {
             self.failing.insert(name, error);
         }
     }
+}
+
+/// Keeps a trial for the link that is there now, unless it is kept already.
+fn keep_trial<P: Plane>(plane: &mut P, name: &str, left: Duration) -> Result<(), Error> {
+    let is_kept = plane.trials().iter().any(|trial| trial.interface == name);
+    if is_kept { Ok(()) } else { plane.begin_trial(name, left) }
 }
 
 /// What was chosen, as an attachment tells it.

@@ -7,9 +7,10 @@ use crate::observe::Network;
 use crate::observe::outlet::Outlet;
 use crate::observe::sight::Sight;
 use crate::plane::Plane;
-use api::{InterfaceStatus, Refusal, Status};
+use api::{InterfaceStatus, Refusal, Status, TrialStatus};
 use model::{Dormant, ForwardingMethod, Lane, VirtualService};
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 /// Attached, it makes this host a client of its own.
 const LOOPBACK: &str = "lo";
@@ -35,11 +36,22 @@ impl<P: Plane, N: Network> Director<P, N> {
             pin_directory: self.pin_directory.display().to_string(),
             notes: self.notes(&interfaces),
             interfaces,
+            trials: self.trial_statuses(Instant::now()),
             services: self.store.services().len(),
             servers: self.store.server_count(),
             connections: self.sweeper.status(),
             counters: self.plane.counters().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         })
+    }
+
+    /// What waits to be confirmed; of an interface that is gone, too: it goes on with the link's return.
+    fn trial_statuses(&self, now: Instant) -> Vec<TrialStatus> {
+        let status = |(interface, end): (&String, &Instant)| TrialStatus {
+            interface: interface.clone(),
+            seconds_left: end.saturating_duration_since(now).as_secs(),
+            confirm: format!("xlvs confirm {interface}"),
+        };
+        self.trials.iter().map(status).collect()
     }
 
     fn notes(&self, interfaces: &[InterfaceStatus]) -> Vec<String> {

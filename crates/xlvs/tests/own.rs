@@ -21,6 +21,7 @@ fn status(pin_directory: &str) -> Status {
         generation: 7,
         pin_directory: pin_directory.to_owned(),
         interfaces: Vec::new(),
+        trials: Vec::new(),
         services: 1,
         servers: 2,
         connections: vec![ConnectionTableStatus { family: 4, used: 1, size: 1024, entry_bytes: 80 }],

@@ -25,7 +25,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     pub(crate) fn look(&mut self, now: Instant) {
         match self.observer.look(&self.servers(), now) {
             Ok(differences) => {
-                self.interfaces.heal(&mut self.plane, self.observer.links());
+                self.interfaces.heal(&mut self.plane, self.observer.links(), &self.trials, now);
                 self.follow(&differences);
             }
             Err(error) => tracing::warn!(%error, "cannot look at the network; what was seen last stays"),

@@ -21,6 +21,7 @@ fn status() -> Status {
         generation: 7,
         pin_directory: "/pins".into(),
         interfaces: vec![interface],
+        trials: Vec::new(),
         services: 1,
         servers: 1,
         connections: vec![ConnectionTableStatus { family: 4, used: 10, size: 1024, entry_bytes: 155 }],

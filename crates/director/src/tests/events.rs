@@ -1,7 +1,7 @@
 //! Every transition is one event.
 
 use super::changes::{THEIRS, add_server, add_service, key, network, start};
-use super::fakes::FakePlane;
+use super::fakes::{FakePlane, Kernel};
 use crate::events::Follower;
 use crate::observe::events::News;
 use crate::observe::sight::{Neighbour, NeighbourState};
@@ -141,4 +141,46 @@ fn an_attachment_on_trial_ends_unless_it_is_confirmed() {
     let again = director.answer(&attach(None)).unwrap();
     assert!(matches!(again.response, api::Response::Attached { before: true, .. }));
     assert!(director.answer(&attach(Some(60))).err().unwrap().message.contains("attached already, for good"));
+}
+
+/// What is kept of a trial is kept for an index: a link that is created anew needs it again, before the programs run there.
+#[test]
+fn a_trial_goes_on_with_a_link_that_is_created_anew() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let attach = Request::Attach { interface: "eth0".into(), force: false, lane: None, confirm_within: Some(60) };
+    director.answer(&attach).unwrap();
+    let now = Instant::now();
+    // The old link goes with what it had; the new one comes.
+    *plane.kernel() = Kernel { recreated: 1, ..Kernel::default() };
+    network.wire().recreated = Some(1);
+    director.look(now);
+    assert!(plane.kernel().attached.contains("eth0"));
+    let left = plane.kernel().trials.get("eth0").map(|end| end.saturating_duration_since(now));
+    assert!(left.is_some_and(|left| left <= Duration::from_secs(60)), "{left:?}");
+    let status = director.status().unwrap();
+    assert_eq!((status.trials[0].interface.as_str(), status.trials[0].confirm.as_str()), ("eth0", "xlvs confirm eth0"));
+    assert!((50..=60).contains(&status.trials[0].seconds_left), "{:?}", status.trials);
+    // A daemon that comes now goes on with it.
+    let mut next = start(&plane, &network);
+    next.interfaces.adopt(&plane).unwrap();
+    next.adopt_trials(Instant::now());
+    assert!(next.next_trial().is_some());
+}
+
+/// Time goes on while the link is gone: one that comes later is not attached to.
+#[test]
+fn a_trial_ends_while_its_link_is_gone() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let attach = Request::Attach { interface: "eth0".into(), force: false, lane: None, confirm_within: Some(60) };
+    director.answer(&attach).unwrap();
+    let now = Instant::now();
+    *plane.kernel() = Kernel { recreated: 1, ..Kernel::default() };
+    network.wire().recreated = None;
+    director.look(now);
+    director.end_trials(now + Duration::from_secs(61));
+    network.wire().recreated = Some(1);
+    director.look(now);
+    assert!(plane.kernel().attached.is_empty(), "attached for good, which nobody has confirmed");
 }

@@ -27,6 +27,8 @@ pub(crate) struct Kernel {
     pub(crate) changes: Vec<Change>,
     pub(crate) attached: BTreeSet<String>,
     pub(crate) trials: BTreeMap<String, Instant>,
+    /// How often eth0 was created anew.
+    pub(crate) recreated: u32,
     pub(crate) connections: u64,
     /// The connection table, slice by slice.
     pub(crate) table: Vec<Vec<ConnectionEntry>>,
@@ -62,10 +64,13 @@ fn pins_gone() -> Error {
     Error::PinsGone { directory: "/pins".into(), missing: "journal".to_owned() }
 }
 
-fn attachment(name: &str) -> Attachment {
+/// Index of the first eth0.
+const FIRST: u32 = 7;
+
+fn attachment(name: &str, recreated: u32) -> Attachment {
     Attachment {
         name: name.to_owned(),
-        index: 7,
+        index: FIRST + recreated,
         lane: Lane::Xdp,
         why: Why::Native,
         checked_checksums: 0,
@@ -93,11 +98,12 @@ impl Plane for FakePlane {
         if interface != "eth0" {
             return Err(Error::NoInterface(interface.to_owned()));
         }
-        self.kernel().attached.insert(interface.to_owned());
-        Ok(attachment(interface))
+        let mut kernel = self.kernel();
+        kernel.attached.insert(interface.to_owned());
+        Ok(attachment(interface, kernel.recreated))
     }
     fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
-        Ok(Attachment { lane: Lane::Tc, why: Why::PartialChecksums, ..attachment(interface) })
+        Ok(Attachment { lane: Lane::Tc, why: Why::PartialChecksums, ..attachment(interface, self.kernel().recreated) })
     }
     fn translate_answers(&mut self) -> Result<(), Error> {
         self.kernel().answers_translated = true;
@@ -122,7 +128,8 @@ impl Plane for FakePlane {
         Ok(self.kernel().trials.remove(interface).is_some())
     }
     fn attachments(&self) -> Result<Vec<Attachment>, Error> {
-        Ok(self.kernel().attached.iter().map(|name| attachment(name)).collect())
+        let kernel = self.kernel();
+        Ok(kernel.attached.iter().map(|name| attachment(name, kernel.recreated)).collect())
     }
     fn load(&self, _: &ServiceKey, _: &Endpoint) -> Option<(u32, u32)> {
         Some((2, 3))
@@ -191,6 +198,8 @@ pub(crate) struct Wire {
     pub(crate) asked: Vec<IpAddr>,
     pub(crate) released: Vec<IpAddr>,
     pub(crate) down: bool,
+    /// How often eth0 was created anew; none while it is gone.
+    pub(crate) recreated: Option<u32>,
     /// What XDP can do on eth0.
     pub(crate) features: Features,
 }
@@ -204,6 +213,7 @@ impl Default for Wire {
             asked: Vec::new(),
             released: Vec::new(),
             down: false,
+            recreated: Some(0),
             features: Features(Features::BASIC | Features::TARGET),
         }
     }
@@ -236,7 +246,8 @@ impl Network for FakeNetwork {
             features: Some(features),
         };
         let loopback = Link { name: "lo".into(), mac: None, up: true, running: true, loopback: true, ..link.clone() };
-        Ok(Links::from([(1, loopback), (7, link)]))
+        let recreated = self.wire().recreated;
+        Ok(Links::from_iter([(1, loopback)].into_iter().chain(recreated.map(|times| (FIRST + times, link)))))
     }
     fn addresses(&mut self) -> io::Result<Vec<LocalAddress>> {
         let local = |address: &IpAddr| LocalAddress { address: *address, interface: 7, prefix: 24, duplicate: false };

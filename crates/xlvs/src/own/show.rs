@@ -1,6 +1,6 @@
 //! Answers of the daemon as text for people. Pure.
 
-use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status, SysctlView};
+use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status, SysctlView, TrialStatus};
 
 /// `xlvs status`
 pub(super) fn status(status: &Status) -> String {
@@ -16,6 +16,7 @@ pub(super) fn status(status: &Status) -> String {
         lines.push("interfaces".to_owned());
         lines.extend(status.interfaces.iter().map(interface));
     }
+    lines.extend(status.trials.iter().map(trial));
     let counted: Vec<_> = status.counters.iter().filter(|(_, count)| **count > 0).collect();
     if !counted.is_empty() {
         lines.push("packets".to_owned());
@@ -78,6 +79,11 @@ fn interface(interface: &InterfaceStatus) -> String {
     format!("  {name} (index {index}) {lane}: {reason}{partial}")
 }
 
+fn trial(trial: &TrialStatus) -> String {
+    let TrialStatus { interface, seconds_left, confirm } = trial;
+    format!("on trial     {interface}: detached in {seconds_left} s unless you say: {confirm}")
+}
+
 fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
@@ -101,6 +107,11 @@ mod tests {
                 reason: "native".into(),
                 partial_checksums: 0,
             }],
+            trials: vec![TrialStatus {
+                interface: "eth0".into(),
+                seconds_left: 42,
+                confirm: "xlvs confirm eth0".into(),
+            }],
             services: 1,
             servers: 3,
             connections: vec![ConnectionTableStatus { family: 4, used: 10, size: 1 << 20, entry_bytes: 80 }],
@@ -118,6 +129,7 @@ configured   1 service, 3 servers
 connections  IPv4: 10 of 1048576 entries used, 80 bytes each, 80 MiB
 interfaces
   eth0 (index 2) xdp: native
+on trial     eth0: detached in 42 s unless you say: xlvs confirm eth0
 packets
   forwarded  12
 note: eth0 has no address
@@ -127,7 +139,13 @@ note: eth0 has no address
 
     #[test]
     fn a_status_with_nothing_attached() {
-        let bare = Status { interfaces: Vec::new(), counters: BTreeMap::new(), notes: Vec::new(), ..example() };
+        let bare = Status {
+            interfaces: Vec::new(),
+            trials: Vec::new(),
+            counters: BTreeMap::new(),
+            notes: Vec::new(),
+            ..example()
+        };
         assert!(status(&bare).ends_with("interfaces   none attached (`xlvs attach IF`)\n"));
     }
 
