@@ -1,7 +1,7 @@
 //! The file system that pins need: found, or mounted, and taken down again after a start that fails.
 
 use crate::error::Error;
-use crate::pins::{make_directory, names_in};
+use crate::pins::{is_ours, make_directory, names_in};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statfs::statfs;
@@ -61,8 +61,9 @@ pub(crate) fn ensure(directory: &Path, made: &mut Made) -> Result<(), Error> {
         return made.directory(directory);
     }
     if made.directory(directory).is_ok() {
-        if !names_in(directory).is_empty() {
-            return Err(pins_error(directory, "is not empty and not on a bpffs; name another directory".to_owned()));
+        let names = names_in(directory);
+        if !names.is_empty() {
+            return Err(pins_error(directory, occupied(directory, &names)));
         }
         return made.mount(directory);
     }
@@ -73,6 +74,18 @@ pub(crate) fn ensure(directory: &Path, made: &mut Made) -> Result<(), Error> {
     }
     made.mount(standard)?;
     made.directory(directory)
+}
+
+/// What stands where the bpffs would be mounted, and what to do about it.
+fn occupied(directory: &Path, names: &[String]) -> String {
+    let strange = names.iter().find(|name| !is_ours(name));
+    match strange {
+        Some(name) => format!("is not empty ({name}) and not on a bpffs; name another directory"),
+        None => {
+            let paths: Vec<_> = names.iter().map(|name| directory.join(name).display().to_string()).collect();
+            format!("has plain files of a director, on no bpffs, which hold nothing: rm -r {}", paths.join(" "))
+        }
+    }
 }
 
 /// A file where the directory should be, or above it.
@@ -120,6 +133,16 @@ pub(crate) fn unmount(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_the_way_is_named() {
+        let say = |names: &[&str]| {
+            occupied(Path::new("/run/pins"), &names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+        };
+        let leftovers = say(&["links", "v1-0123456789abcdef"]);
+        assert!(leftovers.ends_with(": rm -r /run/pins/links /run/pins/v1-0123456789abcdef"), "{leftovers}");
+        assert_eq!(say(&["links", "photos"]), "is not empty (photos) and not on a bpffs; name another directory");
+    }
 
     #[test]
     fn only_our_own_mounts_are_taken_down() {

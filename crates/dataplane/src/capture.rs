@@ -6,7 +6,7 @@
 
 use crate::error::{Doing, Error};
 use crate::load::{self, Generation, Variant};
-use crate::pins::{make_directory, remove_tree};
+use crate::pins::{make_directory_in_place, remove_tree};
 use crate::schema::Schema;
 use crate::table::{PerCpu, Table};
 use crate::{Dataplane, Options};
@@ -59,7 +59,7 @@ impl CaptureLoader {
         let schema = Schema::of_object(load::OBJECT)?;
         let place = directory.join(load::capture_name());
         remove_tree(&place)?;
-        make_directory(&place)?;
+        make_directory_in_place(&place)?;
         let begun = load::load(&directory, &place, &schema, &options, Variant::Capture)
             .and_then(|object| Capture::of(object, Generation::of_pins(&place)?, wanted, mark));
         begun.inspect_err(|_| {
@@ -133,14 +133,14 @@ impl Dataplane {
         self.capture.as_mut().map_or(Ok(CaptureMissed::default()), |capture| capture.read(each))
     }
 
-    /// Puts the ordinary programs behind the links again.
+    /// Puts the ordinary programs behind the links again, and clears away what a capture has left: one, too, whose
+    /// loading nobody waited for.
     pub fn end_capture(&mut self) -> Result<(), Error> {
-        if self.capture.take().is_none() {
-            return Ok(());
+        if self.capture.take().is_some() {
+            // Whatever runs behind the links, whether its pins are still there or not.
+            self.attacher().refresh_all()?;
         }
-        // Whatever runs behind the links, whether its pins are still there or not.
-        self.attacher().refresh_all()?;
-        self.attacher().refresh_inherited()
+        self.attacher().tidy()
     }
 }
 

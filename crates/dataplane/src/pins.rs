@@ -152,7 +152,7 @@ impl Pins {
 }
 
 /// True for names that we give; a pin directory may be shared with strangers.
-fn is_ours(name: &str) -> bool {
+pub(crate) fn is_ours(name: &str) -> bool {
     matches!(name, "links" | "trials" | "journal" | "journal-new") || is_layout(name)
 }
 
@@ -171,6 +171,12 @@ pub(crate) fn names_in(directory: &Path) -> Vec<String> {
 /// Makes a directory for pins, for root only.
 pub(crate) fn make_directory(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.doing(|| format!("create {}", path.display()))
+}
+
+/// The same in a directory that must be there: what was taken down meanwhile does not come back.
+pub(crate) fn make_directory_in_place(path: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().mode(0o700).create(path);
     made.doing(|| format!("create {}", path.display()))
 }
 

@@ -70,12 +70,17 @@ impl<P: Plane, N: Network> Director<P, N> {
             wanted.interface = found.ok_or_else(missing)?.index;
         }
         wanted.rate = RATE;
-        if Arc::strong_count(&self.capturing) > 1 {
+        if self.is_capturing() {
             return Err(refuse(RefusalKind::Conflict, "somebody captures already; one capture at a time"));
         }
         let ticket = Ticket { request, _held: Arc::clone(&self.capturing) };
         let loader = self.plane.prepare_capture(&wanted).map_err(|error| refusal(&error))?;
         Ok((ticket, loader))
+    }
+
+    /// True while somebody captures, or is about to.
+    pub(crate) fn is_capturing(&self) -> bool {
+        Arc::strong_count(&self.capturing) > 1
     }
 
     /// Puts the loaded programs to work; gives the pieces of the file.

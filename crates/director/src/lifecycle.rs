@@ -23,6 +23,9 @@ use tokio::sync::watch;
 /// How long a stop waits for answers that are still being sent.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long it waits for a capture that is being loaded.
+const LOADING: Duration = Duration::from_secs(60);
+
 /// Runs the daemon until it is told to stop.
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
     if !options.force {
@@ -61,7 +64,7 @@ async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
     let (director, stopped) = daemon.run(calls, Some(events)).await.map_err(Error::System)?;
     let keep_forwarding = stopped.keep_forwarding;
     told.tell(Level::Info, EventKind::Stopping { keep_forwarding }, "the daemon ends");
-    let reply = leave(director, options, stopped.keep_forwarding);
+    let reply = leave(director, options, stopped.keep_forwarding).await;
     if let Some(asked) = stopped.reply {
         // Whoever asked may be gone.
         let _ = asked.send(reply);
@@ -145,10 +148,15 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
 }
 
 /// Detaches and removes the pins, unless forwarding shall go on.
-fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, keep_forwarding: bool) -> Reply {
+async fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, keep_forwarding: bool) -> Reply {
     let generation = director.store.generation();
     director.end_capture();
+    captures_have_ended(&director).await;
     if keep_forwarding {
+        // What was loaded and never begun.
+        if let Err(error) = director.plane.end_capture() {
+            tracing::warn!(%error, "something of a capture stays");
+        }
         tracing::info!("leaving; forwarding goes on");
         return Ok(Response::Done { generation });
     }
@@ -160,6 +168,18 @@ fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, keep_for
         .inspect(|names| tracing::info!(interfaces = ?names, "detached; pins removed"))
         .inspect_err(|error| tracing::error!(%error, "stop"))
         .map(|_| Response::Done { generation })
+}
+
+/// A capture that is being loaded writes below the pins until it is done: nothing is taken down before.
+async fn captures_have_ended<P: Plane, N: Network>(director: &Director<P, N>) {
+    let begin = Instant::now();
+    while director.is_capturing() {
+        if begin.elapsed() > LOADING {
+            tracing::error!("the programs of a capture are still being loaded; what they pin may be left behind");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Reads the configuration file again (SIGHUP).

@@ -5,6 +5,7 @@ use lab::node::{Entry, Finished, Reuse, Xlvs, end, finish, wait};
 use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -169,4 +170,86 @@ fn a_capture_ends_with_whoever_wanted_it() {
     );
     let missing = bench.director.run(&["capture", "-i", "lo"]).unwrap();
     assert!(missing.stderr.contains("nothing is attached to lo"), "{missing:?}");
+}
+
+/// Whatever ends while the programs of a capture are loaded, or while they run, and whatever is attached meanwhile:
+/// nothing is lost on the way, and nothing is left.
+#[test]
+#[ignore = "needs root"]
+fn captures_that_are_cut_off_lose_nothing_and_leave_nothing() {
+    let mut bench = Bench::new(Topology::point_to_point(Mode::Nat), Family::V4);
+    let ordinary = bench.programs();
+    let pins = bench.director.pins().to_owned();
+    let generations = || names(&pins.join(layout(&pins)), "p-");
+    let before = generations();
+    let (over, lab, service) = (AtomicBool::new(false), &bench.lab, bench.scenario.service());
+    let tally = std::thread::scope(|scope| {
+        let requests = scope.spawn(|| {
+            lab.client.requests(service, u64::MAX, Reuse::Close, |_| {
+                sleep(Duration::from_millis(3));
+                !over.load(Ordering::Relaxed)
+            })
+        });
+        // Whoever wanted it leaves while it is loaded; others want one meanwhile, and lanes change.
+        for wait in [0, 100, 400] {
+            let mut left = begun(&bench.director);
+            sleep(Duration::from_millis(wait));
+            end(&mut left);
+            let said = bench.director.run(&["capture", "--duration", "1", "proto", "sctp"]).unwrap();
+            let refused = said.stderr.contains("somebody captures already");
+            assert!(refused || said.stderr.starts_with("0 packets captured"), "{said:?}");
+            for lane in ["tc", "xdp"] {
+                bench.director.run(&["attach", "d1", "--lane", lane]).unwrap().success().unwrap();
+            }
+        }
+        // The daemon is killed while one is loaded, and while one runs.
+        for wait in [50, 500, 3000] {
+            let mut cut = begun(&bench.director);
+            sleep(Duration::from_millis(wait));
+            bench.director.kill_nine().unwrap();
+            end(&mut cut);
+            bench.director.start().unwrap();
+        }
+        // It leaves, forwarding goes on.
+        let mut cut = begun(&bench.director);
+        sleep(Duration::from_millis(200));
+        bench.director.stop(true).unwrap();
+        end(&mut cut);
+        let left = generations();
+        bench.director.start().unwrap();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(left, before, "forwarding goes on, and so does what was loaded for a capture");
+        requests.join().unwrap().unwrap()
+    });
+    assert!(tally.ok > 500 && tally.ok == tally.requests, "{} of {}: {:?}", tally.ok, tally.requests, tally.errors);
+    bench.wait_for("the ordinary programs", || bench.programs() == ordinary);
+    assert_eq!(generations(), before, "generations are left");
+    // It is stopped while one is loaded: nothing is in the way of the next.
+    for wait in [20, 300] {
+        let mut cut = begun(&bench.director);
+        sleep(Duration::from_millis(wait));
+        bench.director.stop(false).unwrap();
+        end(&mut cut);
+        assert_eq!(names(&pins, ""), [""; 0], "pins are left");
+        bench.director.start().unwrap();
+    }
+}
+
+/// `xlvs capture`, at whatever point of its beginning.
+fn begun(director: &Xlvs) -> Child {
+    let mut command = director.command(&["capture", "-w", "-"]).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn names(directory: &std::path::Path, prefix: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The directory of maps below these pins.
+fn layout(pins: &std::path::Path) -> String {
+    names(pins, "v").pop().unwrap()
 }

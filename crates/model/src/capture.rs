@@ -12,11 +12,16 @@ use std::str::FromStr;
 
 const LANGUAGE: &str =
     "host ADDRESS, net ADDRESS/BITS, port PORT, service ADDRESS:PORT, proto tcp|udp|icmp, drops, all";
+/// Longest filter that is read, in bytes: several times one that has a use for every word.
+const LONGEST: usize = 1000;
 /// Protocols by name; ICMP is another one in IPv6.
 const PROTOCOLS: [(&str, [u8; 2]); 4] = [("tcp", [6, 6]), ("udp", [17, 17]), ("icmp", [1, 58]), ("sctp", [132, 132])];
 
 /// Reads a filter; the empty one wants every packet that concerns us. The error is one line for people.
 pub fn parse(text: &str) -> Result<Wanted, String> {
+    if text.len() > LONGEST {
+        return Err(format!("a filter has at most {LONGEST} bytes, not {}", text.len()));
+    }
     let mut wanted = Wanted::default();
     let mut words = text.split_whitespace().filter(|word| *word != "and");
     let mut networks = 0;
@@ -140,6 +145,13 @@ mod tests {
         assert_eq!(parse("net 10.1.2.3/8"), parse("net 10.0.0.0/8"));
         assert_eq!(parse("net ::/0").unwrap().networks, Wanted::default().networks);
         assert_eq!(parse("tcp and tcp").unwrap().protocols, [6, 6]);
+    }
+
+    #[test]
+    fn a_filter_without_end_is_not_read() {
+        let filter = |times| "tcp ".repeat(times);
+        assert!(parse(&filter(LONGEST / 4)).is_ok());
+        assert_eq!(parse(&filter(LONGEST)).unwrap_err(), "a filter has at most 1000 bytes, not 4000");
     }
 
     #[test]

@@ -153,6 +153,12 @@ fn an_attachment_on_trial_ends_with_and_without_the_daemon() {
     node.ended();
     node.start(&[]);
     assert!(node.is_attached());
+    assert_eq!(node.status()["trials"][0]["confirm"], "xlvs confirm e0");
+    let said = node.say("status").out;
+    assert!(
+        said.contains("\non trial     e0: detached in ") && said.contains(" s unless you say: xlvs confirm e0\n"),
+        "{said}"
+    );
     assert_eq!(node.say("confirm").out, "e0 stays attached\n");
     std::thread::sleep(Duration::from_secs(7));
     assert!(node.is_attached());
@@ -160,4 +166,13 @@ fn an_attachment_on_trial_ends_with_and_without_the_daemon() {
     assert_eq!(node.say("detach e0").code, 0);
     let again = node.say("detach e0");
     assert!(again.code == 1 && again.err.contains("e0"), "{again:?}");
+    // The interface is created anew, then the daemon is killed.
+    node.say("attach e0 --confirm-within 6s");
+    node.host.ip("link del e0");
+    node.switch.plug(&node.host, "e0", "br0", &["198.51.100.1/24"]);
+    node.wait_for("the new interface", |node| node.is_attached());
+    node.signal(Signal::SIGKILL);
+    node.ended();
+    assert!(node.is_attached());
+    node.wait_for("the watchdog of the new interface", |node| !node.is_attached());
 }

@@ -37,7 +37,7 @@ impl Attacher<'_> {
     }
 
     /// Removes pins of vanished interfaces, and generations and layouts that nothing runs any more.
-    pub(super) fn tidy(&self) -> Result<(), Error> {
+    pub(crate) fn tidy(&self) -> Result<(), Error> {
         let holds = self.holds();
         for name in names_in(&self.links()) {
             let index = name.split('-').next().and_then(|index| index.parse().ok());
