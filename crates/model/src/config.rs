@@ -6,7 +6,7 @@ mod address;
 mod error;
 mod metrics;
 mod service;
-mod suggest;
+pub(crate) mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ pub mod change;
 pub mod config;
 pub mod dormant;
 pub mod hash;
+pub mod health;
 pub mod keepalived;
 pub mod key;
 pub mod lane;

@@ -43,7 +43,7 @@ pub(super) fn unknown_key(name: &str, keys: &Keys) -> String {
 }
 
 /// The candidate that `word` is a translation of, or a misspelling.
-pub(super) fn meant<'w>(word: &str, candidates: &[&'w str]) -> Option<&'w str> {
+pub(crate) fn meant<'w>(word: &str, candidates: &[&'w str]) -> Option<&'w str> {
     let translated = TRANSLATIONS.iter().find(|(from, _)| *from == word).map(|(_, to)| *to);
     let found = candidates.iter().find(|candidate| Some(**candidate) == translated);
     found

@@ -1,0 +1,233 @@
+//! What decides whether a server takes part: checks, quorum, and the server for when nobody is left.
+
+use crate::{Endpoint, RealServer};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The health of a service's servers, and what follows from it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServiceHealth {
+    /// Weight of living servers that the service needs.
+    pub quorum: u32,
+    /// So much above or below the quorum makes no difference yet.
+    pub hysteresis: u32,
+    /// Run when the quorum is reached.
+    pub quorum_up: Option<Script>,
+    /// Run when it is lost.
+    pub quorum_down: Option<Script>,
+    /// Takes all connections while the quorum is lost.
+    pub sorry_server: Option<SorryServer>,
+    /// When the daemon ends, what would run if all servers failed is run.
+    pub omega: bool,
+    /// Checks rest while the virtual address is not this node's.
+    pub suspended_without_address: bool,
+    /// One for each server of the service, in its order.
+    pub servers: Vec<ServerHealth>,
+}
+
+/// The server for when nobody is left.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SorryServer {
+    /// Where it is and how it is reached.
+    pub server: RealServer,
+    /// It is always in the table, with weight 0 while it is not needed.
+    pub inhibited: bool,
+}
+
+/// The health of one server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerHealth {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// All must succeed. Without any it always takes part.
+    pub checks: Vec<Check>,
+    /// A failed server gets weight 0 instead of being removed: its connections go on.
+    pub inhibit_on_failure: bool,
+    /// Run when it comes.
+    pub notify_up: Option<Script>,
+    /// Run when it goes.
+    pub notify_down: Option<Script>,
+}
+
+/// A program with its arguments. No shell reads it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Script {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// Whose rights it has; those of the daemon's script user unless named.
+    pub user: Option<String>,
+    /// Its group; the user's own unless named.
+    pub group: Option<String>,
+}
+
+/// One check of a server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// What is tried.
+    pub probe: Probe,
+    /// Where, and from where.
+    pub connection: Connection,
+    /// When.
+    pub pace: Pace,
+    /// The server is down until this has succeeded once.
+    pub starts_down: bool,
+    /// Failures before the last retry are logged, too.
+    pub logs_every_failure: bool,
+}
+
+/// When a check is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pace {
+    /// From the end of one check to the beginning of the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Checks after a failed one before the server counts as failed.
+    pub retries: u32,
+    /// Before each of them.
+    pub delay_before_retry: Duration,
+    /// The first check comes after a random time of at most this.
+    pub warmup: Duration,
+}
+
+/// Where a check connects to, and from where.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Connection {
+    /// The server's own address unless named.
+    pub address: Option<IpAddr>,
+    /// The server's own port unless named.
+    pub port: Option<u16>,
+    /// Address to send from.
+    pub bind_address: Option<IpAddr>,
+    /// Interface to send from.
+    pub bind_interface: Option<String>,
+    /// Port to send from.
+    pub bind_port: Option<u16>,
+    /// Mark of the check's packets; 0 is none.
+    pub mark: u32,
+}
+
+/// What a check tries.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Probe {
+    /// A connection is accepted.
+    Tcp,
+    /// Pages are as they should be, over TLS or not.
+    Http(HttpProbe),
+    /// A mail server greets.
+    Smtp {
+        /// What we say we are.
+        helo: String,
+    },
+    /// A name server answers.
+    Dns {
+        /// Record type, such as `SOA`.
+        record: String,
+        /// Name asked for.
+        name: String,
+    },
+    /// Nobody says that the port is closed, or an answer comes.
+    Udp(UdpProbe),
+    /// An echo comes back.
+    Ping,
+    /// A program ends with 0.
+    Script {
+        /// The program.
+        script: Script,
+        /// How long it may run; the interval unless named.
+        timeout: Option<Duration>,
+        /// Its exit code is the server's weight plus 2.
+        sets_weight: bool,
+    },
+    /// A number in a file.
+    File {
+        /// Name of the tracked file.
+        name: String,
+        /// What the number is multiplied by.
+        weight: i32,
+        /// The sign is turned.
+        reverse: bool,
+        /// The product is added to the server's weight.
+        sets_weight: bool,
+    },
+    /// A BFD session is up.
+    Bfd {
+        /// Name of the session.
+        name: String,
+    },
+}
+
+/// Pages that must be as they should be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HttpProbe {
+    /// Over TLS.
+    pub tls: bool,
+    /// The name of the host goes with the TLS handshake.
+    pub server_name_indication: bool,
+    /// What the request line says.
+    pub version: HttpVersion,
+    /// After a failure all pages are looked at without the interval between them.
+    pub fast_recovery: bool,
+    /// One is looked at with each check, in turn.
+    pub pages: Vec<Page>,
+}
+
+/// What a request line says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum HttpVersion {
+    /// HTTP/1.0
+    #[default]
+    #[serde(rename = "1.0")]
+    V10,
+    /// HTTP/1.0 with `Connection: close`
+    #[serde(rename = "1.0C")]
+    V10Close,
+    /// HTTP/1.1
+    #[serde(rename = "1.1")]
+    V11,
+}
+
+/// A page, and how it must be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Page {
+    /// Path with query.
+    pub path: String,
+    /// Name of the host asked for.
+    pub host: Option<String>,
+    /// Inclusive ranges of good status codes; never empty.
+    pub status: Vec<(u16, u16)>,
+    /// MD5 of the body, in small hexadecimal digits.
+    pub digest: Option<String>,
+    /// What the body must match.
+    pub body: Option<BodyMatch>,
+}
+
+/// What a body must match.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct BodyMatch {
+    /// A regular expression.
+    pub pattern: String,
+    /// It must not match.
+    pub inverted: bool,
+    /// Options by PCRE2's names.
+    pub options: Vec<String>,
+    /// A match begins no earlier than at this byte.
+    pub first: usize,
+    /// And no later than at this one.
+    pub last: Option<usize>,
+}
+
+/// A datagram, and what must come back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UdpProbe {
+    /// What is sent; something random unless given.
+    pub payload: Option<Vec<u8>>,
+    /// An answer must come: with these half bytes at its beginning, `None` for any.
+    pub reply: Option<Vec<Option<u8>>>,
+    /// Shortest answer.
+    pub shortest: u16,
+    /// Longest answer.
+    pub longest: u16,
+}

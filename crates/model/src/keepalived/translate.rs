@@ -1,0 +1,122 @@
+//! Statements as a configuration.
+
+use super::global::Global;
+use super::notice::{Notice, Notices};
+use super::service::{self, CheckedService, Groups};
+use super::{Document, Statement, global, unknown};
+use crate::{ConfigError, Key, Timeouts};
+use std::collections::HashMap;
+
+/// What a keepalived.conf asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Translation {
+    /// Its services, in the order of the file.
+    pub services: Vec<CheckedService>,
+    /// `lvs_timeouts`
+    pub timeouts: Timeouts,
+    /// VRRP and what belongs to it, kept as it was written.
+    pub election: Vec<Statement>,
+    /// What is not done.
+    pub notices: Vec<Notice>,
+}
+
+impl Document {
+    /// What the statements ask for.
+    pub fn translate(&self) -> Result<Translation, ConfigError> {
+        let mut notices = Notices::default();
+        for missing in &self.missing {
+            let message = format!("no file matches `{}`", missing.pattern);
+            notices.add(super::Severity::Cosmetic, &missing.place, message);
+        }
+        let groups = groups(&self.statements)?;
+        let (mut services, mut election, mut global) = (Services::default(), Vec::new(), Global::default());
+        for statement in &self.statements {
+            match statement.keyword() {
+                "global_defs" => global::read(statement, &mut global, &mut notices)?,
+                "virtual_server_group" => {}
+                "virtual_server" => services.add(statement, service::read(statement, &groups, &mut notices)?)?,
+                keyword if ELECTION.contains(&keyword) => election.push(statement.clone()),
+                keyword if COSMETIC.contains(&keyword) => {
+                    notices.cosmetic(statement, format!("`{keyword}` has no effect here"));
+                }
+                "net_namespace" | "net_namespace_ipvs" => {
+                    let message = "the daemon does not change its network namespace; start it there by `ip netns exec`";
+                    notices.changing(statement, message);
+                }
+                "SSL" => notices.changing(statement, "client certificates of SSL_GET are not supported"),
+                _ => unknown(statement, "the file", &KNOWN, &mut notices),
+            }
+        }
+        Ok(Translation { services: services.list, timeouts: global.timeouts, election, notices: notices.0 })
+    }
+}
+
+fn groups(statements: &[Statement]) -> Result<Groups<'_>, ConfigError> {
+    let mut groups = HashMap::new();
+    for statement in statements.iter().filter(|statement| statement.keyword() == "virtual_server_group") {
+        let name = statement.only("a name")?;
+        if groups.insert(name, statement).is_some() {
+            return Err(statement.fault_at(name, format!("the group `{name}` is there twice; rename one")));
+        }
+    }
+    Ok(groups)
+}
+
+/// Services, no two of which are the same.
+#[derive(Default)]
+struct Services {
+    list: Vec<CheckedService>,
+    lines: HashMap<Key, usize>,
+}
+
+impl Services {
+    fn add(&mut self, statement: &Statement, services: Vec<CheckedService>) -> Result<(), ConfigError> {
+        for service in services {
+            let key = service.service.key;
+            if let Some(first) = self.lines.insert(key, statement.place.line) {
+                let message =
+                    format!("{key} is a service already (first at line {first}); put its servers into one block");
+                return Err(statement.fault(message));
+            }
+            self.list.push(service);
+        }
+        Ok(())
+    }
+}
+
+/// Kept for the election, which has its own reader.
+const ELECTION: [&str; 12] = [
+    "bfd_instance",
+    "garp_group",
+    "static_ipaddress",
+    "static_routes",
+    "static_rules",
+    "track_file",
+    "track_group",
+    "vrrp_instance",
+    "vrrp_script",
+    "vrrp_sync_group",
+    "vrrp_track_file",
+    "vrrp_track_process",
+];
+
+const COSMETIC: [&str; 8] = [
+    "child_wait_time",
+    "garp_interval",
+    "instance",
+    "interface_up_down_delays",
+    "linkbeat_interfaces",
+    "linkbeat_use_polling",
+    "namespace_with_ipsets",
+    "use_pid_dir",
+];
+
+const KNOWN: [&str; 7] = [
+    "global_defs",
+    "virtual_server",
+    "virtual_server_group",
+    "vrrp_instance",
+    "vrrp_script",
+    "vrrp_sync_group",
+    "track_file",
+];
