@@ -1,0 +1,145 @@
+//! One check: its pace, its retries, and whether it succeeds.
+
+use forward::Time;
+use model::Endpoint;
+use model::health::{Check, Probe};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Number of a check, for as long as its checker lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct CheckId(pub u32);
+
+/// What is checked how. Servers with equal ones share the check.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Task {
+    /// Whom.
+    pub server: Endpoint,
+    /// How.
+    pub check: Check,
+}
+
+/// How a check ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// As it should.
+    Success,
+    /// As it should, and with this the server's weight changes by so much.
+    Weight(i64),
+    /// Not as it should.
+    Failure(String),
+}
+
+/// What is known of a check.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckStatus {
+    /// What is checked how.
+    pub task: Arc<Task>,
+    /// It counts as succeeding.
+    pub up: bool,
+    /// How often it was made.
+    pub made: u64,
+    /// How often it failed.
+    pub failed: u64,
+    /// When it became what it is.
+    pub since: Time,
+    /// How it ended last.
+    pub last: Option<Outcome>,
+    /// When it is made next; none while it is being made, or rests.
+    pub next: Option<Time>,
+}
+
+/// A check and its state.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) status: CheckStatus,
+    /// Failures in a row while it still counts as succeeding.
+    failures: u32,
+    /// The page that is looked at next, and how many were good since the check failed.
+    page: usize,
+    good_pages: usize,
+    /// Its part in the server's weight.
+    pub(super) weight: i64,
+}
+
+/// What an outcome changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Effect {
+    /// It counts as succeeding now, and did not, or the other way round.
+    pub(super) turned: bool,
+    /// The weight changed.
+    pub(super) weighed: bool,
+}
+
+impl Slot {
+    /// A check whose first time comes after a part of its warm-up, `share` of 0 to 1.
+    pub(super) fn new(task: Arc<Task>, now: Time, share: f64) -> Self {
+        let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
+        let up = !task.check.starts_down;
+        let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, next };
+        Self { status, failures: 0, page: 0, good_pages: 0, weight: 0 }
+    }
+
+    /// It is being made: the page it looks at.
+    pub(super) fn begin(&mut self) -> usize {
+        self.status.next = None;
+        self.page
+    }
+
+    /// It has been made.
+    pub(super) fn finish(&mut self, outcome: Outcome, now: Time) -> Effect {
+        self.status.made += 1;
+        let (up_before, weight_before) = (self.status.up, self.weight);
+        let wait = match &outcome {
+            Outcome::Failure(_) => self.failed(),
+            Outcome::Success => self.succeeded(),
+            Outcome::Weight(weight) => {
+                self.weight = *weight;
+                self.succeeded()
+            }
+        };
+        self.status.last = Some(outcome);
+        self.status.next = Some(later(now, wait));
+        let turned = self.status.up != up_before;
+        if turned {
+            self.status.since = now;
+        }
+        Effect { turned, weighed: self.weight != weight_before }
+    }
+
+    /// How long to wait after a failure. Only a check that succeeded before has retries.
+    fn failed(&mut self) -> Duration {
+        self.status.failed += 1;
+        (self.page, self.good_pages) = (0, 0);
+        let pace = self.status.task.check.pace;
+        if self.status.up && self.failures < pace.retries {
+            self.failures += 1;
+            return pace.delay_before_retry;
+        }
+        self.status.up = false;
+        self.failures = 0;
+        pace.interval
+    }
+
+    /// How long to wait after a success. A check that failed before must see all its pages first.
+    fn succeeded(&mut self) -> Duration {
+        self.failures = 0;
+        let interval = self.status.task.check.pace.interval;
+        let Probe::Http(probe) = &self.status.task.check.probe else {
+            self.status.up = true;
+            return interval;
+        };
+        self.page = (self.page + 1) % probe.pages.len().max(1);
+        if self.status.up {
+            return interval;
+        }
+        self.good_pages += 1;
+        self.status.up = self.good_pages >= probe.pages.len();
+        if self.status.up || !probe.fast_recovery { interval } else { Duration::ZERO }
+    }
+}
+
+/// A time after another.
+pub(super) fn later(now: Time, wait: Duration) -> Time {
+    Time(now.0.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)))
+}

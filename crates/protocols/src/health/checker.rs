@@ -1,0 +1,279 @@
+//! The machine: all checks of all services.
+
+use super::check::{CheckId, CheckStatus, Effect, Outcome, Slot, Task};
+use super::service::{Findings, ServiceStatus, Supervised, Turn};
+use crate::Machine;
+use forward::Time;
+use model::health::{Script, ServiceHealth};
+use model::{Key, VirtualService};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What can happen to checks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// These are all services with checks from now on. What is as it was goes on as it was.
+    Configure(Vec<(VirtualService, ServiceHealth)>),
+    /// A check has been made.
+    Finished(CheckId, Outcome),
+    /// Services whose virtual address is not this node's: checks that only such ones need, and that may, rest.
+    Absent(BTreeSet<Key>),
+    /// Time has gone by.
+    Tick,
+    /// The daemon ends: what services ask for at the end is said.
+    End,
+}
+
+/// What shall be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Make this check; a check of pages looks at this one.
+    Probe(CheckId, Arc<Task>, usize),
+    /// The service's table is other than before: [`Checker::service`] says how.
+    Changed(Key),
+    /// A server came (true) or went.
+    Server(Key, model::Endpoint, bool),
+    /// The quorum was reached (true) or lost.
+    Quorum(Key, bool),
+    /// A check failed, and its server still counts as up, or was down before; only where that is asked for.
+    Failed(CheckId),
+    /// Run this.
+    Run(Script),
+}
+
+/// All checks of all services.
+#[derive(Debug, Default)]
+pub struct Checker {
+    slots: BTreeMap<CheckId, Slot>,
+    services: BTreeMap<Key, Supervised>,
+    absent: BTreeSet<Key>,
+    deadlines: BTreeSet<(Time, CheckId)>,
+    next_id: u32,
+    random: u64,
+}
+
+impl Checker {
+    /// Without services. `seed` scatters the first checks.
+    pub fn new(seed: u64) -> Self {
+        Self { random: seed, ..Self::default() }
+    }
+
+    /// What is known of a service.
+    pub fn service(&self, key: &Key) -> Option<&ServiceStatus> {
+        self.services.get(key).map(|supervised| &supervised.status)
+    }
+
+    /// Services under supervision.
+    pub fn services(&self) -> impl Iterator<Item = (&Key, &ServiceStatus)> {
+        self.services.iter().map(|(key, supervised)| (key, &supervised.status))
+    }
+
+    /// What is known of a check.
+    pub fn check(&self, id: CheckId) -> Option<&CheckStatus> {
+        self.slots.get(&id).map(|slot| &slot.status)
+    }
+
+    /// How many different checks there are.
+    pub fn check_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn configure(&mut self, services: Vec<(VirtualService, ServiceHealth)>, now: Time, emit: &mut dyn FnMut(Output)) {
+        let mut known: Vec<(Arc<Task>, CheckId)> =
+            self.slots.iter().map(|(id, slot)| (Arc::clone(&slot.status.task), *id)).collect();
+        known.sort_by_key(|(task, _)| task.server);
+        let mut before = std::mem::take(&mut self.services);
+        let mut index = TaskIndex::new(known);
+        for (service, health) in services {
+            let key = service.key;
+            let checks: Vec<Vec<CheckId>> = health
+                .servers
+                .iter()
+                .map(|server| {
+                    let tasks =
+                        server.checks.iter().map(|check| Task { server: server.endpoint, check: check.clone() });
+                    tasks.map(|task| self.enlist(task, &mut index, now)).collect()
+                })
+                .collect();
+            let mut supervised = Supervised::new(service, health, checks, |ids| findings(&self.slots, ids));
+            let changed = match before.remove(&key) {
+                // A quorum between its two bounds stays what it was.
+                Some(old) => {
+                    supervised.status.quorum = old.status.quorum;
+                    supervised.look(|ids| findings(&self.slots, ids));
+                    supervised.status != old.status || supervised.service != old.service
+                }
+                None => true,
+            };
+            self.services.insert(key, supervised);
+            if changed {
+                emit(Output::Changed(key));
+            }
+        }
+        before.into_keys().for_each(|key| emit(Output::Changed(key)));
+        self.forget_unused();
+        self.absent.retain(|key| self.services.contains_key(key));
+    }
+
+    /// The number of a check that is there already, or of a new one.
+    fn enlist(&mut self, task: Task, index: &mut TaskIndex, now: Time) -> CheckId {
+        if let Some(id) = index.find(&task) {
+            return id;
+        }
+        let id = CheckId(self.next_id);
+        self.next_id += 1;
+        let task = Arc::new(task);
+        index.add(Arc::clone(&task), id);
+        let slot = Slot::new(task, now, self.draw());
+        self.deadlines.extend(slot.status.next.map(|next| (next, id)));
+        self.slots.insert(id, slot);
+        id
+    }
+
+    /// A share of 0 to 1.
+    fn draw(&mut self) -> f64 {
+        self.random = self.random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (self.random >> 40) as f64 / (1u64 << 24) as f64
+    }
+
+    fn forget_unused(&mut self) {
+        let used: BTreeSet<CheckId> = self
+            .services
+            .values()
+            .flat_map(|service| service.status.servers.iter().flat_map(|server| server.checks.iter().copied()))
+            .collect();
+        self.slots.retain(|id, _| used.contains(id));
+        self.deadlines.retain(|(_, id)| used.contains(id));
+    }
+
+    fn finished(&mut self, id: CheckId, outcome: Outcome, now: Time, emit: &mut dyn FnMut(Output)) {
+        // A check that has been taken away meanwhile, or that nobody began.
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.status.next.is_none()) else { return };
+        let failed = matches!(outcome, Outcome::Failure(_));
+        let effect = slot.finish(outcome, now);
+        self.deadlines.extend(slot.status.next.map(|next| (next, id)));
+        if failed && !effect.turned && slot.status.task.check.logs_every_failure {
+            emit(Output::Failed(id));
+        }
+        if effect != Effect::default() {
+            self.look_at(id, emit);
+        }
+    }
+
+    /// Looks at all services that have this check.
+    fn look_at(&mut self, id: CheckId, emit: &mut dyn FnMut(Output)) {
+        for (key, supervised) in &mut self.services {
+            if supervised.status.servers.iter().any(|server| server.checks.contains(&id)) {
+                let turn = supervised.look(|ids| findings(&self.slots, ids));
+                tell(*key, supervised, &turn, emit);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Time, emit: &mut dyn FnMut(Output)) {
+        while let Some((deadline, id)) = self.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
+            self.deadlines.remove(&(deadline, id));
+            let rests = self.rests(id);
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            if rests {
+                let next = super::check::later(now, slot.status.task.check.pace.interval);
+                slot.status.next = Some(next);
+                self.deadlines.insert((next, id));
+            } else {
+                let page = slot.begin();
+                emit(Output::Probe(id, Arc::clone(&slot.status.task), page));
+            }
+        }
+    }
+
+    /// True where every service that has the check may rest and has no address here.
+    fn rests(&self, id: CheckId) -> bool {
+        if self.absent.is_empty() {
+            return false;
+        }
+        let mut users = self
+            .services
+            .iter()
+            .filter(|(_, service)| service.status.servers.iter().any(|server| server.checks.contains(&id)));
+        users.all(|(key, service)| service.health.suspended_without_address && self.absent.contains(key))
+    }
+
+    fn end(&mut self, emit: &mut dyn FnMut(Output)) {
+        for supervised in self.services.values().filter(|supervised| supervised.health.omega) {
+            let (up, quorum) = supervised.fails_with();
+            let down = up.into_iter().filter_map(|place| supervised.health.servers.get(place)?.notify_down.clone());
+            down.for_each(|script| emit(Output::Run(script)));
+            if let (true, Some(script)) = (quorum, &supervised.health.quorum_down) {
+                emit(Output::Run(script.clone()));
+            }
+        }
+    }
+}
+
+impl Machine for Checker {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, input: Input, now: Time, emit: &mut dyn FnMut(Output)) {
+        match input {
+            Input::Configure(services) => self.configure(services, now, emit),
+            Input::Finished(id, outcome) => self.finished(id, outcome, now, emit),
+            Input::Absent(absent) => self.absent = absent,
+            Input::Tick => {}
+            Input::End => self.end(emit),
+        }
+        self.tick(now, emit);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+}
+
+/// What a turn of a service means for others.
+fn tell(key: Key, supervised: &Supervised, turn: &Turn, emit: &mut dyn FnMut(Output)) {
+    for (places, came) in [(&turn.went, false), (&turn.came, true)] {
+        for place in places {
+            let Some(health) = supervised.health.servers.get(*place) else { continue };
+            emit(Output::Server(key, health.endpoint, came));
+            let script = if came { &health.notify_up } else { &health.notify_down };
+            script.iter().for_each(|script| emit(Output::Run(script.clone())));
+        }
+    }
+    if let Some(reached) = turn.quorum {
+        emit(Output::Quorum(key, reached));
+        let script = if reached { &supervised.health.quorum_up } else { &supervised.health.quorum_down };
+        script.iter().for_each(|script| emit(Output::Run(script.clone())));
+    }
+    if turn.other_table {
+        emit(Output::Changed(key));
+    }
+}
+
+fn findings(slots: &BTreeMap<CheckId, Slot>, ids: &[CheckId]) -> Findings {
+    let found = ids.iter().filter_map(|id| slots.get(id));
+    found.fold(Findings { up: true, weight: 0 }, |sum, slot| Findings {
+        up: sum.up && slot.status.up,
+        weight: sum.weight.saturating_add(slot.weight),
+    })
+}
+
+/// Checks by what they do; thousands of them are compared with a handful each.
+struct TaskIndex(BTreeMap<model::Endpoint, Vec<(Arc<Task>, CheckId)>>);
+
+impl TaskIndex {
+    fn new(known: Vec<(Arc<Task>, CheckId)>) -> Self {
+        let mut this = Self(BTreeMap::new());
+        known.into_iter().for_each(|(task, id)| this.add(task, id));
+        this
+    }
+
+    fn add(&mut self, task: Arc<Task>, id: CheckId) {
+        self.0.entry(task.server).or_default().push((task, id));
+    }
+
+    fn find(&self, task: &Task) -> Option<CheckId> {
+        let same = self.0.get(&task.server)?.iter().find(|(known, _)| known.as_ref() == task)?;
+        Some(same.1)
+    }
+}

@@ -1,0 +1,168 @@
+//! A service: which of its servers take part, and whether they are enough.
+
+use super::check::CheckId;
+use model::health::ServiceHealth;
+use model::{Endpoint, VirtualService, Weight};
+
+/// What a server's health makes of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It takes part with this weight.
+    In(Weight),
+    /// It keeps its connections and gets no new ones.
+    Quiesced,
+    /// It is not in the table.
+    Out,
+}
+
+/// What is known of a server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerStatus {
+    /// Which server.
+    pub server: Endpoint,
+    /// Its checks.
+    pub checks: Vec<CheckId>,
+    /// All of them succeed.
+    pub up: bool,
+    /// What follows.
+    pub standing: Standing,
+}
+
+/// What is known of a service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServiceStatus {
+    /// Its servers, in the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+    /// Enough weight takes part.
+    pub quorum: bool,
+    /// Sum of the weights of servers that are up.
+    pub alive: u64,
+    /// What the sorry server does; none where there is none.
+    pub sorry: Option<Standing>,
+}
+
+/// A service under supervision.
+#[derive(Debug)]
+pub(super) struct Supervised {
+    pub(super) service: VirtualService,
+    pub(super) health: ServiceHealth,
+    pub(super) status: ServiceStatus,
+}
+
+/// What is known of a server's checks together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Findings {
+    pub(super) up: bool,
+    pub(super) weight: i64,
+}
+
+/// What a look at a service changed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Turn {
+    /// Places of servers that came.
+    pub(super) came: Vec<usize>,
+    /// Places of servers that went.
+    pub(super) went: Vec<usize>,
+    /// The quorum was reached, or lost.
+    pub(super) quorum: Option<bool>,
+    /// Something in the table is to be changed.
+    pub(super) other_table: bool,
+}
+
+impl Supervised {
+    /// A service that is looked at for the first time: nothing turns by that.
+    pub(super) fn new(
+        service: VirtualService,
+        health: ServiceHealth,
+        checks: Vec<Vec<CheckId>>,
+        findings: impl Fn(&[CheckId]) -> Findings,
+    ) -> Self {
+        let servers = service.servers.iter().zip(checks).map(|(server, checks)| {
+            let up = findings(&checks).up;
+            ServerStatus { server: server.endpoint, checks, up, standing: Standing::Out }
+        });
+        let status = ServiceStatus { servers: servers.collect(), quorum: false, alive: 0, sorry: None };
+        let mut this = Self { service, health, status };
+        this.status.alive = this.weigh(&findings);
+        this.status.quorum = this.reaches_quorum();
+        this.stand(&findings);
+        this
+    }
+
+    /// Looks at the service anew.
+    pub(super) fn look(&mut self, findings: impl Fn(&[CheckId]) -> Findings) -> Turn {
+        let mut turn = Turn::default();
+        for (place, server) in self.status.servers.iter_mut().enumerate() {
+            let up = findings(&server.checks).up;
+            if up != server.up {
+                server.up = up;
+                if up {
+                    turn.came.push(place)
+                } else {
+                    turn.went.push(place)
+                };
+            }
+        }
+        self.status.alive = self.weigh(&findings);
+        let quorum = self.reaches_quorum();
+        if quorum != self.status.quorum {
+            self.status.quorum = quorum;
+            turn.quorum = Some(quorum);
+        }
+        turn.other_table = self.stand(&findings);
+        turn
+    }
+
+    /// What the service would be if all its servers failed (omega).
+    pub(super) fn fails_with(&self) -> (Vec<usize>, bool) {
+        let up = self.status.servers.iter().enumerate().filter(|(_, server)| server.up).map(|(place, _)| place);
+        (up.collect(), self.status.quorum)
+    }
+
+    fn weigh(&self, findings: &impl Fn(&[CheckId]) -> Findings) -> u64 {
+        let alive = self.status.servers.iter().zip(&self.service.servers).filter(|(status, _)| status.up);
+        alive.map(|(status, server)| u64::from(weight(server.weight, findings(&status.checks)).get())).sum()
+    }
+
+    /// Above the quorum by the hysteresis it is reached, below it by the hysteresis lost; between, it stays.
+    fn reaches_quorum(&self) -> bool {
+        let (quorum, hysteresis) = (u64::from(self.health.quorum), u64::from(self.health.hysteresis));
+        if self.status.quorum {
+            self.status.alive != 0 && self.status.alive >= quorum.saturating_sub(hysteresis)
+        } else {
+            self.status.alive >= quorum + hysteresis
+        }
+    }
+
+    /// What follows for each server and for the sorry server; says whether that is other than before.
+    fn stand(&mut self, findings: &impl Fn(&[CheckId]) -> Findings) -> bool {
+        let replaced = !self.status.quorum && self.health.sorry_server.is_some();
+        let mut other = false;
+        let servers = self.status.servers.iter_mut().zip(&self.service.servers).zip(&self.health.servers);
+        for ((status, server), health) in servers {
+            let standing = if status.up && !replaced {
+                Standing::In(weight(server.weight, findings(&status.checks)))
+            } else if health.inhibit_on_failure {
+                Standing::Quiesced
+            } else {
+                Standing::Out
+            };
+            other |= standing != status.standing;
+            status.standing = standing;
+        }
+        let sorry = self.health.sorry_server.as_ref().map(|sorry| match (replaced, sorry.inhibited) {
+            (true, _) => Standing::In(sorry.server.weight),
+            (false, true) => Standing::Quiesced,
+            (false, false) => Standing::Out,
+        });
+        other |= sorry != self.status.sorry;
+        self.status.sorry = sorry;
+        other
+    }
+}
+
+/// A weight with what checks add to it.
+fn weight(configured: Weight, findings: Findings) -> Weight {
+    let sum = i64::from(configured.get()).saturating_add(findings.weight).clamp(0, i64::from(Weight::MAX));
+    u32::try_from(sum).ok().and_then(Weight::new).unwrap_or_default()
+}

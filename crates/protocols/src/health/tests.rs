@@ -1,0 +1,299 @@
+use super::*;
+use crate::Machine;
+use forward::Time;
+use model::health::{
+    Check, Connection, HttpProbe, HttpVersion, Pace, Page, Probe, Script, ServerHealth, ServiceHealth, SorryServer,
+};
+use model::{
+    Endpoint, ForwardingMethod, Key, Protocol, RealServer, ServiceKey, ServiceOptions, VirtualService, Weight,
+};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn key(port: u16) -> Key {
+    ServiceKey { protocol: Protocol::Tcp, endpoint: ([192, 0, 2, 10], port).into() }.into()
+}
+
+fn endpoint(number: u8) -> Endpoint {
+    ([10, 0, 0, number], 80).into()
+}
+
+/// A check each 10 s, with 2 retries after 1 s, without warm-up.
+fn check(probe: Probe) -> Check {
+    let pace = Pace {
+        interval: 10 * SECOND,
+        timeout: 2 * SECOND,
+        retries: 2,
+        delay_before_retry: SECOND,
+        warmup: Duration::ZERO,
+    };
+    let connection = Connection::default();
+    Check { probe, connection, pace, starts_down: false, logs_every_failure: false }
+}
+
+fn script(name: &str) -> Option<Script> {
+    Some(Script { words: vec![name.to_owned()], user: None, group: None })
+}
+
+/// A service with these servers by weight, each with one TCP check.
+fn service(port: u16, weights: &[u32]) -> (VirtualService, ServiceHealth) {
+    let servers: Vec<RealServer> = (1..)
+        .zip(weights)
+        .map(|(number, weight)| RealServer::new(endpoint(number), ForwardingMethod::Nat, Weight::new(*weight).unwrap()))
+        .collect();
+    let health = ServiceHealth {
+        quorum: 1,
+        hysteresis: 0,
+        quorum_up: script("gained"),
+        quorum_down: script("lost"),
+        sorry_server: None,
+        omega: false,
+        suspended_without_address: false,
+        servers: servers
+            .iter()
+            .map(|server| ServerHealth {
+                endpoint: server.endpoint,
+                checks: vec![check(Probe::Tcp)],
+                inhibit_on_failure: false,
+                notify_up: script("up"),
+                notify_down: script("down"),
+            })
+            .collect(),
+    };
+    (VirtualService { key: key(port), options: ServiceOptions::default(), servers }, health)
+}
+
+/// A checker, its clock, and which servers answer.
+struct World {
+    checker: Checker,
+    now: Time,
+    dead: Vec<Endpoint>,
+    probes: usize,
+    log: Vec<String>,
+}
+
+impl World {
+    fn new(services: Vec<(VirtualService, ServiceHealth)>) -> Self {
+        let mut this = Self { checker: Checker::new(1), now: Time(0), dead: Vec::new(), probes: 0, log: Vec::new() };
+        this.input(Input::Configure(services));
+        this.log.clear();
+        this
+    }
+
+    fn input(&mut self, input: Input) {
+        let mut outputs = Vec::new();
+        self.checker.handle(input, self.now, &mut |output| outputs.push(output));
+        for output in outputs {
+            match output {
+                Output::Probe(id, task, page) => {
+                    self.probes += 1;
+                    let dead = self.dead.contains(&task.server);
+                    let outcome = if dead { Outcome::Failure("refused".into()) } else { Outcome::Success };
+                    if let Probe::Http(_) = task.check.probe {
+                        self.note(format!("page {page}"));
+                    }
+                    self.input(Input::Finished(id, outcome));
+                }
+                Output::Server(_, server, came) => {
+                    self.note(format!("{server} {}", if came { "came" } else { "went" }));
+                }
+                Output::Quorum(_, reached) => self.note(format!("quorum {reached}")),
+                Output::Run(script) => self.note(format!("run {}", script.words[0])),
+                Output::Changed(_) => {}
+                Output::Failed(_) => self.note("failed".into()),
+            }
+        }
+    }
+
+    fn note(&mut self, text: String) {
+        self.log.push(format!("{}s {text}", self.now.0 / 1_000_000_000));
+    }
+
+    /// Lets time go by; what happened is told.
+    fn run(&mut self, seconds: u64) -> Vec<String> {
+        let end = Time(self.now.0 + seconds * 1_000_000_000);
+        while let Some(deadline) = self.checker.next_deadline().filter(|deadline| *deadline <= end) {
+            self.now = Time(deadline.0.max(self.now.0));
+            self.input(Input::Tick);
+        }
+        self.now = end;
+        std::mem::take(&mut self.log)
+    }
+
+    fn standings(&self, port: u16) -> Vec<Standing> {
+        self.checker.service(&key(port)).unwrap().servers.iter().map(|server| server.standing).collect()
+    }
+}
+
+fn weight(value: u32) -> Standing {
+    Standing::In(Weight::new(value).unwrap())
+}
+
+#[test]
+fn a_server_goes_after_its_retries_and_comes_back_at_once() {
+    let mut world = World::new(vec![service(80, &[1, 1])]);
+    assert_eq!(world.run(25), Vec::<String>::new());
+    world.dead.push(endpoint(1));
+    // Checked at 30, again at 31 and 32.
+    assert_eq!(world.run(10), ["32s 10.0.0.1:80 went", "32s run down"]);
+    assert_eq!(world.standings(80), [Standing::Out, weight(1)]);
+    world.dead.clear();
+    assert_eq!(world.run(10), ["42s 10.0.0.1:80 came", "42s run up"]);
+    assert_eq!(world.standings(80), [weight(1), weight(1)]);
+}
+
+#[test]
+fn one_failure_that_a_retry_does_not_repeat_is_none() {
+    let mut world = World::new(vec![service(80, &[1])]);
+    world.run(9);
+    world.dead.push(endpoint(1));
+    world.run(1);
+    world.dead.clear();
+    assert_eq!(world.run(30), Vec::<String>::new());
+    let id = world.checker.service(&key(80)).unwrap().servers[0].checks[0];
+    assert_eq!(world.checker.check(id).unwrap().failed, 1);
+}
+
+#[test]
+fn alpha_starts_down_and_inhibit_only_quiesces() {
+    let (alpha, mut health) = service(80, &[3]);
+    health.servers[0].checks[0].starts_down = true;
+    health.servers[0].inhibit_on_failure = true;
+    let mut world = World::new(vec![(alpha, health)]);
+    // The very first check already brings it.
+    assert_eq!(world.standings(80), [weight(3)]);
+    world.dead.push(endpoint(1));
+    let expected = ["12s 10.0.0.1:80 went", "12s run down", "12s quorum false", "12s run lost"];
+    assert_eq!(world.run(15), expected);
+    assert_eq!(world.standings(80), [Standing::Quiesced]);
+}
+
+#[test]
+fn a_quorum_with_hysteresis_is_lost_late_and_reached_late() {
+    let (four, mut health) = service(80, &[1, 1, 1, 1]);
+    (health.quorum, health.hysteresis) = (3, 1);
+    let mut world = World::new(vec![(four, health)]);
+    let only_quorum = |log: Vec<String>| log.into_iter().filter(|line| line.contains("quorum")).collect::<Vec<_>>();
+    world.dead = vec![endpoint(1), endpoint(2)];
+    assert_eq!(only_quorum(world.run(20)), Vec::<String>::new());
+    world.dead.push(endpoint(3));
+    assert_eq!(only_quorum(world.run(20)).len(), 1);
+    world.dead = vec![endpoint(1)];
+    assert_eq!(only_quorum(world.run(20)), Vec::<String>::new(), "3 of 3 + 1");
+    world.dead.clear();
+    assert_eq!(only_quorum(world.run(20)).len(), 1);
+}
+
+#[test]
+fn the_sorry_server_takes_over_from_all() {
+    let (two, mut health) = service(80, &[1, 1]);
+    health.quorum = 2;
+    let sorry = RealServer::new(endpoint(99), ForwardingMethod::Nat, Weight::default());
+    health.sorry_server = Some(SorryServer { server: sorry, inhibited: false });
+    let mut world = World::new(vec![(two, health)]);
+    assert_eq!(world.checker.service(&key(80)).unwrap().sorry, Some(Standing::Out));
+    world.dead.push(endpoint(1));
+    world.run(15);
+    assert_eq!(world.standings(80), [Standing::Out, Standing::Out]);
+    assert_eq!(world.checker.service(&key(80)).unwrap().sorry, Some(weight(1)));
+    world.dead.clear();
+    world.run(15);
+    assert_eq!(world.standings(80), [weight(1), weight(1)]);
+}
+
+#[test]
+fn servers_that_services_share_are_checked_once() {
+    let mut world = World::new(vec![service(80, &[1]), service(81, &[1]), service(82, &[1, 1])]);
+    assert_eq!(world.checker.check_count(), 2);
+    world.probes = 0;
+    world.run(100);
+    assert_eq!(world.probes, 20);
+    world.dead.push(endpoint(1));
+    assert_eq!(world.run(15).iter().filter(|line| line.contains("went")).count(), 3);
+}
+
+#[test]
+fn a_reload_disturbs_nothing_that_it_does_not_change() {
+    let mut world = World::new(vec![service(80, &[1, 1])]);
+    world.dead.push(endpoint(1));
+    world.run(15);
+    world.probes = 0;
+    world.input(Input::Configure(vec![service(80, &[1, 1]), service(81, &[1, 1, 1])]));
+    assert_eq!(world.log, Vec::<String>::new());
+    assert_eq!(world.probes, 1, "only the new server is checked anew");
+    assert_eq!(world.standings(80), [Standing::Out, weight(1)]);
+    assert_eq!(world.standings(81), [Standing::Out, weight(1), weight(1)]);
+    world.input(Input::Configure(vec![service(81, &[1])]));
+    assert_eq!(world.checker.check_count(), 1);
+    assert!(world.checker.service(&key(80)).is_none());
+}
+
+#[test]
+fn pages_are_looked_at_in_turn_and_all_of_them_after_a_failure() {
+    let page = |path: &str| Page { path: path.into(), host: None, status: vec![(200, 299)], digest: None, body: None };
+    let probe = HttpProbe {
+        tls: false,
+        server_name_indication: false,
+        version: HttpVersion::V10,
+        fast_recovery: false,
+        pages: vec![page("/a"), page("/b")],
+    };
+    let (one, mut health) = service(80, &[1]);
+    health.servers[0].checks = vec![check(Probe::Http(probe))];
+    let mut world = World::new(vec![(one, health)]);
+    assert_eq!(world.run(20), ["10s page 1", "20s page 0"]);
+    world.dead.push(endpoint(1));
+    world.run(15);
+    world.dead.clear();
+    let log = world.run(30);
+    let came = log.iter().position(|line| line.contains("came")).unwrap();
+    assert_eq!(log.get(came - 2..came).unwrap(), ["42s page 0", "52s page 1"]);
+}
+
+#[test]
+fn weights_follow_checks_that_set_them() {
+    let mut world = World::new(vec![service(80, &[5])]);
+    let id = world.checker.service(&key(80)).unwrap().servers[0].checks[0];
+    world.dead.clear();
+    world.now = Time(20_000_000_000);
+    world.checker.handle(Input::Tick, world.now, &mut |_| {});
+    world.checker.handle(Input::Finished(id, Outcome::Weight(-3)), world.now, &mut |_| {});
+    assert_eq!(world.standings(80), [weight(2)]);
+}
+
+#[test]
+fn checks_rest_while_no_service_has_its_address() {
+    let (one, mut health) = service(80, &[1]);
+    health.suspended_without_address = true;
+    let mut world = World::new(vec![(one, health)]);
+    world.input(Input::Absent([key(80)].into()));
+    world.probes = 0;
+    world.dead.push(endpoint(1));
+    assert_eq!(world.run(50), Vec::<String>::new());
+    assert_eq!(world.probes, 0);
+    world.input(Input::Absent([].into()));
+    assert!(!world.run(20).is_empty());
+}
+
+#[test]
+fn omega_says_goodbye_for_those_that_are_up() {
+    let (two, mut health) = service(80, &[1, 1]);
+    health.omega = true;
+    let mut world = World::new(vec![(two, health)]);
+    world.dead.push(endpoint(1));
+    world.run(15);
+    world.input(Input::End);
+    assert_eq!(world.log, ["15s run down", "15s run lost"]);
+}
+
+#[test]
+fn answers_that_nobody_waits_for_change_nothing() {
+    let mut world = World::new(vec![service(80, &[1])]);
+    for id in [CheckId(0), CheckId(77)] {
+        for _ in 0..5 {
+            world.input(Input::Finished(id, Outcome::Failure("late".into())));
+        }
+    }
+    assert_eq!(world.standings(80), [weight(1)]);
+}
