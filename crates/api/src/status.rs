@@ -45,6 +45,9 @@ pub struct InterfaceStatus {
     pub reason: String,
     /// Frames whose transport checksum was only started (transmit offload of a peer on the same host).
     pub partial_checksums: u64,
+    /// Those of the last minute; 0 while chance explains them.
+    #[serde(default)]
+    pub recent_partial_checksums: u64,
 }
 
 /// An attachment on trial.

@@ -70,10 +70,10 @@ impl Attacher<'_> {
     }
 
     /// Moves an interface whose frames XDP cannot send on to the tc lane.
-    pub(crate) fn leave_xdp(&self, name: &str) -> Result<Attachment, Error> {
+    pub(crate) fn leave_xdp(&self, name: &str, why: Why) -> Result<Attachment, Error> {
         let link = Link::by_name(name)?;
         self.put(&link, Lane::Tc, false)?;
-        self.note(link.index, Why::PartialChecksums)?;
+        self.note(link.index, why)?;
         self.keep_only(link.index, Lane::Tc)?;
         Ok(self.attachment(link.name, link.index, Lane::Tc))
     }
@@ -92,6 +92,10 @@ impl Attacher<'_> {
             self.put(link, lane, force)?;
             return Ok((lane, why));
         }
+        if self.is_like_one_with_partial_checksums(link) {
+            self.put(link, Lane::Tc, force)?;
+            return Ok((Lane::Tc, Why::PartialChecksumsElsewhere));
+        }
         match self.put(link, Lane::Xdp, force) {
             Ok(()) => Ok((Lane::Xdp, Why::Native)),
             Err(Obstacle { why: Some(why), .. }) => {
@@ -100,6 +104,14 @@ impl Attacher<'_> {
             }
             Err(obstacle) => Err(obstacle.into()),
         }
+    }
+
+    /// True when an interface of the same driver had to leave XDP for what its frames arrive with.
+    fn is_like_one_with_partial_checksums(&self, link: &Link) -> bool {
+        let driver = interface::driver(&link.name);
+        let had_to = |it: &Attachment| matches!(it.why, Why::PartialChecksums | Why::PartialChecksumsElsewhere);
+        let is_alike = |it: &Attachment| it.index != link.index && had_to(it) && interface::driver(&it.name) == driver;
+        driver.is_some() && self.attachments().iter().any(is_alike)
     }
 
     /// On the loopback interface it is what goes out that matters: what this host sends to itself.

@@ -2,6 +2,7 @@
 
 use crate::attach::{self, Attacher, Attachment};
 use crate::error::Error;
+use crate::lane::Why;
 use crate::lock::Lock;
 use crate::pins::Pins;
 use crate::trial::{self, Trial};
@@ -24,9 +25,14 @@ impl Dataplane {
         self.attacher().attach(interface, lane, force)
     }
 
-    /// Moves an interface to the tc lane because its frames arrive with unfinished checksums.
-    pub fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
-        self.attacher().leave_xdp(interface)
+    /// Moves an interface to the tc lane because of what its frames, or those of its kind, arrive with.
+    pub fn leave_xdp(&mut self, interface: &str, why: Why) -> Result<Attachment, Error> {
+        self.attacher().leave_xdp(interface, why)
+    }
+
+    /// Name of an interface's driver, where it tells.
+    pub fn driver(&self, interface: &str) -> Option<String> {
+        interface::driver(interface)
     }
 
     /// Sees to it that what servers on this host answer is translated, whichever attached interface it leaves by.

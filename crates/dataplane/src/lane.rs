@@ -20,10 +20,12 @@ pub enum Why {
     PartialChecksums = 6,
     /// The loopback interface: where this host's own connections go.
     OwnConnections = 7,
+    /// Another interface of the same driver has shown it.
+    PartialChecksumsElsewhere = 8,
 }
 
 impl Why {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Unknown,
         Self::Asked,
         Self::Native,
@@ -32,6 +34,7 @@ impl Why {
         Self::DriverRefuses,
         Self::PartialChecksums,
         Self::OwnConnections,
+        Self::PartialChecksumsElsewhere,
     ];
 
     pub(crate) fn of_number(number: u16) -> Self {
@@ -48,6 +51,9 @@ impl Why {
             Self::LargeMtu => "the MTU is too large for the driver's native XDP",
             Self::DriverRefuses => "the driver refuses native XDP as the interface is set up",
             Self::OwnConnections => "connections of this host itself",
+            Self::PartialChecksumsElsewhere => {
+                "frames of another interface of this driver arrive with unfinished checksums (offload on the sender)"
+            }
             Self::PartialChecksums => "frames arrive with unfinished checksums (offload on the sender)",
         }
     }

@@ -22,6 +22,8 @@ fn in_namespace(what: &str, test: impl FnOnce(&Path) + Send + 'static) {
     let place = directory.clone();
     let thread = std::thread::spawn(move || {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        // A kernel that looks for IPv6 routers would be counted.
+        std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").unwrap();
         ip("link add xlvs-a type veth peer name xlvs-b");
         ip("link set xlvs-a up");
         ip("link set xlvs-b up");

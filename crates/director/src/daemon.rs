@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_millis(20);
 /// Time after which a next hop that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Time between two looks at checksums that senders leave undone: until it is seen, their connections fail.
+const OFFLOAD: Duration = Duration::from_millis(200);
 /// How long an answer waits for the next hop of a new server, so that the next command already finds it.
 const NEIGHBOUR_WAIT: Duration = Duration::from_millis(150);
 
@@ -48,6 +50,8 @@ struct Clock {
     compare: Instant,
     ask_again: Instant,
     estimate: Instant,
+    /// A look at checksums that senders leave undone.
+    offload: Instant,
     /// While there is a capture.
     capture: Instant,
     /// No answer waits before: one that waited in vain has used up the patience of this second.
@@ -82,6 +86,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             compare: now + LOOK,
             ask_again: now + ASK_AGAIN,
             estimate: now + rates::PERIOD,
+            offload: now + OFFLOAD,
             capture: now,
             wait_again: now,
             waiting_ends: None,
@@ -167,7 +172,8 @@ impl<P: Plane, N: Network> Daemon<P, N> {
 
     fn next_due(&self) -> Instant {
         let clock = &self.clock;
-        let fixed = [clock.look, clock.compare, clock.ask_again, clock.estimate, self.director.sweeper.next()];
+        let fixed =
+            [clock.look, clock.compare, clock.ask_again, clock.estimate, clock.offload, self.director.sweeper.next()];
         let capture = self.director.capture.as_ref().map(|_| clock.capture);
         fixed
             .into_iter()
@@ -194,9 +200,12 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         }
         if now >= self.clock.ask_again {
             self.director.ask_again(now);
-            self.director.avoid_unfinished_checksums(now);
             self.director.translate_answers();
             self.clock.ask_again = Instant::now() + ASK_AGAIN;
+        }
+        if now >= self.clock.offload {
+            self.director.avoid_unfinished_checksums(now);
+            self.clock.offload = rested(now).max(now + OFFLOAD);
         }
         if now >= self.clock.estimate {
             self.director.estimate();

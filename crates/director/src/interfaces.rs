@@ -2,12 +2,12 @@
 
 use crate::events::Events;
 use crate::observe::links::Links;
-use crate::offload::{Seen, Suspicion};
+use crate::offload::{Seen, Suspicion, is_near};
 use crate::plane::Plane;
 use api::{EventKind, Level};
-use dataplane::{Attachment, Error};
+use dataplane::{Attachment, Error, Why};
 use model::{Lane, LaneChoice};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use wire::MacAddress;
 
@@ -137,21 +137,49 @@ impl Interfaces {
         missing.chain(failing).collect()
     }
 
-    /// Moves interfaces to tc whose frames XDP cannot send on, unless the operator chose XDP by name.
+    /// Moves interfaces to tc whose frames XDP cannot send on, and with them the others of their driver, unless the
+    /// operator chose XDP by name: what one veth's peer leaves undone, the next one's does, too, and each would cost
+    /// connections until it has shown that by itself.
     pub(crate) fn avoid_unfinished_checksums<P: Plane>(&mut self, plane: &mut P, now: Instant) -> Result<(), Error> {
-        for attachment in plane.attachments()? {
-            let seen = Seen { checked: attachment.checked_checksums, partial: attachment.partial_checksums };
-            let suspicion = self.offload.entry(attachment.index).or_insert_with(|| Suspicion::new(seen, now));
-            let movable = attachment.lane != Lane::Tc && attachment.why.is_automatic();
-            if suspicion.is_confirmed(seen, now) && movable {
-                let moved = plane.leave_xdp(&attachment.name)?;
-                let (lane, why) = (moved.lane, moved.why.text());
-                let text = format!("interface {}: moved to lane {lane}: {why}", moved.name);
-                let kind = EventKind::InterfaceAttached { interface: moved.name, lane: lane.to_string() };
-                self.events.tell(Level::Warn, kind, text);
+        let attachments = plane.attachments()?;
+        let is_movable = |it: &&Attachment| it.lane != Lane::Tc && it.why.is_automatic();
+        let guilty: BTreeSet<u32> =
+            attachments.iter().filter(|it| self.is_guilty(plane, it, now)).map(|it| it.index).collect();
+        let movable: Vec<_> = attachments.iter().filter(is_movable).collect();
+        let drivers: BTreeSet<String> =
+            movable.iter().filter(|it| guilty.contains(&it.index)).filter_map(|it| plane.driver(&it.name)).collect();
+        for attachment in movable {
+            let is_guilty = guilty.contains(&attachment.index);
+            let is_alike = || plane.driver(&attachment.name).is_some_and(|driver| drivers.contains(&driver));
+            if is_guilty {
+                self.leave_xdp(plane, &attachment.name, Why::PartialChecksums)?;
+            } else if !drivers.is_empty() && is_alike() {
+                self.leave_xdp(plane, &attachment.name, Why::PartialChecksumsElsewhere)?;
             }
         }
         Ok(())
+    }
+
+    /// True when an interface's frames have shown that their checksums are left undone.
+    fn is_guilty<P: Plane>(&mut self, plane: &P, attachment: &Attachment, now: Instant) -> bool {
+        let seen = seen(attachment);
+        let suspicion = self.offload.entry(attachment.index).or_insert_with(|| Suspicion::new(seen, now));
+        let is_near = || plane.driver(&attachment.name).is_some_and(|driver| is_near(&driver));
+        suspicion.is_confirmed(seen, now) || seen.is_early() && is_near()
+    }
+
+    fn leave_xdp<P: Plane>(&self, plane: &mut P, name: &str, why: Why) -> Result<(), Error> {
+        let moved = plane.leave_xdp(name, why)?;
+        let (lane, why) = (moved.lane, moved.why.text());
+        let text = format!("interface {}: moved to lane {lane}: {why}", moved.name);
+        let kind = EventKind::InterfaceAttached { interface: moved.name, lane: lane.to_string() };
+        self.events.tell(Level::Warn, kind, text);
+        Ok(())
+    }
+
+    /// Frames of the last minute whose checksums were left undone, beyond chance.
+    pub(crate) fn recent_partial_checksums(&self, attachment: &Attachment) -> u64 {
+        self.offload.get(&attachment.index).map_or(0, |suspicion| suspicion.recent(seen(attachment)))
     }
 
     fn report(&mut self, name: String, error: String) {
@@ -166,6 +194,10 @@ impl Interfaces {
 fn keep_trial<P: Plane>(plane: &mut P, name: &str, left: Duration) -> Result<(), Error> {
     let is_kept = plane.trials().iter().any(|trial| trial.interface == name);
     if is_kept { Ok(()) } else { plane.begin_trial(name, left) }
+}
+
+const fn seen(attachment: &Attachment) -> Seen {
+    Seen { checked: attachment.checked_checksums, partial: attachment.partial_checksums }
 }
 
 /// What was chosen, as an attachment tells it.

@@ -3,7 +3,7 @@
 
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionsCursor, ConnectionsSlice, Dataplane, Error,
-    SweepReport, Trial,
+    SweepReport, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
@@ -17,7 +17,8 @@ pub(crate) trait Plane {
     fn actual(&self) -> Result<State, Error>;
     fn apply(&mut self, change: &Change) -> Result<(), Error>;
     fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error>;
-    fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error>;
+    fn leave_xdp(&mut self, interface: &str, why: Why) -> Result<Attachment, Error>;
+    fn driver(&self, interface: &str) -> Option<String>;
     fn translate_answers(&mut self) -> Result<(), Error>;
     fn detach(&mut self, interface: &str) -> Result<(), Error>;
     fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error>;
@@ -50,8 +51,11 @@ impl Plane for Dataplane {
     fn attach(&mut self, interface: &str, lane: Option<LaneChoice>, force: bool) -> Result<Attachment, Error> {
         Self::attach(self, interface, lane, force)
     }
-    fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
-        Self::leave_xdp(self, interface)
+    fn leave_xdp(&mut self, interface: &str, why: Why) -> Result<Attachment, Error> {
+        Self::leave_xdp(self, interface, why)
+    }
+    fn driver(&self, interface: &str) -> Option<String> {
+        Self::driver(self, interface)
     }
     fn translate_answers(&mut self) -> Result<(), Error> {
         Self::translate_answers(self)

@@ -22,6 +22,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     pub(crate) fn status(&self) -> Result<Status, Refusal> {
         let attachments = self.plane.attachments().map_err(|error| refusal(&error))?;
         let interfaces = attachments.into_iter().map(|attachment| InterfaceStatus {
+            recent_partial_checksums: self.interfaces.recent_partial_checksums(&attachment),
             name: attachment.name,
             index: attachment.index,
             lane: attachment.lane,
@@ -60,7 +61,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             notes.push("attached to no interface: nothing is forwarded (xlvs attach IF)".to_owned());
         }
         notes.extend(self.interfaces.notes(self.observer.links()));
-        let unfinished = |interface: &&InterfaceStatus| interface.partial_checksums > 0 && interface.lane != Lane::Tc;
+        let unfinished =
+            |interface: &&InterfaceStatus| interface.recent_partial_checksums > 0 && interface.lane != Lane::Tc;
         for interface in interfaces.iter().filter(unfinished) {
             notes.push(format!(
                 "interface {}: the sender before it leaves checksums to hardware that is not there; \

@@ -20,6 +20,22 @@ fn hooks(directory: &Path) -> Vec<Hook> {
     Hold::all(&directory.join("links")).iter().map(|hold| hold.hook).collect()
 }
 
+/// What one veth has shown, another one need not show by itself.
+#[test]
+#[ignore = "needs root"]
+fn an_interface_like_one_that_had_to_leave_xdp_begins_in_tc() {
+    in_namespace("lanes-alike", |directory| {
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        plane.attach("xlvs-a", None, false).unwrap();
+        plane.leave_xdp("xlvs-a", Why::PartialChecksums).unwrap();
+        ip("link add xlvs-c type veth peer name xlvs-d");
+        let alike = plane.attach("xlvs-c", None, false).unwrap();
+        assert_eq!((alike.lane, alike.why), (Lane::Tc, Why::PartialChecksumsElsewhere));
+        let asked = plane.attach("xlvs-c", Some(LaneChoice::Xdp), false).unwrap();
+        assert_eq!((asked.lane, asked.why), (Lane::Xdp, Why::Asked));
+    });
+}
+
 #[test]
 #[ignore = "needs root"]
 fn a_lane_is_chosen_changed_and_found_again() {
@@ -28,7 +44,7 @@ fn a_lane_is_chosen_changed_and_found_again() {
         let attach = |plane: &mut Dataplane, choice| drop(plane.attach("xlvs-a", choice, false).unwrap());
         attach(&mut plane, None);
         assert_eq!(lane(&plane), on_a(Lane::Xdp, Why::Native));
-        plane.leave_xdp("xlvs-a").unwrap();
+        plane.leave_xdp("xlvs-a", Why::PartialChecksums).unwrap();
         for choice in [None, Some(LaneChoice::Auto)] {
             attach(&mut plane, choice);
             assert_eq!(lane(&plane), on_a(Lane::Tc, Why::PartialChecksums), "nothing has changed on the sender");

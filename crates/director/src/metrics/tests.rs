@@ -14,6 +14,7 @@ fn status() -> Status {
         lane: Lane::Xdp,
         reason: "native".into(),
         partial_checksums: 3,
+        recent_partial_checksums: 0,
     };
     Status {
         version: "0.1.0".into(),

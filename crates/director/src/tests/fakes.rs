@@ -102,8 +102,11 @@ impl Plane for FakePlane {
         kernel.attached.insert(interface.to_owned());
         Ok(attachment(interface, kernel.recreated))
     }
-    fn leave_xdp(&mut self, interface: &str) -> Result<Attachment, Error> {
-        Ok(Attachment { lane: Lane::Tc, why: Why::PartialChecksums, ..attachment(interface, self.kernel().recreated) })
+    fn driver(&self, _: &str) -> Option<String> {
+        Some("veth".to_owned())
+    }
+    fn leave_xdp(&mut self, interface: &str, why: Why) -> Result<Attachment, Error> {
+        Ok(Attachment { lane: Lane::Tc, why, ..attachment(interface, self.kernel().recreated) })
     }
     fn translate_answers(&mut self) -> Result<(), Error> {
         self.kernel().answers_translated = true;

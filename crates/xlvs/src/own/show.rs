@@ -71,10 +71,10 @@ fn table(table: &ConnectionTableStatus) -> String {
 }
 
 fn interface(interface: &InterfaceStatus) -> String {
-    let InterfaceStatus { name, index, lane, reason, partial_checksums } = interface;
+    let InterfaceStatus { name, index, lane, reason, partial_checksums, recent_partial_checksums } = interface;
     let partial = match partial_checksums {
         0 => String::new(),
-        some => format!(", {some} frames with an unfinished checksum"),
+        some => format!(", {some} frames with an unfinished checksum, {recent_partial_checksums} in the last minute"),
     };
     format!("  {name} (index {index}) {lane}: {reason}{partial}")
 }
@@ -106,6 +106,7 @@ mod tests {
                 lane: Lane::Xdp,
                 reason: "native".into(),
                 partial_checksums: 0,
+                recent_partial_checksums: 0,
             }],
             trials: vec![TrialStatus {
                 interface: "eth0".into(),

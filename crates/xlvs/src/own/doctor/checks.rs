@@ -147,11 +147,15 @@ fn offloads(host: &Host) -> Vec<Said> {
 
 fn checksums(host: &Host) -> Vec<Said> {
     let status = host.daemon.iter().flat_map(|(status, _)| &status.interfaces);
-    let partial = status.filter(|interface| interface.partial_checksums > 0 && interface.lane.to_string() != "tc");
+    let partial =
+        status.filter(|interface| interface.recent_partial_checksums > 0 && interface.lane.to_string() != "tc");
     let said = partial.map(|interface| {
         ill(
             Level::Fail,
-            format!("{} has had {} frames with an unfinished checksum", interface.name, interface.partial_checksums),
+            format!(
+                "{} has had {} frames with an unfinished checksum in the last minute",
+                interface.name, interface.recent_partial_checksums
+            ),
             "their sender leaves checksums to hardware that is not there; XDP sends them on as they are, and receivers drop them",
             format!("on the sender's side: ethtool -K DEV tx off; or xlvs attach {} --lane tc", interface.name),
         )
