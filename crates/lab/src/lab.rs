@@ -204,7 +204,7 @@ impl Hosts {
             let rip = topology.server(number);
             let mut listens: Vec<Dual> = vec![rip];
             if topology.mode == Mode::Dr {
-                hold_virtual_address(host, address::VIRTUAL)?;
+                hold_virtual_address(host, address::VIRTUAL, network.work())?;
                 listens.push(address::VIRTUAL);
             }
             let listens: Vec<_> = listens.iter().flat_map(|both| both.host().map(|(address, _)| address)).collect();

@@ -3,6 +3,7 @@
 use crate::capture::Tap;
 use crate::evidence;
 use crate::net::{Device, Namespace, NextHop, Offload, PassProgram, add_route};
+use crate::node::Agent;
 use crate::topology::Dual;
 use crate::work::{self, Lock, WorkDirectory};
 use anyhow::Result;
@@ -144,10 +145,7 @@ pub const DEFAULT: [(std::net::IpAddr, u8); 2] =
     Dual { v4: std::net::Ipv4Addr::UNSPECIFIED, v6: std::net::Ipv6Addr::UNSPECIFIED }.with_prefix((0, 0));
 
 /// What a real server of direct routing needs: the virtual address on lo, and silence about it.
-pub fn hold_virtual_address(host: &Namespace, address: Dual) -> Result<()> {
-    for scope in ["all", "lo"] {
-        host.sysctl(&format!("ipv4/conf/{scope}/arp_ignore"), "1")?;
-        host.sysctl(&format!("ipv4/conf/{scope}/arp_announce"), "2")?;
-    }
-    add_addresses(&Device::new(host, "lo"), address.host())
+pub fn hold_virtual_address(host: &Namespace, address: Dual, work: &WorkDirectory) -> Result<()> {
+    let [v4, v6] = address.host().map(|(address, _)| address);
+    Agent::new(host, work.path()).must(&format!("up --mode dr --vip {v4} {v6}")).map(drop)
 }

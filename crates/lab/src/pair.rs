@@ -76,7 +76,7 @@ fn add_server(network: &mut Network, number: usize, master: usize) -> Result<Rea
     if number == master {
         add_addresses(&device, address::VIRTUAL.host())?;
     } else {
-        hold_virtual_address(&host, address::VIRTUAL)?;
+        hold_virtual_address(&host, address::VIRTUAL, network.work())?;
     }
     let listens: Vec<_> =
         [rip, address::VIRTUAL].iter().flat_map(|both: &Dual| both.host()).map(|(ip, _)| ip).collect();

@@ -5,6 +5,7 @@
 mod address;
 mod error;
 mod metrics;
+mod real_server;
 mod service;
 pub(crate) mod suggest;
 mod table;
@@ -14,7 +15,7 @@ mod tests;
 pub use error::ConfigError;
 pub use metrics::MetricsAddress;
 
-use crate::{LaneChoice, Sysctl, Timeouts, VirtualService};
+use crate::{LaneChoice, RealServerSetup, Sysctl, Timeouts, VirtualService};
 use error::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Config {
     pub services: Vec<VirtualService>,
     /// `[timeouts]`
     pub timeouts: Timeouts,
+    /// `[real_server]`, of which the director knows nothing.
+    pub real_server: Option<RealServerSetup>,
 }
 
 /// Settings of the director itself.
@@ -72,7 +75,7 @@ impl DirectorSettings {
 
 const FILE: Keys = Keys {
     place: "the file",
-    known: &["director", "service", "timeouts"],
+    known: &["director", "real_server", "service", "timeouts"],
     planned: &["api", "defence", "fleet", "gslb", "health", "local_addresses", "sync", "vrrp"],
 };
 
@@ -141,6 +144,7 @@ impl Config {
         if let Some(services) = file.get("service") {
             config.services = read_services(&services)?;
         }
+        config.real_server = file.get("real_server").map(|value| real_server::read(&value)).transpose()?;
         Ok(config)
     }
 }

@@ -8,6 +8,7 @@ pub mod capture;
 pub mod change;
 pub mod config;
 pub mod dormant;
+pub mod finding;
 pub mod hash;
 pub mod health;
 pub mod keepalived;
@@ -16,6 +17,7 @@ pub mod lane;
 pub mod method;
 pub mod persistence;
 pub mod plan;
+pub mod real_server;
 pub mod ring;
 pub mod scheduler;
 pub mod service;
@@ -25,11 +27,13 @@ pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
 pub use dormant::Dormant;
+pub use finding::{Finding, Level, Said};
 pub use key::{FirewallMark, Key};
 pub use lane::{Lane, LaneChoice};
 pub use method::{Encapsulation, ForwardingMethod, TunnelChecksum};
 pub use persistence::{Granularity, Persistence, PersistenceEngine};
 pub use plan::plan;
+pub use real_server::{Decapsulation, Prefix, RealServerSetup, ServerMode};
 pub use scheduler::{Scheduler, SchedulerFlags};
 pub use service::{
     Endpoint, Protocol, RealServer, ServiceKey, ServiceOptions, Thresholds, Timeouts, VirtualService, Weight,

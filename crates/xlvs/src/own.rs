@@ -8,6 +8,7 @@ mod detach;
 mod doctor;
 mod events;
 mod preflight;
+mod real_server;
 mod show;
 mod sysctl;
 mod top;
@@ -110,6 +111,8 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Make this host a real server of DR, TUN or FullNAT, look at it, or undo it
+    RealServer(real_server::RealServer),
     /// Speak ipvsadm (also by a link to this program that is named ipvsadm)
     #[command(disable_help_flag = true)]
     Ipvsadm {
@@ -280,6 +283,7 @@ impl Verb {
             Self::Detach(detach) => detach::run(detach),
             Self::Sysctl { settings, json } => sysctl::run(&settings, json),
             Self::Stop { keep_forwarding, json } => ask::stop(keep_forwarding, json),
+            Self::RealServer(typed) => real_server::run(typed),
             Self::Ipvsadm { arguments } => crate::ipvsadm::run("xlvs ipvsadm", &arguments),
         }
     }

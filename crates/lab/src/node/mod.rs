@@ -1,5 +1,6 @@
 //! What runs on the hosts: web servers, an echo, the client, the director.
 
+mod agent;
 pub mod client;
 mod echo;
 mod nginx;
@@ -9,6 +10,7 @@ mod server;
 mod web;
 pub mod xlvs;
 
+pub use agent::Agent;
 pub use client::{Client, Reuse, Tally};
 pub use process::{Finished, end, finish, finish_with, wait};
 pub use server::{RealServer, ServerKind, ServerPlan};

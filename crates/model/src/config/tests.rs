@@ -393,3 +393,24 @@ fn a_lane_for_all_or_for_each() {
     let each = read("[director]\ninterfaces = [\"eth0\", \"eth1\"]\nattach = { eth1 = \"xdp\" }\n");
     assert_eq!([each.lane_of("eth0"), each.lane_of("eth1")], [None, Some(LaneChoice::Xdp)]);
 }
+
+#[test]
+fn a_real_server_is_a_setup_that_goes_together() {
+    let text = "[real_server]\nmode = \"tun\"\nvirtual_addresses = [\"203.0.113.10\", \"2001:db8::10\"]\ndirectors = [\"10.0.0.0/24\"]\n";
+    let setup = parse(text).real_server.unwrap();
+    assert_eq!((setup.mode, setup.virtual_addresses.len(), setup.directors.len()), (crate::ServerMode::Tun, 2, 1));
+    for (text, expected) in [
+        ("[real_server]\n", "1:1: [real_server] needs `mode`"),
+        ("[real_server]\nmode = \"nat\"\n", "2:8: a real server of NAT needs nothing"),
+        ("[real_server]\nmode = \"dr\"\n", "1:1: mode dr needs a virtual address"),
+        ("[real_server]\nmode = \"dr\"\nvirtual_addresses = [\"web\"]\n", "3:22: `web` is no IP address"),
+        ("[real_server]\nmode = \"dr\"\nvips = []\n", "3:1: unknown key `vips`"),
+        (
+            "[real_server]\nmode = \"tun\"\nvirtual_addresses = [\"10.1.1.1\"]\ndirectors = [\"10.0.0.1/8\"]\n",
+            "4:14: `10.0.0.1/8` has bits",
+        ),
+    ] {
+        let error = Config::parse_toml(text, "xlvs.toml").unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

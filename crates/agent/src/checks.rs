@@ -1,0 +1,164 @@
+//! The table of checks, one function each: what would make this host a bad real server, and the command that mends it.
+
+use crate::host::Host;
+use crate::network::LOOPBACK;
+use crate::want::{ARP_ANNOUNCE, ARP_IGNORE};
+use model::{Finding, Level, Said, ServerMode};
+use std::net::IpAddr;
+
+type Check = fn(&Host) -> Vec<Said>;
+
+/// By name, in the order in which they are shown.
+const ALL: [(&str, Check); 5] =
+    [("vip", virtual_addresses), ("arp", arp), ("route", routes), ("gateway", gateways), ("filter", reverse_path)];
+
+/// All of them.
+pub(crate) fn examine(host: &Host) -> Vec<Finding> {
+    ALL.iter().flat_map(|(check, look)| look(host).into_iter().map(|said| said.by(check))).collect()
+}
+
+/// `arp_ignore`: no request is answered, not even for the host's own addresses.
+const ARP_IGNORE_ALL: u32 = 8;
+/// What mends whatever `up` has made and somebody else has undone.
+const AGAIN: &str = "xlvs real-server up, with the same arguments";
+
+fn virtual_addresses(host: &Host) -> Vec<Said> {
+    let said = |address: &IpAddr| {
+        let mut places = host.addresses.iter().filter(|it| it.address == *address);
+        if let Some(found) = places.clone().find(|it| it.interface != LOOPBACK) {
+            let name = host.links.get(&found.interface).map_or("another interface", |link| link.name.as_str());
+            let fix = format!("ip address del {address}/{} dev {name}", found.length);
+            return Said::ill(Level::Fail, format!("{address} is on {name}"), "every request for it is answered", fix);
+        }
+        if !places.any(|it| it.interface == LOOPBACK) {
+            let why = "packets of the director are for nobody here";
+            return Said::ill(Level::Fail, format!("{address} is not on lo"), why, AGAIN);
+        }
+        Said::well(format!("{address} is on lo"))
+    };
+    host.setup.virtual_addresses.iter().map(said).collect()
+}
+
+fn arp(host: &Host) -> Vec<Said> {
+    if !host.serves(false) {
+        return Vec::new();
+    }
+    let mut said = Vec::new();
+    for (_, link) in host.entrances() {
+        let (ignore, announce) = (host.effective(&link.name, "arp_ignore"), host.effective(&link.name, "arp_announce"));
+        let set = |name: &str, value: u32| format!("sysctl -w net.ipv4.conf.{}.{name}={value}", dotted(&link.name));
+        if ignore == ARP_IGNORE_ALL {
+            let why = "nobody finds this host's own addresses either, the director included";
+            said.push(Said::ill(
+                Level::Warn,
+                format!("{} answers no ARP request at all", link.name),
+                why,
+                set("arp_ignore", 1),
+            ));
+        } else if !ARP_IGNORE.contains(&ignore) {
+            let what = format!("{} answers ARP requests for the virtual addresses (arp_ignore is {ignore})", link.name);
+            said.push(Said::ill(
+                Level::Fail,
+                what,
+                "clients would pass the director by",
+                fix_of("arp_ignore", ignore, &set),
+            ));
+        }
+        if !ARP_ANNOUNCE.contains(&announce) {
+            let what = format!(
+                "{} names virtual addresses in ARP requests of its own (arp_announce is {announce})",
+                link.name
+            );
+            said.push(Said::ill(Level::Fail, what, "neighbours learn the wrong owner", set("arp_announce", 2)));
+        }
+    }
+    if said.is_empty() {
+        said.push(Said::well("nobody is told of the virtual addresses"));
+    }
+    said
+}
+
+/// The kernel goes by the larger value: one that is too large has to be lowered on the interface, or everywhere.
+fn fix_of(name: &str, value: u32, set: &dyn Fn(&str, u32) -> String) -> String {
+    if value == 0 {
+        set(name, 1)
+    } else {
+        format!("{} (and net.ipv4.conf.all.{name}, if that is {value})", set(name, 1))
+    }
+}
+
+/// A name in which sysctl(8) takes no dot for a separator.
+fn dotted(name: &str) -> String {
+    name.replace('.', "/")
+}
+
+fn routes(host: &Host) -> Vec<Said> {
+    let lost = |address: &&IpAddr| !host.routes.get(*address).is_some_and(|route| route.local);
+    let mut said: Vec<Said> = host
+        .setup
+        .virtual_addresses
+        .iter()
+        .filter(lost)
+        .map(|address| {
+            let fix = format!("ip route add local {address} dev lo table local");
+            Said::ill(
+                Level::Fail,
+                format!("{address} is not routed to this host"),
+                "its packets are not delivered",
+                fix,
+            )
+        })
+        .collect();
+    for (outward, (ipv6, family)) in host.outward.iter().zip([(false, "IPv4"), (true, "IPv6")]) {
+        if host.serves(ipv6) && outward.is_none() {
+            let what = format!("there is no default route for {family}");
+            let why = "answers go to clients on this host's own networks only";
+            let option = if ipv6 { " -6" } else { "" };
+            said.push(Said::ill(Level::Warn, what, why, format!("ip{option} route add default via ROUTER")));
+        }
+    }
+    if said.is_empty() && !host.setup.virtual_addresses.is_empty() {
+        said.push(Said::well("answers leave with the virtual address as their source"));
+    }
+    said
+}
+
+/// With direct routing and tunnels the director must not be the way back: it owns the source of the answers.
+fn gateways(host: &Host) -> Vec<Said> {
+    if host.setup.mode == ServerMode::FullNat {
+        return Vec::new();
+    }
+    let through = |gateway: IpAddr| {
+        host.setup.directors.iter().any(|prefix| prefix.holds(gateway)).then(|| {
+            let what = format!("the default gateway {gateway} is a director");
+            let why =
+                "a director drops packets whose source is its own virtual address, unless accept_local is set there";
+            Said::ill(Level::Warn, what, why, "ip route replace default via ANOTHER-ROUTER")
+        })
+    };
+    host.outward.iter().flatten().filter_map(|route| route.gateway).filter_map(through).collect()
+}
+
+/// Packets of clients come in by the director's way; strict filters want them to come in by the clients' own.
+fn reverse_path(host: &Host) -> Vec<Said> {
+    if host.setup.mode == ServerMode::FullNat || !host.serves(false) {
+        return Vec::new();
+    }
+    let Some(back) = host.outward.first().copied().flatten() else { return Vec::new() };
+    let drops = host.entrances().into_iter().filter(|(index, link)| {
+        let receives = host.receives(*index);
+        receives && *index != back.interface && host.effective(&link.name, "rp_filter") == 1
+    });
+    let said: Vec<Said> = drops
+        .map(|(_, link)| {
+            let what = format!("{} takes packets only from sources that are routed there (rp_filter is 1)", link.name);
+            let fix = format!("sysctl -w net.ipv4.conf.{}.rp_filter=2", dotted(&link.name));
+            Said::ill(Level::Fail, what, "packets of clients are dropped without a word", fix)
+        })
+        .collect();
+    if said.is_empty() { vec![Said::well("no filter drops packets of clients")] } else { said }
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

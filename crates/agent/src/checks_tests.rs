@@ -1,0 +1,113 @@
+//! Each check on a host that is well, and on one where a single thing is ill.
+
+use super::*;
+use crate::network::{Link, LocalAddress, Route};
+use model::{Decapsulation, RealServerSetup, real_server::GUE_PORT};
+
+/// A real server of direct routing where nothing is ill.
+fn host() -> Host {
+    let virtual_addresses: Vec<IpAddr> = ["203.0.113.10", "2001:db8::10"].map(|it| it.parse().unwrap()).into();
+    let setup = RealServerSetup {
+        mode: ServerMode::Dr,
+        virtual_addresses: virtual_addresses.iter().copied().collect(),
+        directors: ["10.0.0.1".parse().unwrap()].into(),
+        interface: None,
+        decapsulation: Decapsulation::Bpf,
+        gue_port: GUE_PORT,
+        cgroup: None,
+    };
+    let link = |name: &str| Link { name: name.into(), up: true, mtu: 1500, loopback: name == "lo" };
+    let out = |interface, gateway: &str| Some(Route { interface, gateway: gateway.parse().ok(), local: false });
+    let on_lo = |address: &IpAddr| LocalAddress { interface: 1, address: *address, length: 32 };
+    let local = |address: &IpAddr| (*address, Route { interface: 1, gateway: None, local: true });
+    Host {
+        setup,
+        links: [(1, link("lo")), (2, link("eth0")), (3, link("eth1"))].into(),
+        addresses: virtual_addresses.iter().map(on_lo).collect(),
+        sysctls: [("arp_ignore", 1), ("arp_announce", 2), ("rp_filter", 0)]
+            .map(|(name, value)| (format!("ipv4/conf/all/{name}"), value))
+            .into(),
+        routes: virtual_addresses
+            .iter()
+            .map(local)
+            .chain([("10.0.0.1".parse().unwrap(), out(2, "").unwrap())])
+            .collect(),
+        outward: [out(2, "10.0.0.254"), out(2, "fd00::fe")],
+    }
+}
+
+/// What is ill after `spoil`: by check, with the fix.
+fn ills(spoil: impl FnOnce(&mut Host)) -> Vec<(&'static str, Level, String)> {
+    let mut host = host();
+    spoil(&mut host);
+    let findings = examine(&host).into_iter().filter(|finding| finding.level != Level::Ok);
+    findings.map(|finding| (finding.check, finding.level, finding.fix)).collect()
+}
+
+fn set(host: &mut Host, name: &str, value: u32) {
+    host.sysctls.insert(format!("ipv4/conf/{name}"), value);
+}
+
+fn one(ills: &[(&'static str, Level, String)], check: &str, level: Level, fix: &str) {
+    let [(name, found, command)] = ills else { panic!("{ills:?}") };
+    assert_eq!((*name, *found), (check, level));
+    assert!(command.contains(fix), "{command}");
+}
+
+#[test]
+fn a_good_server_is_well() {
+    assert_eq!(ills(|_| ()), []);
+    assert!(examine(&host()).iter().any(|finding| finding.what == "203.0.113.10 is on lo"));
+}
+
+#[test]
+fn an_address_that_is_missing_or_elsewhere_is_named() {
+    one(&ills(|host| host.addresses.retain(|it| it.address.is_ipv6())), "vip", Level::Fail, "real-server up");
+    let elsewhere = ills(|host| host.addresses[0].interface = 2);
+    one(&elsewhere, "vip", Level::Fail, "ip address del 203.0.113.10/32 dev eth0");
+}
+
+#[test]
+fn an_interface_that_answers_is_named() {
+    let spoiled = ills(|host| set(host, "all/arp_ignore", 0));
+    assert_eq!(spoiled.len(), 2, "{spoiled:?}");
+    assert!(spoiled[0].2.contains("net.ipv4.conf.eth0.arp_ignore=1"));
+    let one_only = ills(|host| set(host, "eth1/arp_ignore", 3));
+    one(&one_only, "arp", Level::Fail, "net.ipv4.conf.eth1.arp_ignore=1");
+    let mute = ills(|host| set(host, "eth1/arp_ignore", 8));
+    one(&mute, "arp", Level::Warn, "net.ipv4.conf.eth1.arp_ignore=1");
+    let announcing = ills(|host| {
+        set(host, "all/arp_announce", 0);
+        set(host, "eth0/arp_announce", 2);
+    });
+    one(&announcing, "arp", Level::Fail, "net.ipv4.conf.eth1.arp_announce=2");
+}
+
+#[test]
+fn ways_that_are_missing_or_wrong_are_named() {
+    let lost = ills(|host| host.routes.values_mut().for_each(|route| route.local = false));
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    one(&ills(|host| host.outward[0] = None), "route", Level::Warn, "ip route add default");
+    one(&ills(|host| host.outward[1] = None), "route", Level::Warn, "ip -6 route add default");
+    let through = ills(|host| {
+        host.setup.directors = ["10.0.0.0/24".parse().unwrap()].into();
+    });
+    one(&through, "gateway", Level::Warn, "replace default");
+}
+
+#[test]
+fn a_strict_filter_matters_only_where_packets_come_in_but_do_not_go_out() {
+    let strict = |host: &mut Host| set(host, "all/rp_filter", 1);
+    assert_eq!(ills(strict), []);
+    let aside = ills(|host| {
+        strict(host);
+        host.outward[0].as_mut().unwrap().interface = 3;
+    });
+    one(&aside, "filter", Level::Fail, "net.ipv4.conf.eth0.rp_filter=2");
+    let loose = ills(|host| {
+        strict(host);
+        host.outward[0].as_mut().unwrap().interface = 3;
+        set(host, "eth0/rp_filter", 2);
+    });
+    assert_eq!(loose, []);
+}

@@ -1,0 +1,71 @@
+//! Everything that is read of this host to judge it, as one value: checks and their tests need nothing else.
+
+use crate::error::Error;
+use crate::network::{LOOPBACK, Link, LocalAddress, Network, Route};
+use crate::sysctl;
+use model::RealServerSetup;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// The host, as far as a real server's work depends on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) setup: RealServerSetup,
+    pub(crate) links: BTreeMap<u32, Link>,
+    pub(crate) addresses: Vec<LocalAddress>,
+    /// Values below /proc/sys/net, by their path there.
+    pub(crate) sysctls: BTreeMap<String, u32>,
+    /// The ways to the virtual addresses and to the directors.
+    pub(crate) routes: BTreeMap<IpAddr, Route>,
+    /// The ways to clients anywhere, by family: IPv4, IPv6.
+    pub(crate) outward: [Option<Route>; 2],
+}
+
+/// Addresses of no network (RFC 5737, RFC 3849): the way to them is the way to anywhere.
+const ANYWHERE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
+/// Settings that are looked at, of `all` and of each interface.
+const SETTINGS: [&str; 3] = ["arp_ignore", "arp_announce", "rp_filter"];
+
+impl Host {
+    pub(crate) fn read(setup: RealServerSetup) -> Result<Self, Error> {
+        let network = Network::open()?;
+        let links = network.links()?;
+        let mut sysctls = BTreeMap::new();
+        for scope in links.values().map(|link| link.name.as_str()).chain(["all"]) {
+            let keys = SETTINGS.iter().map(|name| format!("ipv4/conf/{scope}/{name}"));
+            sysctls.extend(keys.filter_map(|key| Some((key.clone(), sysctl::number(&key)?))));
+        }
+        let directors = setup.directors.iter().map(|prefix| prefix.address());
+        let destinations = setup.virtual_addresses.iter().copied().chain(directors);
+        let routes = destinations.filter_map(|to| Some((to, network.route(to)?))).collect();
+        let outward = ANYWHERE.map(|address| network.route(address.parse().ok()?));
+        Ok(Self { addresses: network.addresses()?, links, sysctls, routes, outward, setup })
+    }
+
+    /// Names of the interfaces that packets can come in by.
+    pub(crate) fn entrances(&self) -> Vec<(u32, &Link)> {
+        let named = |link: &Link| self.setup.interface.as_ref().is_none_or(|name| *name == link.name);
+        let links = self.links.iter().map(|(index, link)| (*index, link));
+        links.filter(|(index, link)| *index != LOOPBACK && !link.loopback && link.up && named(link)).collect()
+    }
+
+    /// The larger of the values for `all` and for an interface: the kernel goes by that one.
+    pub(crate) fn effective(&self, interface: &str, name: &str) -> u32 {
+        let of = |scope: &str| self.sysctls.get(&format!("ipv4/conf/{scope}/{name}")).copied().unwrap_or_default();
+        of("all").max(of(interface))
+    }
+
+    /// True when some virtual address is of this family.
+    pub(crate) fn serves(&self, ipv6: bool) -> bool {
+        self.setup.virtual_addresses.iter().any(|address| address.is_ipv6() == ipv6)
+    }
+}
+
+impl Host {
+    /// True when packets of a director come in by this interface: it is named, or leads to a director; without either
+    /// every one may.
+    pub(crate) fn receives(&self, index: u32) -> bool {
+        let mut ways = self.setup.directors.iter().filter_map(|prefix| self.routes.get(&prefix.address())).peekable();
+        self.setup.interface.is_some() || ways.peek().is_none() || ways.any(|route| route.interface == index)
+    }
+}

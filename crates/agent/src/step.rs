@@ -1,0 +1,50 @@
+//! One change of this host, made and undone. Making it twice, or undoing what was never made, does no harm.
+
+use crate::error::{Doing, Error};
+use crate::network::Network;
+use crate::sysctl;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "lowercase")]
+pub(crate) enum Step {
+    /// A setting had one value and gets another.
+    Sysctl { key: String, before: String, set: String },
+    /// lo gets an address that it did not have.
+    Address { address: IpAddr },
+}
+
+impl Step {
+    /// Makes the change.
+    pub(crate) fn make(&self, network: &Network) -> Result<(), Error> {
+        match self {
+            Self::Sysctl { key, set, .. } if sysctl::read(key).as_ref() == Some(set) => Ok(()),
+            Self::Sysctl { key, set, .. } => {
+                sysctl::write(key, set).doing(|| format!("set {} to {set}", sysctl::shown(key)))
+            }
+            Self::Address { address } => network.add_to_loopback(*address),
+        }
+    }
+
+    /// Takes it back. What somebody else has changed meanwhile is left as it is, and told.
+    pub(crate) fn undo(&self, network: &Network) -> Result<Option<String>, Error> {
+        match self {
+            Self::Sysctl { key, before, set } => match sysctl::read(key) {
+                Some(now) if now == *set => {
+                    let written = sysctl::write(key, before);
+                    written.doing(|| format!("set {} back to {before}", sysctl::shown(key))).map(|()| None)
+                }
+                // Never made, or undone before; or the interface is gone.
+                None => Ok(None),
+                Some(now) if now == *before => Ok(None),
+                Some(now) => Ok(Some(format!(
+                    "{} is {now} by now, neither {set} as set here nor {before} as before: left as it is",
+                    sysctl::shown(key)
+                ))),
+            },
+            Self::Address { address } => network.remove_from_loopback(*address).map(|()| None),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a setup needs of this host, and which steps lead there from what it is now.
+
+use crate::error::Error;
+use crate::network::{LOOPBACK, Link, LocalAddress};
+use crate::step::Step;
+use crate::sysctl;
+use model::{RealServerSetup, ServerMode};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// One need.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Want {
+    /// A setting that has to be one of some values; the first is set if it is none of them.
+    Sysctl { key: String, good: &'static [u32] },
+    /// An address on lo.
+    Address(IpAddr),
+}
+
+/// ARP requests for addresses of other interfaces (lo) go unanswered: 1, or stricter.
+pub(crate) const ARP_IGNORE: &[u32] = &[1, 2];
+/// ARP requests of this host never name a virtual address.
+pub(crate) const ARP_ANNOUNCE: &[u32] = &[2];
+
+/// Needs in the order in which they are met: silence first, then what would be asked for.
+pub(crate) fn of(setup: &RealServerSetup) -> Vec<Want> {
+    let mut wants = Vec::new();
+    if setup.mode != ServerMode::FullNat && setup.virtual_addresses.iter().any(IpAddr::is_ipv4) {
+        for scope in ["all", "lo"] {
+            let key = |name: &str| format!("ipv4/conf/{scope}/{name}");
+            wants.push(Want::Sysctl { key: key("arp_ignore"), good: ARP_IGNORE });
+            wants.push(Want::Sysctl { key: key("arp_announce"), good: ARP_ANNOUNCE });
+        }
+    }
+    wants.extend(setup.virtual_addresses.iter().copied().map(Want::Address));
+    wants
+}
+
+impl Want {
+    /// The step that is missing, or `None` where this host is so already.
+    pub(crate) fn step(&self, addresses: &[LocalAddress]) -> Result<Option<Step>, Error> {
+        match self {
+            Self::Sysctl { key, good } => {
+                let before = sysctl::read(key).ok_or_else(|| {
+                    Error::Refused(format!("this kernel has no {}: it cannot be a real server", sysctl::shown(key)))
+                })?;
+                let is_good = before.parse().is_ok_and(|value: u32| good.contains(&value));
+                let set = good.first().map(u32::to_string).unwrap_or_default();
+                Ok((!is_good).then(|| Step::Sysctl { key: key.clone(), before, set }))
+            }
+            Self::Address(address) => {
+                let there = addresses.iter().any(|it| it.address == *address && it.interface == LOOPBACK);
+                Ok((!there).then_some(Step::Address { address: *address }))
+            }
+        }
+    }
+
+    /// True for the step of this need.
+    pub(crate) fn is_met_by(&self, step: &Step) -> bool {
+        match (self, step) {
+            (Self::Sysctl { key, .. }, Step::Sysctl { key: other, .. }) => key == other,
+            (Self::Address(address), Step::Address { address: other }) => address == other,
+            _ => false,
+        }
+    }
+}
+
+/// Refuses what no step can mend.
+pub(crate) fn check(
+    setup: &RealServerSetup,
+    links: &BTreeMap<u32, Link>,
+    addresses: &[LocalAddress],
+) -> Result<(), Error> {
+    if let Some(name) = &setup.interface
+        && !links.values().any(|link| link.name == *name)
+    {
+        return Err(Error::Refused(format!("there is no interface {name} in this network namespace")));
+    }
+    if setup.virtual_addresses.is_empty() {
+        return Ok(());
+    }
+    if links.get(&LOOPBACK).is_some_and(|link| !link.up) {
+        return Err(Error::Refused("lo is down, and its addresses with it: `ip link set lo up`".to_owned()));
+    }
+    for address in &setup.virtual_addresses {
+        let elsewhere = addresses.iter().find(|it| it.address == *address && it.interface != LOOPBACK);
+        if let Some(found) = elsewhere {
+            let name = links.get(&found.interface).map_or("another interface", |link| link.name.as_str());
+            return Err(Error::Refused(format!(
+                "{address} is an address of {name}, which answers for it: `ip address del {address}/{} dev {name}` first",
+                found.length
+            )));
+        }
+        if address.is_ipv6() && sysctl::number("ipv6/conf/lo/disable_ipv6").is_none_or(|value| value != 0) {
+            return Err(Error::Refused(format!(
+                "{address} cannot be on lo while IPv6 is disabled there: `sysctl -w net.ipv6.conf.lo.disable_ipv6=0`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Decapsulation, real_server::GUE_PORT};
+
+    fn setup(mode: ServerMode, addresses: &[&str]) -> RealServerSetup {
+        RealServerSetup {
+            mode,
+            virtual_addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            directors: Default::default(),
+            interface: None,
+            decapsulation: Decapsulation::Bpf,
+            gue_port: GUE_PORT,
+            cgroup: None,
+        }
+    }
+
+    #[test]
+    fn silence_comes_before_the_address_and_only_ipv4_needs_settings() {
+        let wants = of(&setup(ServerMode::Dr, &["203.0.113.10", "2001:db8::10"]));
+        let keys = wants.iter().filter_map(|want| match want {
+            Want::Sysctl { key, .. } => Some(key.as_str()),
+            Want::Address(_) => None,
+        });
+        let keys: Vec<_> = keys.collect();
+        assert_eq!(keys.len(), 4);
+        assert!(matches!(wants.last(), Some(Want::Address(IpAddr::V6(_)))));
+        assert_eq!(of(&setup(ServerMode::Dr, &["2001:db8::10"])).len(), 1);
+    }
+
+    #[test]
+    fn an_address_of_another_interface_is_refused() {
+        let link = |name: &str, up| Link { name: name.into(), up, mtu: 1500, loopback: name == "lo" };
+        let links = BTreeMap::from([(1, link("lo", true)), (2, link("eth0", true))]);
+        let found = LocalAddress { interface: 2, address: "203.0.113.10".parse().unwrap(), length: 24 };
+        let refusal = check(&setup(ServerMode::Dr, &["203.0.113.10"]), &links, &[found]).unwrap_err().to_string();
+        assert!(refusal.contains("ip address del 203.0.113.10/24 dev eth0"), "{refusal}");
+        let down = BTreeMap::from([(1, link("lo", false))]);
+        assert!(check(&setup(ServerMode::Dr, &["203.0.113.10"]), &down, &[]).is_err());
+        let there = LocalAddress { interface: LOOPBACK, ..found };
+        assert_eq!(Want::Address(found.address).step(&[there]).unwrap(), None);
+        assert!(Want::Address(found.address).step(&[]).unwrap().is_some());
+    }
+}

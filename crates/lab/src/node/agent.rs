@@ -1,0 +1,49 @@
+//! The real server's half of the real binary: `xlvs real-server` on a host of the laboratory.
+
+use super::process::{Finished, finish};
+use super::xlvs::binary;
+use crate::net::Namespace;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Longest life of a command.
+const COMMAND: Duration = Duration::from_secs(60);
+
+/// A host that is made a real server.
+pub struct Agent {
+    host: Namespace,
+    directory: PathBuf,
+}
+
+impl Agent {
+    /// On `host`, with its record below `directory`. Nothing is changed yet.
+    pub fn new(host: &Namespace, directory: &Path) -> Self {
+        Self { host: host.clone(), directory: directory.to_owned() }
+    }
+
+    /// `xlvs real-server LINE`, not run yet.
+    pub fn command(&self, line: &str) -> Result<Command> {
+        let mut command = self.host.command(binary()?);
+        command.arg("real-server").args(line.split_whitespace()).arg("--run-dir").arg(&self.directory);
+        Ok(command)
+    }
+
+    /// Runs it, whatever comes of it.
+    pub fn run(&self, line: &str) -> Result<Finished> {
+        finish(&mut self.command(line)?, COMMAND)
+    }
+
+    /// Runs it; it must succeed.
+    pub fn must(&self, line: &str) -> Result<String> {
+        self.run(line)?.success().with_context(|| format!("xlvs real-server {line}"))
+    }
+
+    /// What `status` finds: exit code and JSON.
+    pub fn status(&self) -> Result<(Option<i32>, Value)> {
+        let finished = self.run("status --json")?;
+        Ok((finished.code, serde_json::from_str(&finished.stdout).context("xlvs real-server status --json")?))
+    }
+}

@@ -1,0 +1,54 @@
+//! `[real_server]`: this host as a real server, for `xlvs real-server up --config`.
+
+use super::error::Fault;
+use super::table::{Keys, Table, Value};
+use crate::{Decapsulation, Prefix, RealServerSetup};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+const REAL_SERVER: Keys = Keys {
+    place: "[real_server]",
+    known: &["mode", "virtual_addresses", "directors", "interface", "decap"],
+    planned: &[],
+};
+
+pub(super) fn read(value: &Value<'_>) -> Result<RealServerSetup, Fault> {
+    let table = value.table(&REAL_SERVER)?;
+    let Some(mode) = table.get("mode") else {
+        let message = "[real_server] needs `mode`; write mode = \"dr\", \"tun\" or \"fullnat\"";
+        return Err(Fault::at(table.offset, message));
+    };
+    let address = |text: &str| {
+        let wrong = || format!("`{}` is no IP address; write 203.0.113.10", text.escape_debug());
+        text.parse::<IpAddr>().map_err(|_| wrong())
+    };
+    let setup = RealServerSetup {
+        mode: parsed(&mode, "\"dr\", \"tun\" or \"fullnat\"")?,
+        virtual_addresses: set(&table, "virtual_addresses", "virtual_addresses = [\"203.0.113.10\"]", address)?,
+        directors: set(&table, "directors", "directors = [\"10.0.0.0/24\"]", Prefix::from_str)?,
+        interface: table.get("interface").map(|value| super::interface_name(&value)).transpose()?,
+        decapsulation: match table.get("decap") {
+            Some(value) => parsed(&value, "\"bpf\" or \"kernel\"")?,
+            None => Decapsulation::default(),
+        },
+        gue_port: crate::real_server::GUE_PORT,
+        cgroup: None,
+    };
+    setup.checked().map_err(|message| Fault::at(table.offset, message))
+}
+
+fn parsed<T: FromStr<Err = String>>(value: &Value<'_>, example: &str) -> Result<T, Fault> {
+    value.string(example)?.parse().map_err(|message: String| value.fault(message))
+}
+
+fn set<T: Ord>(
+    table: &Table<'_>,
+    key: &'static str,
+    example: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<BTreeSet<T>, Fault> {
+    let Some(list) = table.get(key) else { return Ok(BTreeSet::new()) };
+    let element = |value: &Value<'_>| read(value.string(example)?).map_err(|message| value.fault(message));
+    list.array(example)?.iter().map(element).collect()
+}

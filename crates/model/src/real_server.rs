@@ -1,0 +1,307 @@
+//! How a host shall be a real server: what `xlvs real-server up` is given, and `[real_server]` of xlvs.toml.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The forwarding method that a real server is prepared for. (NAT needs nothing but the director as gateway.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerMode {
+    /// Direct routing: the virtual addresses are on lo, and nobody is told.
+    Dr,
+    /// Tunnels: the same, and packets arrive in packets of the director.
+    Tun,
+    /// FullNAT: packets come from the director's addresses and say who the client is.
+    FullNat,
+}
+
+/// Who takes packets out of their tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decapsulation {
+    /// A BPF program, from trusted directors and to virtual addresses of this host only.
+    #[default]
+    Bpf,
+    /// The kernel's own tunnel devices.
+    Kernel,
+}
+
+/// A network of IP addresses; one address is a network of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Prefix {
+    address: IpAddr,
+    length: u8,
+}
+
+impl Prefix {
+    /// Its first address.
+    pub const fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// How many bits every member shares.
+    pub const fn length(self) -> u8 {
+        self.length
+    }
+
+    /// True for a member.
+    pub fn holds(self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
+                masked(address, self.length) == self.address
+            }
+            _ => false,
+        }
+    }
+}
+
+fn masked(address: IpAddr, length: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or_default();
+            IpAddr::V4((address.to_bits() & mask).into())
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or_default();
+            IpAddr::V6((address.to_bits() & mask).into())
+        }
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{}` is no address or prefix; write 10.0.0.1 or 10.0.0.0/24", text.escape_debug());
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length: u8 = length.map_or(Ok(most), |length| length.parse().map_err(|_| wrong()))?;
+        if length > most {
+            return Err(wrong());
+        }
+        if masked(address, length) != address {
+            let network = masked(address, length);
+            return Err(format!("`{text}` has bits beyond its length; write {network}/{length}, or {address} alone"));
+        }
+        Ok(Self { address, length })
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = if self.address.is_ipv4() { 32 } else { 128 };
+        if self.length == whole {
+            write!(to, "{}", self.address)
+        } else {
+            write!(to, "{}/{}", self.address, self.length)
+        }
+    }
+}
+
+impl TryFrom<String> for Prefix {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Prefix> for String {
+    fn from(prefix: Prefix) -> Self {
+        prefix.to_string()
+    }
+}
+
+/// Everything that is asked of a host as a real server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RealServerSetup {
+    /// What it is prepared for.
+    pub mode: ServerMode,
+    /// The virtual addresses it serves.
+    #[serde(default)]
+    pub virtual_addresses: BTreeSet<IpAddr>,
+    /// Addresses of the directors, where they have to be trusted.
+    #[serde(default)]
+    pub directors: BTreeSet<Prefix>,
+    /// Where packets of the directors come in; those towards the directors without it.
+    #[serde(default)]
+    pub interface: Option<String>,
+    /// Who takes packets out of their tunnel.
+    #[serde(default)]
+    pub decapsulation: Decapsulation,
+    /// UDP port of tunnels by GUE.
+    #[serde(default = "gue_port")]
+    pub gue_port: u16,
+    /// The cgroup whose programs see real clients behind FullNAT; the root of them all without it.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
+}
+
+/// The port that IANA gave to GUE.
+pub const GUE_PORT: u16 = 6080;
+
+const fn gue_port() -> u16 {
+    GUE_PORT
+}
+
+impl RealServerSetup {
+    /// The setup, if its parts go together; else what to write instead.
+    pub fn checked(self) -> Result<Self, String> {
+        self.check_addresses()?;
+        self.check_directors()?;
+        if self.gue_port == 0 {
+            return Err("port 0 is no port of GUE; write 6080, or what `ipvsadm --tun-port` says".to_owned());
+        }
+        let kernel = self.decapsulation == Decapsulation::Kernel;
+        if kernel && self.mode != ServerMode::Tun {
+            return Err(format!("mode {} has no tunnels: leave out `decap kernel`, or use mode tun", self.mode));
+        }
+        if self.cgroup.is_some() && self.mode != ServerMode::FullNat {
+            return Err(format!("a cgroup is for mode fullnat alone: leave it out with mode {}", self.mode));
+        }
+        Ok(self)
+    }
+
+    fn check_addresses(&self) -> Result<(), String> {
+        if self.mode == ServerMode::FullNat && !self.virtual_addresses.is_empty() {
+            return Err(
+                "packets of FullNAT come to this host's own address: leave out the virtual addresses".to_owned()
+            );
+        }
+        if self.mode != ServerMode::FullNat && self.virtual_addresses.is_empty() {
+            return Err(format!("mode {} needs a virtual address: give one as 203.0.113.10", self.mode));
+        }
+        for address in &self.virtual_addresses {
+            if address.is_loopback() || address.is_unspecified() || address.is_multicast() {
+                return Err(format!("{address} cannot be a virtual address: write the address that clients use"));
+            }
+            if matches!(address, IpAddr::V6(it) if it.is_unicast_link_local() || it.to_ipv4_mapped().is_some()) {
+                return Err(format!("{address} cannot be a virtual address: write a global one"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_directors(&self) -> Result<(), String> {
+        let trusts = match self.mode {
+            ServerMode::Dr => false,
+            ServerMode::Tun => self.decapsulation == Decapsulation::Bpf,
+            ServerMode::FullNat => true,
+        };
+        if trusts && self.directors.is_empty() {
+            return Err(format!(
+                "mode {} believes nobody but directors that are named: give their addresses, as 10.0.0.1 or 10.0.0.0/24",
+                self.mode
+            ));
+        }
+        if let Some(all) = self.directors.iter().find(|prefix| prefix.length == 0) {
+            return Err(format!("{all} would trust everybody: give the directors' own addresses"));
+        }
+        Ok(())
+    }
+}
+
+impl ServerMode {
+    /// Its name in commands and files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dr => "dr",
+            Self::Tun => "tun",
+            Self::FullNat => "fullnat",
+        }
+    }
+}
+
+impl fmt::Display for ServerMode {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.pad(self.name())
+    }
+}
+
+impl FromStr for ServerMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Dr, Self::Tun, Self::FullNat];
+        if text == "nat" {
+            return Err("a real server of NAT needs nothing but the director as its gateway".to_owned());
+        }
+        let found = all.into_iter().find(|mode| mode.name() == text);
+        found.ok_or_else(|| format!("`{}` is no mode of a real server; write dr, tun or fullnat", text.escape_debug()))
+    }
+}
+
+impl FromStr for Decapsulation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "bpf" => Ok(Self::Bpf),
+            "kernel" => Ok(Self::Kernel),
+            _ => Err(format!("`{}` does not decapsulate; write bpf or kernel", text.escape_debug())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup(mode: ServerMode) -> RealServerSetup {
+        RealServerSetup {
+            mode,
+            virtual_addresses: ["203.0.113.10".parse().unwrap()].into(),
+            directors: ["10.0.0.0/24".parse().unwrap()].into(),
+            interface: None,
+            decapsulation: Decapsulation::Bpf,
+            gue_port: GUE_PORT,
+            cgroup: None,
+        }
+    }
+
+    #[test]
+    fn prefixes_are_read_as_they_are_written_and_know_their_members() {
+        for text in ["10.0.0.1", "10.0.0.0/24", "0.0.0.0/0", "fd00::/64", "fd00::1", "::/0"] {
+            let prefix: Prefix = text.parse().unwrap();
+            assert_eq!(prefix.to_string(), text);
+        }
+        for text in ["", "10.0.0.1/24", "10.0.0.0/33", "fd00::/129", "ten", "10.0.0.0/-1", "10.0.0.0/", "fd00::1/64"] {
+            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        }
+        let holds = |prefix: &str, address: &str| prefix.parse::<Prefix>().unwrap().holds(address.parse().unwrap());
+        assert!(holds("10.0.0.0/24", "10.0.0.255") && !holds("10.0.0.0/24", "10.0.1.0"));
+        assert!(holds("0.0.0.0/0", "255.1.2.3") && !holds("0.0.0.0/0", "::1"));
+        assert!(holds("fd00::/64", "fd00::ffff:1") && !holds("fd00::1", "fd00::2"));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_with_a_remedy() {
+        for mode in [ServerMode::Dr, ServerMode::Tun] {
+            assert_eq!(setup(mode).checked(), Ok(setup(mode)));
+            let none = RealServerSetup { virtual_addresses: BTreeSet::new(), ..setup(mode) };
+            assert!(none.checked().unwrap_err().contains("needs a virtual address"));
+        }
+        assert!(setup(ServerMode::FullNat).checked().unwrap_err().contains("own address"));
+        let blind = RealServerSetup { directors: BTreeSet::new(), ..setup(ServerMode::Tun) };
+        assert!(blind.clone().checked().unwrap_err().contains("believes nobody"));
+        assert!(RealServerSetup { decapsulation: Decapsulation::Kernel, ..blind }.checked().is_ok());
+        let everybody = RealServerSetup { directors: ["::/0".parse().unwrap()].into(), ..setup(ServerMode::Tun) };
+        assert!(everybody.checked().unwrap_err().contains("trust everybody"));
+        for address in ["127.0.0.1", "::", "ff02::1", "fe80::1", "::ffff:10.0.0.1"] {
+            let odd = RealServerSetup { virtual_addresses: [address.parse().unwrap()].into(), ..setup(ServerMode::Dr) };
+            assert!(odd.checked().is_err(), "{address}");
+        }
+        let kernel = RealServerSetup { decapsulation: Decapsulation::Kernel, ..setup(ServerMode::Dr) };
+        assert!(kernel.checked().unwrap_err().contains("no tunnels"));
+        assert!("nat".parse::<ServerMode>().unwrap_err().contains("gateway"));
+    }
+}

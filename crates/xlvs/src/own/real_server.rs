@@ -1,0 +1,117 @@
+//! `xlvs real-server`: makes this host a real server, says what is wrong with it as one, and undoes it.
+
+use super::preflight;
+use crate::output;
+use agent::Place;
+use clap::{Args, Subcommand};
+use model::{Decapsulation, Finding, Prefix, RealServerSetup, ServerMode};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Where the record of what was changed is kept unless `--run-dir` says otherwise.
+const RUN_DIRECTORY: &str = "/run/xlvs";
+
+/// `xlvs real-server`
+#[derive(Args, Debug)]
+pub(super) struct RealServer {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Directory for the record of what was changed
+    #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY, global = true)]
+    run_dir: PathBuf,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Make this host a real server, exactly as these arguments say
+    Up(Box<Up>),
+    /// Restore what was there before
+    Down,
+    /// Say what would make this host a bad real server; exit code 0 well, 1 warnings, 2 failures
+    Status {
+        /// Print setup and findings as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Up {
+    /// Read [real_server] of this file instead of arguments
+    #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["mode", "vips", "directors", "interface", "decap"])]
+    config: Option<PathBuf>,
+    /// How directors forward: dr, tun or fullnat
+    #[arg(long, value_name = "MODE", required_unless_present = "config")]
+    mode: Option<ServerMode>,
+    /// Virtual addresses (may be repeated)
+    #[arg(long = "vip", value_name = "ADDR", num_args = 1..)]
+    vips: Vec<IpAddr>,
+    /// Addresses of the directors, to be trusted: 10.0.0.1 or 10.0.0.0/24 (may be repeated)
+    #[arg(long = "director", value_name = "PREFIX", num_args = 1..)]
+    directors: Vec<Prefix>,
+    /// Where packets of the directors come in; those towards the directors without it
+    #[arg(long, value_name = "IF")]
+    interface: Option<String>,
+    /// Who takes packets out of their tunnel: bpf or kernel
+    #[arg(long, value_name = "WHO")]
+    decap: Option<Decapsulation>,
+}
+
+pub(super) fn run(typed: RealServer) -> ExitCode {
+    let place = Place { run_directory: typed.run_dir };
+    match typed.verb {
+        Verb::Up(typed) => match setup(*typed) {
+            Ok(setup) => ended(agent::up(&setup, &place)),
+            Err(why) => output::misused(why),
+        },
+        Verb::Down => match agent::down(&place) {
+            Ok(notes) => {
+                notes.into_iter().flatten().for_each(|note| output::talk(&note));
+                ExitCode::SUCCESS
+            }
+            Err(error) => output::failed(error),
+        },
+        Verb::Status { json } => status(&place, json),
+    }
+}
+
+fn ended(result: Result<(), agent::Error>) -> ExitCode {
+    result.map_or_else(output::failed, |()| ExitCode::SUCCESS)
+}
+
+fn setup(typed: Up) -> Result<RealServerSetup, String> {
+    if let Some(path) = &typed.config {
+        let config = preflight::config(path).map_err(|error| format!("{error:#}"))?;
+        let none = || format!("{}: it has no [real_server]; write one, or give arguments", path.display());
+        return config.real_server.ok_or_else(none);
+    }
+    let mode = typed.mode.ok_or("--mode is missing: write --mode dr, tun or fullnat")?;
+    RealServerSetup {
+        mode,
+        virtual_addresses: typed.vips.into_iter().collect(),
+        directors: typed.directors.into_iter().collect(),
+        interface: typed.interface,
+        decapsulation: typed.decap.unwrap_or_default(),
+        gue_port: model::real_server::GUE_PORT,
+        cgroup: None,
+    }
+    .checked()
+}
+
+fn status(place: &Place, json: bool) -> ExitCode {
+    let status = match agent::status(place) {
+        Ok(status) => status,
+        Err(error) => return output::failed(error),
+    };
+    let text = if json {
+        match serde_json::to_string_pretty(&status) {
+            Ok(text) => text + "\n",
+            Err(error) => return output::failed(error),
+        }
+    } else {
+        status.findings.iter().map(Finding::to_string).collect()
+    };
+    output::data(&text);
+    ExitCode::from(Finding::worst(&status.findings) as u8)
+}
