@@ -49,7 +49,7 @@ fn join(near: &Device, far: &Device, number: u8, contender: Contender, network: 
         add_addresses(far, VIRTUAL.host())?;
     } else if contender.is_direct() {
         // Replies pass the director as any router, which takes them from its own address only if told so.
-        hold_virtual_address(&near.namespace, VIRTUAL)?;
+        hold_virtual_address(&near.namespace, VIRTUAL, network.work())?;
         far.namespace.sysctl(&format!("ipv4/conf/{}/accept_local", far.name), "1")?;
     }
     if contender.is_xdp() {
