@@ -7,6 +7,7 @@ use crate::net::Namespace;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// Longest wait for a connection, and for each portion of an answer.
@@ -130,10 +131,20 @@ impl Client {
 /// A socket that hears only `service`: an answer from any other address than the one asked does not arrive.
 fn udp(service: SocketAddr) -> Result<UdpSocket> {
     let any: IpAddr = if service.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
+    let socket = UdpSocket::bind((any, fresh_port()))?;
     socket.set_read_timeout(Some(Duration::from_secs(3)))?;
     socket.connect(service)?;
     Ok(socket)
+}
+
+/// A port that no datagram of this process was sent from yet. The kernel gives one again after a while, and its flow would
+/// still be known: the second datagram would go where the first one went, and servers would not get equal shares.
+fn fresh_port() -> u16 {
+    /// Below the kernel's own choices.
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static USED: AtomicU16 = AtomicU16::new(0);
+    FIRST + USED.fetch_add(1, Ordering::Relaxed) % COUNT
 }
 
 fn echo_once(socket: &UdpSocket, text: &str) -> Result<(String, IpAddr)> {
