@@ -3,7 +3,7 @@
 
 use crate::syscall;
 use crate::table::wrong_shape;
-use forward::abi::{Load, RealServer, Settings};
+use forward::abi::{Load, Locals, RealServer, Settings};
 use forward::{Cell32, Cell64};
 use std::io;
 use std::marker::PhantomData;
@@ -23,6 +23,8 @@ unsafe impl Shared for Cell64 {}
 unsafe impl Shared for RealServer {}
 // SAFETY: cells only, see `forward::abi`.
 unsafe impl Shared for Load {}
+// SAFETY: cells only, see `forward::abi`.
+unsafe impl Shared for Locals {}
 // SAFETY: cells only, see `forward::abi`.
 unsafe impl Shared for Settings {}
 // SAFETY: an array of shared words.

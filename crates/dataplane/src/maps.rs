@@ -7,7 +7,7 @@ use crate::schema::{RETIRED, Schema};
 use crate::syscall;
 use crate::table::{PerCpu, Table};
 use forward::abi::{
-    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, RealServer, Service,
+    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, Locals, RealServer, Service,
     ServiceKey, Settings, Statistics,
 };
 use forward::{Cell32, Cell64};
@@ -27,6 +27,7 @@ pub(crate) struct Maps {
     pub(crate) servers: Mapped<RealServer>,
     pub(crate) loads: Mapped<Load>,
     pub(crate) cursors: Mapped<Cell64>,
+    pub(crate) locals: Mapped<Locals>,
     pub(crate) schedule: Mapped<Cell32>,
     pub(crate) settings: Mapped<Settings>,
     pub(crate) filter: Mapped<FilterCells>,
@@ -52,6 +53,7 @@ impl Maps {
             servers: opener.view("SERVERS", |map| Mapped::new(&map))?,
             loads: opener.view("LOADS", |map| Mapped::new(&map))?,
             cursors: opener.view("CURSORS", |map| Mapped::new(&map))?,
+            locals: opener.view("LOCALS", |map| Mapped::new(&map))?,
             schedule: opener.view("SCHEDULE", |map| Mapped::new(&map))?,
             settings: opener.view("SETTINGS", |map| Mapped::new(&map))?,
             filter: opener.view("FILTER", |map| Mapped::new(&map))?,

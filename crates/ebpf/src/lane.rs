@@ -5,7 +5,7 @@ use crate::{capture, maps};
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
 use forward::classify::{self, Lead, NETWORK};
 use forward::parse::Parse;
-use forward::{Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, relate, steer};
+use forward::{Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, fullnat, relate, steer};
 
 /// A kind of program that frames come to.
 pub(crate) trait Lane: Frame + Sized {
@@ -85,7 +85,46 @@ where
     crate::tables::Live: Tables<A>,
 {
     let network = maps::network();
-    let verdict = establish::establish::<A, _, _>(&mut frame, network, &LIVE, now());
+    match establish::establish::<A, _, _>(&mut frame, network, &LIVE, now()) {
+        Ok(verdict) => conclude(frame, network, verdict),
+        Err(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
+    }
+}
+
+/// Known FullNAT flows of one family.
+#[inline(always)]
+pub(crate) fn full_nat<A: Parse, L: Lane>(mut frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    match fullnat::steer::<A, _, _>(&mut frame, network, &LIVE, now()) {
+        Ok(verdict) => conclude(frame, network, verdict),
+        Err(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
+    }
+}
+
+/// New FullNAT flows of one family.
+#[inline(always)]
+pub(crate) fn bind<A: Parse, L: Lane>(frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    match fullnat::bind::<A, _, _>(&frame, network, &LIVE, now()) {
+        Ok(verdict) => conclude(frame, network, verdict),
+        Err(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
+    }
+}
+
+/// Errors about packets of FullNAT flows of one family.
+#[inline(always)]
+pub(crate) fn relate_full_nat<A: Parse, L: Lane>(mut frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    let verdict = fullnat::relate::<A, _, _>(&mut frame, network, &LIVE, now());
     conclude(frame, network, verdict)
 }
 

@@ -1,7 +1,8 @@
 //! The BPF programs: entry points and nothing else. What they do stands in `forward`.
 //!
 //! A packet goes entry → steer{4,6} → establish{4,6} by tail calls, each step only when the one before had no verdict;
-//! ICMP goes to relate{4,6}, and from there to invite{4,6} where errors may begin flows.
+//! ICMP goes to relate{4,6}, and from there to invite{4,6} where errors may begin flows. FullNAT has fullnat{4,6} for
+//! known flows, bind{4,6} behind establish{4,6}, and relate_fullnat{4,6}.
 //! Every step is there twice, once a lane: XDP, and tc with a `tc_` before the name.
 //! `expire{4,6}` and `explain` are run by the daemon through BPF_PROG_TEST_RUN and never attached.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics))]
@@ -22,10 +23,10 @@ mod xdp;
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use forward::abi::{Address4, Address6, FlowKey, Service};
+use forward::abi::{Address4, Address6, Connection, FlowKey, Service};
 use forward::classify::NETWORK;
 use forward::parse::{self, Walk};
-use forward::{Answer, Counter, Verdict, answer, expire, schedule};
+use forward::{Answer, Counter, Verdict, answer, expire, fullnat, schedule};
 use skb::SkbFrame;
 use tables::LIVE;
 use wire::Checksum;
@@ -36,7 +37,8 @@ macro_rules! lane {
     (
         #[$kind:meta] $frame:ident($context:ident) -> $action:ty:
         $entry:ident, $steer4:ident, $steer6:ident, $steer4_tagged:ident, $steer6_tagged:ident, $establish4:ident, $establish6:ident,
-        $relate4:ident, $relate6:ident, $invite4:ident, $invite6:ident, $explain:ident
+        $relate4:ident, $relate6:ident, $invite4:ident, $invite6:ident, $fullnat4:ident, $fullnat6:ident, $bind4:ident,
+        $bind6:ident, $relate_fullnat4:ident, $relate_fullnat6:ident, $explain:ident
     ) => {
         #[$kind]
         pub fn $entry(context: $context) -> $action {
@@ -83,6 +85,30 @@ macro_rules! lane {
             lane::invite::<Address6, _>($frame(context))
         }
         #[$kind]
+        pub fn $fullnat4(context: $context) -> $action {
+            lane::full_nat::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $fullnat6(context: $context) -> $action {
+            lane::full_nat::<Address6, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $bind4(context: $context) -> $action {
+            lane::bind::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $bind6(context: $context) -> $action {
+            lane::bind::<Address6, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $relate_fullnat4(context: $context) -> $action {
+            lane::relate_full_nat::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $relate_fullnat6(context: $context) -> $action {
+            lane::relate_full_nat::<Address6, _>($frame(context))
+        }
+        #[$kind]
         #[inline(always)] // it is large, and a call to it would be a frame more on a stack that has few
         pub fn $explain(context: $context) -> $action {
             lane::explain($frame(context))
@@ -91,10 +117,11 @@ macro_rules! lane {
 }
 
 lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32:
-    entry, steer4, steer6, steer4_tagged, steer6_tagged, establish4, establish6, relate4, relate6, invite4, invite6, explain);
+    entry, steer4, steer6, steer4_tagged, steer6_tagged, establish4, establish6, relate4, relate6, invite4, invite6,
+    fullnat4, fullnat6, bind4, bind6, relate_fullnat4, relate_fullnat6, explain);
 lane!(#[classifier] SkbFrame(TcContext) -> i32:
     tc_entry, tc_steer4, tc_steer6, tc_steer4_tagged, tc_steer6_tagged, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_invite4,
-    tc_invite6, tc_explain);
+    tc_invite6, tc_fullnat4, tc_fullnat6, tc_bind4, tc_bind6, tc_relate_fullnat4, tc_relate_fullnat6, tc_explain);
 
 /// Frames that leave by an interface: answers of servers on this host, and on `lo` its own connections.
 #[classifier]
@@ -159,6 +186,41 @@ of_service! {
     /// One stretch of them.
     fall_back_on_stretch(client, from) service => schedule::fall_back_on_stretch(&LIVE, service, client, from) as u64;
 }
+
+macro_rules! occupying {
+    ($address:ty, $find_place:ident, $occupy:ident) => {
+        /// Takes a local address and port, which it writes into the key: [`fullnat::Place`] as a number.
+        ///
+        /// # Safety
+        /// Both pointers are null or point to whole values.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $find_place(key: *mut FlowKey<$address>, reply: *const Connection) -> u32 {
+            // SAFETY: the caller's promise; the verifier checks it again.
+            match unsafe { (key.as_mut(), reply.as_ref()) } {
+                (Some(key), Some(reply)) => fullnat::find_place(&LIVE, key, reply, lane::now()) as u32,
+                _ => fullnat::Place::InUse as u32,
+            }
+        }
+
+        /// One try to take a local address and port: [`fullnat::Place`] as a number. It is in use where there is no key.
+        ///
+        /// # Safety
+        /// Both pointers are null or point to whole values.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $occupy(key: *const FlowKey<$address>, reply: *const Connection) -> u32 {
+            // SAFETY: the caller's promise; the verifier checks it again.
+            match unsafe { (key.as_ref(), reply.as_ref()) } {
+                (Some(key), Some(reply)) => fullnat::occupy(&LIVE, key, reply, lane::now()) as u32,
+                _ => fullnat::Place::InUse as u32,
+            }
+        }
+    };
+}
+
+occupying!(Address4, find_place4, occupy4);
+occupying!(Address6, find_place6, occupy6);
 
 /// The way through IPv6 extension headers: a loop, verified once, in a function of its own.
 ///

@@ -4,7 +4,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
     Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, Load,
-    MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
+    Locals, MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, NO_SERVER, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
 };
 use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;
@@ -36,6 +36,8 @@ pub(crate) static LOADS: Array<Load> = Array::with_max_entries(MAX_SERVERS, MAPP
 #[map]
 pub(crate) static CURSORS: Array<Cell64> = Array::with_max_entries(MAX_SERVICES, MAPPED);
 #[map]
+pub(crate) static LOCALS: Array<Locals> = Array::with_max_entries(MAX_SERVICES, MAPPED);
+#[map]
 pub(crate) static BUCKETS: Array<Cell64> = Array::with_max_entries(pace::BUCKETS, 0);
 #[map]
 pub(crate) static SCHEDULE: Array<u32> = Array::with_max_entries(MAX_SCHEDULE_SLOTS, MAPPED);
@@ -56,7 +58,7 @@ pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Cou
 #[map]
 pub(crate) static CLOCK: Array<Clock> = Array::with_max_entries(1, 0);
 #[map]
-static EXPLANATION: Array<u32> = Array::with_max_entries(1, MAPPED);
+static EXPLANATION: Array<u32> = Array::with_max_entries(2, MAPPED);
 #[map]
 pub(crate) static JUMPS: ProgramArray = ProgramArray::with_max_entries(TAIL_CALLED.len() as u32, 0);
 /// The same for the tc lane: an array holds programs of one kind.
@@ -73,35 +75,65 @@ pub(crate) const fn place(lead: Lead) -> u32 {
         (Next::Relate, _) => 4 + six,
         (Next::Steer, true) => 6 + six,
         (Next::Invite, _) => 8 + six,
+        (Next::FullNat, _) => 10 + six,
+        (Next::Bind, _) => 12 + six,
+        (Next::RelateFullNat, _) => 14 + six,
     }
 }
 
-/// Where the network header is: known flows have programs of their own for frames with a tag, the others are told.
+/// What one program tells the next: where the network header is (known flows have programs of their own for frames with a
+/// tag), and which server was chosen.
 #[map]
-static NETWORK_OFFSET: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+static TOLD: PerCpuArray<u32> = PerCpuArray::with_max_entries(2, 0);
+const NETWORK_OFFSET: u32 = 0;
+const SERVER: u32 = 1;
+
+#[inline(always)]
+fn tell(place: u32, word: u32) {
+    if let Some(place) = TOLD.get_ptr_mut(place) {
+        // SAFETY: this CPU's own element.
+        unsafe { place.write_volatile(word) };
+    }
+}
+
+#[inline(always)]
+fn told(place: u32) -> Option<u32> {
+    // SAFETY: this CPU's own element.
+    TOLD.get_ptr(place).map(|place| unsafe { place.read_volatile() })
+}
 
 /// Tells the next program where the network header is.
 #[inline(always)]
 pub(crate) fn tell_network(network: usize) {
-    if let Some(place) = NETWORK_OFFSET.get_ptr_mut(0) {
-        // SAFETY: this CPU's own element.
-        unsafe { place.write_volatile(network as u32) };
-    }
+    tell(NETWORK_OFFSET, network as u32);
 }
 
 /// What the program before told. Bounded by a mask, for the verifier.
 #[inline(always)]
 pub(crate) fn network() -> usize {
-    let told = NETWORK_OFFSET.get_ptr(0);
-    // SAFETY: this CPU's own element.
-    told.map_or(NETWORK, |place| unsafe { place.read_volatile() } as usize & 0x1f)
+    told(NETWORK_OFFSET).map_or(NETWORK, |offset| offset as usize & 0x1f)
 }
 
-/// Leaves the reason of a rehearsed verdict for the daemon.
+/// Tells the next program which server was chosen.
+#[inline(always)]
+pub(crate) fn tell_server(id: u32) {
+    tell(SERVER, id);
+}
+
+/// What the program before told.
+#[inline(always)]
+pub(crate) fn server() -> u32 {
+    told(SERVER).unwrap_or(NO_SERVER)
+}
+
+/// Leaves the reason of a rehearsed verdict for the daemon, and the server that was chosen where the frame does not show
+/// it.
 #[inline(always)]
 pub(crate) fn explain(counter: Counter) {
-    if let Some(place) = EXPLANATION.get_ptr_mut(0) {
-        // SAFETY: a pointer to an element of the map.
-        unsafe { place.write_volatile(counter as u32) };
+    for (index, word) in [(0, counter as u32), (1, server())] {
+        if let Some(place) = EXPLANATION.get_ptr_mut(index) {
+            // SAFETY: a pointer to an element of the map.
+            unsafe { place.write_volatile(word) };
+        }
     }
 }

@@ -3,13 +3,14 @@
 use crate::{atomic, maps};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use forward::abi::{
-    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, Load, RealServer, Service, ServiceKey,
-    Settings,
+    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, Load, Locals, RealServer, Service,
+    ServiceKey, Settings,
 };
 use forward::filter::Filter;
+use forward::fullnat::Place;
 use forward::schedule::Scan;
 use forward::tcp_state::Direction;
-use forward::{Cell32, Cell64, Counter, InsertError, Shared, Tables};
+use forward::{Cell32, Cell64, Counter, InsertError, Shared, Tables, Time};
 
 /// The maps, written to or (`REMEMBERS` is false) only read: every change is then left out or pretended.
 pub(crate) struct MapTables<const REMEMBERS: bool>;
@@ -83,6 +84,21 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     #[inline(always)]
     fn load(&self, id: u32) -> Option<&Load> {
         element(&maps::LOADS, id)
+    }
+
+    #[inline(always)]
+    fn locals(&self, service: u32) -> Option<&Locals> {
+        element(&maps::LOCALS, service)
+    }
+
+    #[inline(always)]
+    fn hand(&self, server: u32) {
+        maps::tell_server(server);
+    }
+
+    #[inline(always)]
+    fn handed(&self) -> u32 {
+        maps::server()
     }
 
     #[inline(always)]
@@ -195,7 +211,7 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
 }
 
 macro_rules! family {
-    ($address:ty, $connections:ident, $services:ident) => {
+    ($address:ty, $connections:ident, $services:ident, $find_place:ident, $occupy:ident) => {
         impl<const REMEMBERS: bool> Tables<$address> for MapTables<REMEMBERS> {
             #[inline(always)]
             fn connection(&self, key: &FlowKey<$address>) -> Option<&Connection> {
@@ -205,6 +221,19 @@ macro_rules! family {
             #[inline(always)]
             fn insert(&self, key: &FlowKey<$address>, connection: &Connection) -> Result<(), InsertError> {
                 if REMEMBERS { insert(&maps::$connections, key, connection) } else { Ok(()) }
+            }
+
+            /// Packets alone take places: a question does not come so far.
+            #[inline(always)]
+            fn find_place(&self, key: &mut FlowKey<$address>, reply: &Connection, _now: Time) -> Place {
+                // SAFETY: references point to a whole key and a whole entry.
+                Place::from_word(unsafe { crate::$find_place(key, reply) })
+            }
+
+            #[inline(always)]
+            fn occupy(&self, key: &FlowKey<$address>, reply: &Connection, _now: Time) -> Place {
+                // SAFETY: references point to a whole key and a whole entry.
+                Place::from_word(unsafe { crate::$occupy(key, reply) })
             }
 
             #[inline(always)]
@@ -222,5 +251,5 @@ macro_rules! family {
     };
 }
 
-family!(Address4, CONNECTIONS4, SERVICES4);
-family!(Address6, CONNECTIONS6, SERVICES6);
+family!(Address4, CONNECTIONS4, SERVICES4, find_place4, occupy4);
+family!(Address6, CONNECTIONS6, SERVICES6, find_place6, occupy6);

@@ -5,6 +5,7 @@ mod answers;
 mod edges;
 mod errors;
 mod flows;
+mod fullnat;
 mod lifecycle;
 mod net;
 mod own;
@@ -94,6 +95,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(errors::cases());
     cases.extend(answers::cases());
     cases.extend(vlan::cases());
+    cases.extend(fullnat::cases());
     cases
 }
 

@@ -34,12 +34,16 @@ impl Net {
     }
 
     pub(super) fn name(&self) -> std::string::String {
-        let method = if self.method == Method::Nat { "nat" } else { "dr" };
+        let method = match self.method {
+            Method::Nat => "nat",
+            Method::DirectRouting => "dr",
+            Method::FullNat => "fullnat",
+        };
         let protocol = if self.protocol == protocol::TCP { "tcp" } else { "udp" };
         format!("{method}{}-{protocol}", if self.six { 6 } else { 4 })
     }
 
-    fn address(&self, four: [u8; 4], six: u16) -> IpAddr {
+    pub(super) fn address(&self, four: [u8; 4], six: u16) -> IpAddr {
         if self.six { IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, six]) } else { IpAddr::from(four) }
     }
 
@@ -53,7 +57,7 @@ impl Net {
 
     /// The server with this id (1, 2, 3 in order of addition). Direct routing keeps the port.
     pub(super) fn server(&self, id: u32) -> SocketAddr {
-        let port = if self.method == Method::Nat { 8000 + id as u16 } else { 80 };
+        let port = if self.method != Method::DirectRouting { 8000 + id as u16 } else { 80 };
         SocketAddr::new(self.address([10, 0, 1, 10 + id as u8], 0x1000 + id as u16), port)
     }
 

@@ -16,6 +16,8 @@ pub trait Address: Copy + Eq + KeyTail {
     fn words(self) -> [u64; 2];
     /// The inverse of [`words`](Self::words).
     fn from_words(words: [u64; 2]) -> Self;
+    /// The address so many places further on.
+    fn plus(self, places: u32) -> Self;
     /// Source and destination of the packet whose network header is at `offset`.
     fn endpoints<F: Frame>(frame: &F, offset: usize) -> Option<(Self, Self)>;
     /// Writes source and destination (`None`: stays) and takes so many hops off, network checksum made good.
@@ -87,6 +89,11 @@ impl Address for Address4 {
     #[inline(always)]
     fn from_words([word, _]: [u64; 2]) -> Self {
         Self(word as u32)
+    }
+
+    #[inline(always)]
+    fn plus(self, places: u32) -> Self {
+        Self(u32::from_be(self.0).wrapping_add(places).to_be())
     }
 
     #[inline(always)]
@@ -172,6 +179,13 @@ impl Address for Address6 {
     #[inline(always)]
     fn from_words(words: [u64; 2]) -> Self {
         Self(words)
+    }
+
+    /// Within the lower half: a range of local addresses does not leave its /64.
+    #[inline(always)]
+    fn plus(self, places: u32) -> Self {
+        let [high, low] = self.0;
+        Self([high, u64::from_be(low).wrapping_add(places as u64).to_be()])
     }
 
     #[inline(always)]

@@ -17,6 +17,11 @@ impl StateWord {
     /// The director does not see the server's packets (kernel: `IP_VS_CONN_F_NOOUTPUT`).
     pub const NO_OUTPUT: u64 = 1 << 10;
 
+    /// Either direction of a FullNAT connection.
+    pub const FULL_NAT: u64 = 1 << 11;
+    /// Reply of FullNAT: the client has closed, [`Connection::end`] is known.
+    pub const ENDED: u64 = 1 << 12;
+
     const GENERATION: u64 = 1 << 16;
     const GENERATION_MASK: u64 = 0xffff << 16;
     const LIVE: u64 = 1 << 32;
@@ -39,6 +44,12 @@ impl StateWord {
     #[inline(always)]
     pub const fn is_live(self) -> bool {
         self.0 & Self::LIVE != 0
+    }
+
+    /// True when packets may use the entry and it is none of FullNAT's.
+    #[inline(always)]
+    pub const fn is_live_and_plain(self) -> bool {
+        self.0 & (Self::LIVE | Self::FULL_NAT) == Self::LIVE
     }
 
     /// True while one CPU re-creates or removes the entry: hands off.

@@ -6,7 +6,9 @@
 use crate::abi::{Address4, Address6};
 use crate::classify::{self, Lead};
 use crate::parse::Parse;
-use crate::{Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, relate, steer};
+use crate::{
+    Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, fullnat, relate, steer,
+};
 
 /// Decides about a frame and rewrites it; counts the verdict, and tells the sender of a dropped packet what he shall
 /// know.
@@ -24,14 +26,40 @@ pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, 
     }
 }
 
-/// Decides about a frame and rewrites it, for somebody who only wants to know. Questions are about untagged frames.
+/// Decides about a frame and rewrites it, for somebody who only wants to know. Questions are about untagged frames. Those
+/// of FullNAT are left as they are, whose local port is not chosen for a question: `hand` is told their server.
 #[inline(always)]
 pub fn consider<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     match classify::classify(frame, tables) {
         Err(counter) => Verdict::because(counter),
         Ok(Lead { tagged: true, .. }) => Verdict::because(Counter::PassNotOurs),
-        Ok(lead) => follow(frame, lead, tables, now),
+        Ok(lead) => match lead.family {
+            Family::Ipv4 => ponder::<Address4, F, T>(frame, lead, tables, now),
+            Family::Ipv6 => ponder::<Address6, F, T>(frame, lead, tables, now),
+        },
     }
+}
+
+#[inline(always)]
+fn ponder<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T, now: Time) -> Verdict {
+    tables.hand(0);
+    match advance::<A, F, T>(frame, lead, tables, now) {
+        Ok(verdict) => verdict,
+        Err(Next::FullNat) => match fullnat::server_of::<A, F, T>(frame, lead.network(), tables) {
+            Some(server) => by_full_nat(server, tables),
+            None => Verdict::because(Counter::DropContended),
+        },
+        Err(Next::Bind) => by_full_nat(tables.handed(), tables),
+        Err(_) => Verdict::because(Counter::ForwardIcmpIn),
+    }
+}
+
+/// The verdict of FullNAT for a packet to this server, as far as it is not a matter of its local port.
+#[inline(always)]
+fn by_full_nat<T: Shared>(id: u32, tables: &T) -> Verdict {
+    tables.hand(id);
+    let hop = tables.server(id).map(|server| server.hop.get().index());
+    hop.map_or(Verdict::because(Counter::DropInconsistent), |hop| Verdict::forward(Counter::ForwardIn, hop))
 }
 
 #[inline(always)]
@@ -51,22 +79,51 @@ fn follow<F: Frame, T: Tables<Address4> + Tables<Address6>>(
 #[inline(always)]
 fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T, now: Time) -> Verdict {
     let network = lead.network();
+    let mut outcome = advance::<A, F, T>(frame, lead, tables, now);
+    // As programs follow each other: a flow that is over is established anew, and bound, before it is steered.
+    for _ in 0..4 {
+        outcome = match outcome {
+            Ok(verdict) => return verdict,
+            Err(Next::FullNat) => fullnat::steer(frame, network, tables, now),
+            Err(Next::Bind) => fullnat::bind(frame, network, tables, now),
+            Err(Next::RelateFullNat) => Ok(fullnat::relate(frame, network, tables, now)),
+            Err(_) => establish::establish(frame, network, tables, now),
+        };
+    }
+    outcome.unwrap_or(Verdict::because(Counter::DropContended))
+}
+
+/// The same up to where FullNAT has ways of its own.
+#[inline(always)]
+fn advance<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &mut F,
+    lead: Lead,
+    tables: &T,
+    now: Time,
+) -> Result<Verdict, Next> {
+    let network = lead.network();
     let next = match lead.next {
         Next::Steer => match steer::steer(frame, network, tables, now) {
-            Ok(verdict) => return verdict,
+            Ok(verdict) => return Ok(verdict),
             Err(next) => next,
         },
         next => next,
     };
-    if next != Next::Relate {
-        return establish::establish(frame, network, tables, now);
+    match next {
+        Next::FullNat => return Err(next),
+        Next::Relate => {}
+        _ => return establish::establish(frame, network, tables, now),
     }
-    if let Ok(verdict) = relate::relate(frame, network, tables, now) {
-        return verdict;
+    match relate::relate(frame, network, tables, now) {
+        Err(Next::Invite) => {}
+        outcome => return outcome,
     }
     match relate::invite(frame, network, tables, now) {
-        Ok(()) => relate::relate(frame, network, tables, now).unwrap_or(Verdict::because(Counter::DropContended)),
-        Err(counter) => Verdict::because(counter),
+        Ok(()) => match relate::relate(frame, network, tables, now) {
+            Ok(verdict) => Ok(verdict),
+            Err(_) => Ok(Verdict::because(Counter::DropContended)),
+        },
+        Err(counter) => Ok(Verdict::because(counter)),
     }
 }
 

@@ -6,23 +6,32 @@ use crate::parse::{self, Parse};
 use crate::rewrite;
 use crate::tcp_state::{self, Direction};
 use crate::{
-    Answer, Cell32, Cell64, Counter, Forward, Frame, InsertError, Packet, Tables, Time, Verdict, address, schedule,
-    steer,
+    Answer, Cell32, Cell64, Counter, Forward, Frame, InsertError, Next, Packet, Stop, Tables, Time, Verdict, address,
+    fullnat, schedule, steer,
 };
 use wire::{TcpFlags, protocol};
 
-/// The verdict for a packet without a live connection, rewritten.
+/// The verdict for a packet without a live connection, rewritten; or who goes on with it.
 #[inline(always)]
-pub fn establish<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, network: usize, tables: &T, now: Time) -> Verdict {
+pub fn establish<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &mut F,
+    network: usize,
+    tables: &T,
+    now: Time,
+) -> Result<Verdict, Next> {
     let mut packet = Packet::unread();
     if let Err(counter) = parse::parse::<A, F>(frame, network, &mut packet) {
-        return Verdict::because(counter);
+        return Ok(Verdict::because(counter));
     }
     let mut forward = Forward::undecided();
     match begin(&packet, frame, tables, now, &mut forward) {
-        Ok(()) => rewrite::depart(frame, &packet, &forward),
-        Err(Counter::DropNoServer) => Verdict::telling(Counter::DropNoServer, Answer::PORT_UNREACHABLE),
-        Err(counter) => Verdict::because(counter),
+        Ok(()) => Ok(rewrite::depart(frame, &packet, &forward)),
+        Err(Stop::FullNat) => Err(Next::Bind),
+        Err(Stop::New) => Ok(Verdict::because(Counter::DropContended)),
+        Err(Stop::Because(Counter::DropNoServer)) => {
+            Ok(Verdict::telling(Counter::DropNoServer, Answer::PORT_UNREACHABLE))
+        }
+        Err(Stop::Because(counter)) => Ok(Verdict::because(counter)),
     }
 }
 
@@ -34,18 +43,18 @@ fn begin<A: Parse, F: Frame, T: Tables<A>>(
     tables: &T,
     now: Time,
     forward: &mut Forward<A>,
-) -> Result<(), Counter> {
+) -> Result<(), Stop> {
     let service = find_service(packet, tables)?;
     if is_no_beginning(packet, tables) {
-        return Err(Counter::PassNotSchedulable);
+        return Err(Counter::PassNotSchedulable.into());
     }
     if packet.fragment {
-        return Err(Counter::DropFragment);
+        return Err(Counter::DropFragment.into());
     }
     let (id, server) = admit(packet, service, false, frame, tables, now)?;
     tables.account(id, Direction::Input, packet.bytes);
     tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
-    steer::towards_server(server, server.flags.get(), forward)
+    steer::towards_server(server, server.flags.get(), forward).map_err(Stop::Because)
 }
 
 /// The same for a flow that somebody else's packet speaks of: `packet` has what the client's would have, but no flags.
@@ -55,7 +64,7 @@ pub fn invite<A: Parse, F: Frame, T: Tables<A>>(
     frame: &F,
     tables: &T,
     now: Time,
-) -> Result<(), Counter> {
+) -> Result<(), Stop> {
     let service = find_service(packet, tables)?;
     admit(packet, service, true, frame, tables, now).map(|_| ())
 }
@@ -69,15 +78,19 @@ fn admit<'tables, A: Parse, F: Frame, T: Tables<A>>(
     frame: &F,
     tables: &'tables T,
     now: Time,
-) -> Result<(u32, &'tables RealServer), Counter> {
+) -> Result<(u32, &'tables RealServer), Stop> {
     let id = schedule::schedule(tables, service, packet);
     if id == NO_SERVER {
-        return Err(Counter::DropNoServer);
+        return Err(Counter::DropNoServer.into());
     }
     let server = tables.server(id).ok_or(Counter::DropInconsistent)?;
     let flags = server.flags.get();
     if flags & RealServer::READY != RealServer::READY {
-        return Err(Counter::DropNoServer);
+        return Err(Counter::DropNoServer.into());
+    }
+    if fullnat::is_full_nat(server) {
+        tables.hand(id);
+        return Err(Stop::FullNat);
     }
     let new = NewConnection { packet, invited, service: service.id, id, server, now };
     new.remember(frame, tables)?;
@@ -110,14 +123,19 @@ fn is_no_beginning<A: Parse, T: Tables<A>>(packet: &Packet<A>, tables: &T) -> bo
 }
 
 /// A connection about to be remembered.
-struct NewConnection<'a, A> {
-    packet: &'a Packet<A>,
+pub struct NewConnection<'a, A> {
+    /// Its first packet.
+    pub packet: &'a Packet<A>,
     /// No packet of its own has been seen.
-    invited: bool,
-    service: u32,
-    id: u32,
-    server: &'a RealServer,
-    now: Time,
+    pub invited: bool,
+    /// Id of its service.
+    pub service: u32,
+    /// Id of its server.
+    pub id: u32,
+    /// Its server.
+    pub server: &'a RealServer,
+    /// When.
+    pub now: Time,
 }
 
 impl<A: Parse> NewConnection<'_, A> {
@@ -177,7 +195,7 @@ impl<A: Parse> NewConnection<'_, A> {
 
     /// Takes the entry of a dead or replaceable connection into this CPU's hands and winds the old one up.
     #[inline(always)]
-    fn claim<T: Tables<A>>(&self, existing: &Connection, tables: &T) -> Result<StateWord, Counter> {
+    pub fn claim<T: Tables<A>>(&self, existing: &Connection, tables: &T) -> Result<StateWord, Counter> {
         let word = StateWord(existing.state.get());
         // A live reply entry under a client's key belongs to the connection of a server that is a client here too.
         let usable = !word.is_live()
@@ -228,16 +246,22 @@ impl<A: Parse> NewConnection<'_, A> {
         })
     }
 
+    /// Its entry, under the client's flow.
     #[inline(always)]
-    fn insert_primary<T: Tables<A>>(&self, tables: &T) -> Result<(), Counter> {
-        let primary = Connection {
+    fn primary<T: Tables<A>>(&self, tables: &T) -> Connection {
+        Connection {
             state: Cell64::new(StateWord::live(self.first_state(), self.flags()).0),
             last_seen: Cell32::new(self.now.tick()),
             server: Cell32::new(self.id),
             service: Cell32::new(self.service),
             timeout: Cell32::new(connection::timeout(tables, self.packet.flow.protocol, self.first_state())),
             ..Connection::default()
-        };
+        }
+    }
+
+    #[inline(always)]
+    fn insert_primary<T: Tables<A>>(&self, tables: &T) -> Result<(), Counter> {
+        let primary = self.primary(tables);
         let Err(error) = tables.insert(&self.packet.flow, &primary) else { return Ok(()) };
         if error == InsertError::Exists {
             // Another CPU began the same connection: its reply entry is this one, leave it.
@@ -254,7 +278,7 @@ impl<A: Parse> NewConnection<'_, A> {
 
     /// What both directions have in common.
     #[inline(always)]
-    fn fill<T: Tables<A>>(&self, connection: &Connection, tables: &T) {
+    pub fn fill<T: Tables<A>>(&self, connection: &Connection, tables: &T) {
         tables.store32(&connection.last_seen, self.now.tick());
         tables.store32(&connection.server, self.id);
         tables.store32(&connection.service, self.service);
@@ -277,17 +301,25 @@ impl<A: Parse> NewConnection<'_, A> {
 
     /// State after the first packet: NONE, moved by it where it was one of the flow's own.
     #[inline(always)]
-    fn first_state(&self) -> u8 {
+    pub fn first_state(&self) -> u8 {
         if self.invited || self.packet.flow.protocol != protocol::TCP {
             return 0;
         }
-        let seen = if self.flags() == 0 { Direction::Input } else { Direction::InputOnly };
+        let unanswered = self.flags() == StateWord::NO_OUTPUT;
+        let seen = if unanswered { Direction::InputOnly } else { Direction::Input };
         tcp_state::next(seen, self.packet.flags, 0)
     }
 
+    /// Flags of its state word.
     #[inline(always)]
-    fn flags(&self) -> u64 {
-        if steer::is_nat(self.server) { 0 } else { StateWord::NO_OUTPUT }
+    pub fn flags(&self) -> u64 {
+        if steer::is_nat(self.server) {
+            0
+        } else if fullnat::is_full_nat(self.server) {
+            StateWord::FULL_NAT
+        } else {
+            StateWord::NO_OUTPUT
+        }
     }
 }
 
@@ -303,16 +335,24 @@ pub fn wind_up<A: Parse, T: Tables<A>>(
     let id = connection.server.get();
     connection::add_load(tables, id, flow.protocol, word.state(), u32::MAX);
     let Some(server) = tables.server(id) else { return };
-    if !steer::is_nat(server) {
+    let key = if word.has(StateWord::FULL_NAT) {
+        fullnat::reply_key(flow, connection, server)
+    } else if steer::is_nat(server) {
+        let (address, port) = steer::nat_endpoint::<A>(server);
+        steer::reply_key(flow, address, port)
+    } else {
         return;
-    }
-    let (address, port) = steer::nat_endpoint::<A>(server);
-    let Some(reply) = tables.connection(&steer::reply_key(flow, address, port)) else { return };
+    };
+    let Some(reply) = tables.connection(&key) else { return };
     let reply_word = StateWord(reply.state.get());
-    let ours = reply_word.has(StateWord::REPLY)
-        && reply.server.get() == id
-        && address::load::<A>(&reply.address) == flow.destination
-        && reply.port.get() == flow.destination_port.0 as u32;
+    let ours = if word.has(StateWord::FULL_NAT) {
+        fullnat::is_reply_of(reply, flow, id)
+    } else {
+        reply_word.has(StateWord::REPLY)
+            && reply.server.get() == id
+            && address::load::<A>(&reply.address) == flow.destination
+            && reply.port.get() == flow.destination_port.0 as u32
+    };
     if ours && reply_word.is_live() && tables.exchange(&reply.state, reply_word.0, reply_word.dead().0) {
         // The grace period before its removal begins now.
         tables.store32(&reply.last_seen, now.tick());

@@ -7,7 +7,7 @@
 use crate::abi::{Connection, FlowKey, Port};
 use crate::connection::{self, StateWord};
 use crate::parse::Parse;
-use crate::{Tables, Time, address, establish, steer};
+use crate::{Tables, Time, address, establish, fullnat, steer};
 
 /// Ticks between retiring and removing: far longer than any packet is in flight through the programs.
 pub const GRACE: u32 = Time::ticks(2);
@@ -69,6 +69,11 @@ fn remove<A: Parse, T: Tables<A>>(
 fn is_reply_over<A: Parse, T: Tables<A>>(key: &FlowKey<A>, reply: &Connection, tables: &T, now: Time) -> bool {
     if now.age(reply.last_seen.get()) < GRACE {
         return false;
+    }
+    if StateWord(reply.state.get()).has(StateWord::FULL_NAT) {
+        let flow = fullnat::primary_key::<A, T>(tables, key.protocol, reply);
+        let primary = flow.and_then(|flow| tables.connection(&flow));
+        return primary.is_none_or(|primary| !fullnat::is_primary_of(primary, reply, key));
     }
     let flow = steer::primary_key(key, address::load::<A>(&reply.address), Port(reply.port.get() as u16));
     tables.connection(&flow).is_none_or(|primary| !connection::is_primary_of(primary, reply))

@@ -25,6 +25,7 @@ pub mod establish;
 pub mod expire;
 pub mod filter;
 pub mod frame;
+pub mod fullnat;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 pub mod linear;

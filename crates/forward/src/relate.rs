@@ -12,12 +12,13 @@ use crate::parse::Parse;
 use crate::rewrite::{self, DESTINATION_PORT, SOURCE_PORT};
 use crate::tcp_state::Direction;
 use crate::{
-    Counter, Forward, Frame, Next, Packet, Shared, Tables, Time, Translation, Verdict, establish, frame, steer,
+    Counter, Forward, Frame, Next, Packet, Shared, Stop, Tables, Time, Translation, Verdict, establish, frame, steer,
 };
 use core::mem::offset_of;
 use wire::{Be16, Be32, Checksum, Icmp, Tcp, Udp, protocol};
 
-const NOT_RELATED: Counter = Counter::PassIcmp;
+/// An error about no flow of ours.
+pub(crate) const NOT_RELATED: Counter = Counter::PassIcmp;
 
 /// The verdict for a control message, rewritten; or that it may begin the flow of the packet it is about.
 #[inline(always)]
@@ -31,11 +32,15 @@ pub fn relate<A: Parse, F: Frame, T: Tables<A>>(
     let mut forward = Forward::undecided();
     let outcome = read::<A, F>(frame, network, &mut message, &mut quoted)
         .and_then(|()| addressed_to_us(frame, tables))
+        .map_err(Stop::Because)
         .and_then(|()| decide(&message, &quoted, tables, now, &mut forward));
     match outcome {
         Ok(()) => Ok(depart(frame, &message, &quoted, &forward)),
-        Err(Counter::PassIcmp) if may_begin_flows(tables) => Err(Next::Invite),
-        Err(counter) => Ok(Verdict::because(counter)),
+        Err(Stop::FullNat) => Err(Next::RelateFullNat),
+        Err(Stop::New) if may_begin_flows(tables) => Err(Next::Invite),
+        Err(Stop::Because(NOT_RELATED)) if may_begin_flows(tables) => Err(Next::Invite),
+        Err(Stop::New) => Ok(Verdict::because(NOT_RELATED)),
+        Err(Stop::Because(counter)) => Ok(Verdict::because(counter)),
     }
 }
 
@@ -60,15 +65,16 @@ pub fn invite<A: Parse, F: Frame, T: Tables<A>>(
     // What the client would have sent; of the frame only its link is asked.
     quoted.flow = reversed(&quoted.flow);
     quoted.network = network;
-    establish::invite(&quoted, frame, tables, now).map_err(|counter| match counter {
-        Counter::PassNoService => NOT_RELATED,
-        other => other,
+    establish::invite(&quoted, frame, tables, now).map_err(|stop| match stop {
+        // The local port that a FullNAT server knows its flow by is not this node's to guess.
+        Stop::FullNat | Stop::New | Stop::Because(Counter::PassNoService) => NOT_RELATED,
+        Stop::Because(other) => other,
     })
 }
 
 /// Reads an error and the packet that it quotes, up to the ports; whatever is something else ends here.
 #[inline(always)]
-fn read<A: Parse, F: Frame>(
+pub(crate) fn read<A: Parse, F: Frame>(
     frame: &F,
     network: usize,
     message: &mut Packet<A>,
@@ -109,25 +115,25 @@ fn decide<A: Parse, T: Tables<A>>(
     tables: &T,
     now: Time,
     forward: &mut Forward<A>,
-) -> Result<(), Counter> {
+) -> Result<(), Stop> {
     let connection = tables.connection(&reversed(&quoted.flow)).ok_or(NOT_RELATED)?;
     let word = StateWord(connection.state.get());
-    if !word.is_live() {
-        return Err(NOT_RELATED);
+    if !word.is_live_and_plain() {
+        return Err(if word.is_live() { Stop::FullNat } else { NOT_RELATED.into() });
     }
     if word.has(StateWord::REPLY) {
         to_client(message, connection, tables, forward);
         return Ok(());
     }
     if connection::is_expired(connection, now) {
-        return Err(NOT_RELATED);
+        return Err(NOT_RELATED.into());
     }
-    to_server(message, connection, tables, forward)
+    to_server(message, connection, tables, forward).map_err(Stop::Because)
 }
 
 /// The flow in the other direction.
 #[inline(always)]
-fn reversed<A: Copy>(flow: &FlowKey<A>) -> FlowKey<A> {
+pub(crate) fn reversed<A: Copy>(flow: &FlowKey<A>) -> FlowKey<A> {
     FlowKey {
         source: flow.destination,
         destination: flow.source,
@@ -174,12 +180,12 @@ fn depart<A: Parse, F: Frame>(frame: &mut F, message: &Packet<A>, quoted: &Packe
         return Verdict::because(Counter::DropTimeToLive);
     }
     let rewritten = translate(frame, message, quoted, forward, !stays as u8);
-    rewrite::leave(frame, message.network, forward, stays, rewritten)
+    rewrite::leave(frame, message.network, (forward.counter, forward.hop), stays, rewritten)
 }
 
 /// Puts the server's endpoint in the place of the service's, or the other way round, outside and in the quotation.
 #[inline(always)]
-fn translate<A: Parse, F: Frame>(
+pub(crate) fn translate<A: Parse, F: Frame>(
     frame: &mut F,
     message: &Packet<A>,
     quoted: &Packet<A>,

@@ -3,7 +3,7 @@
 use crate::abi::{NextHop, Port};
 use crate::parse::Parse;
 use crate::{Action, Address, Answer, Counter, Forward, Frame, Packet, Translation, Verdict, address, vlan};
-use wire::{Be16, Ethernet, Tcp, Udp, protocol};
+use wire::{Be16, Checksum, Ethernet, Tcp, Udp, protocol};
 
 /// Rewrites the frame as decided; one that cannot go on is dropped, or passed if the stack shall tell a server.
 #[inline(always)]
@@ -19,15 +19,15 @@ pub fn depart<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &F
         return too_big(frame, packet, forward);
     }
     let rewritten = endpoints(frame, packet, forward, !stays as u8);
-    leave(frame, packet.network, forward, stays, rewritten)
+    leave(frame, packet.network, (forward.counter, forward.hop), stays, rewritten)
 }
 
 /// The end of a rewritten packet's way: the local stack, or the link of its next hop.
 #[inline(always)]
-pub fn leave<A, F: Frame>(
+pub fn leave<F: Frame>(
     frame: &mut F,
     network: usize,
-    forward: &Forward<A>,
+    (counter, hop): (Counter, NextHop),
     stays: bool,
     rewritten: Option<()>,
 ) -> Verdict {
@@ -35,10 +35,10 @@ pub fn leave<A, F: Frame>(
         return Verdict::because(Counter::DropRewriteFailed);
     }
     if stays {
-        return Verdict { action: Action::Pass, ..Verdict::because(forward.counter) };
+        return Verdict { action: Action::Pass, ..Verdict::because(counter) };
     }
-    match address_link(frame, network, forward.hop) {
-        Some(()) => Verdict::forward(forward.counter, forward.hop.index()),
+    match address_link(frame, network, hop) {
+        Some(()) => Verdict::forward(counter, hop.index()),
         None => Verdict::because(Counter::DropRewriteFailed),
     }
 }
@@ -101,7 +101,12 @@ const _: () = assert!(DESTINATION_PORT == core::mem::offset_of!(Udp, destination
 #[inline(always)]
 fn translate<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, old: (A, Port), new: (A, Port)) -> Option<()> {
     let pseudo = address::change(old.0, new.0);
-    let delta = pseudo.remove16(old.1.0).add16(new.1.0);
+    resum(frame, packet, pseudo.remove16(old.1.0).add16(new.1.0), pseudo)
+}
+
+/// Makes the transport checksum good for what changed: `delta`, of which `pseudo` is the pseudo-header's part.
+#[inline(always)]
+pub fn resum<A, F: Frame>(frame: &mut F, packet: &Packet<A>, delta: Checksum, pseudo: Checksum) -> Option<()> {
     if packet.flow.protocol == protocol::TCP {
         frame.adjust_checksum(packet.transport + core::mem::offset_of!(Tcp, checksum), delta, pseudo, false)
     } else {

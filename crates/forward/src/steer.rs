@@ -31,6 +31,7 @@ pub fn steer<A: Parse, F: Frame, T: Tables<A>>(
     match decide(&packet, frame, tables, now, &mut forward) {
         Ok(()) => Ok(rewrite::depart(frame, &packet, &forward)),
         Err(Stop::New) => Err(Next::Establish),
+        Err(Stop::FullNat) => Err(Next::FullNat),
         Err(Stop::Because(counter)) => Ok(Verdict::because(counter)),
     }
 }
@@ -46,8 +47,8 @@ fn decide<A: Parse, F: Frame, T: Tables<A>>(
 ) -> Result<(), Stop> {
     let connection = tables.connection(&packet.flow).ok_or(Stop::New)?;
     let word = StateWord(connection.state.get());
-    if !word.is_live() {
-        return Err(Stop::New);
+    if !word.is_live_and_plain() {
+        return Err(if word.is_live() { Stop::FullNat } else { Stop::New });
     }
     if word.has(StateWord::REPLY) {
         return from_server(packet, connection, word, frame, tables, now, forward);
@@ -68,8 +69,28 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
     now: Time,
     forward: &mut Forward<A>,
 ) -> Result<(), Stop> {
+    let server = tables.server(connection.server.get()).ok_or(Counter::DropInconsistent)?;
+    let reply = || {
+        let (address, port) = nat_endpoint::<A>(server);
+        is_nat(server).then(|| reply_key(&packet.flow, address, port))
+    };
+    let flags = take_from_client(packet, connection, server, reply, frame, tables, now)?;
+    towards_server(server, flags, forward).map_err(Stop::Because)
+}
+
+/// Counts a packet from a client and steps its connection; `reply` is the key of its reply entry, if it has one. Returns
+/// the flags of its server, which is ready.
+#[inline(always)]
+pub fn take_from_client<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    connection: &Connection,
+    server: &RealServer,
+    reply: impl Fn() -> Option<FlowKey<A>>,
+    frame: &F,
+    tables: &T,
+    now: Time,
+) -> Result<u32, Stop> {
     let id = connection.server.get();
-    let server = tables.server(id).ok_or(Counter::DropInconsistent)?;
     let flags = server.flags.get();
     let syn = packet.flags.any(TcpFlags::SYN);
     if flags & RealServer::READY != RealServer::READY || syn {
@@ -90,17 +111,19 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
     if last_seen != now.tick() {
         tables.store32(&connection.last_seen, now.tick());
         connection::rearm(tables, connection, packet.flow.protocol, state);
-        if is_nat(server) && (last_seen ^ now.tick()) >= REFRESH_TICKS {
-            refresh_reply(packet, server, frame, tables, now);
+        if (last_seen ^ now.tick()) >= REFRESH_TICKS
+            && let Some(reply) = reply()
+        {
+            refresh_reply(packet, &reply, frame, tables, now);
         }
     }
     if syn {
-        if is_nat(server) {
-            unsettle_reply(packet, server, tables);
+        if let Some(reply) = reply() {
+            unsettle_reply(&reply, tables);
         }
         tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
     }
-    towards_server(server, flags, forward).map_err(Stop::Because)
+    Ok(flags)
 }
 
 /// Why a server that is not ready does not get the packet.
@@ -181,13 +204,12 @@ pub fn reply_key<A: Copy>(flow: &FlowKey<A>, server: A, port: Port) -> FlowKey<A
 #[inline(always)]
 fn refresh_reply<A: Parse, F: Frame, T: Tables<A>>(
     packet: &Packet<A>,
-    server: &RealServer,
+    reply: &FlowKey<A>,
     frame: &F,
     tables: &T,
     now: Time,
 ) {
-    let (address, port) = nat_endpoint::<A>(server);
-    let Some(reply) = tables.connection(&reply_key(&packet.flow, address, port)) else { return };
+    let Some(reply) = tables.connection(reply) else { return };
     tables.store32(&reply.last_seen, now.tick());
     if let Some(hop) = rewrite::way_back(frame, packet.network)
         && reply.hop.get() != hop
@@ -198,9 +220,8 @@ fn refresh_reply<A: Parse, F: Frame, T: Tables<A>>(
 
 /// A SYN may lead the connection back into a state that a bare ACK changes.
 #[inline(always)]
-fn unsettle_reply<A: Parse, T: Tables<A>>(packet: &Packet<A>, server: &RealServer, tables: &T) {
-    let (address, port) = nat_endpoint::<A>(server);
-    let Some(reply) = tables.connection(&reply_key(&packet.flow, address, port)) else { return };
+fn unsettle_reply<A: Parse, T: Tables<A>>(reply: &FlowKey<A>, tables: &T) {
+    let Some(reply) = tables.connection(reply) else { return };
     let word = StateWord(reply.state.get());
     if word.has(StateWord::SETTLED) {
         tables.exchange(&reply.state, word.0, word.without(StateWord::SETTLED).0);
@@ -218,18 +239,9 @@ fn from_server<A: Parse, F: Frame, T: Tables<A>>(
     now: Time,
     forward: &mut Forward<A>,
 ) -> Result<(), Stop> {
-    let control = packet.flags.0 & (TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST | TcpFlags::ACK);
-    let plain = control == TcpFlags::ACK || packet.flow.protocol != protocol::TCP;
-    if !plain || !word.has(StateWord::SETTLED) || reply.last_seen.get() != now.tick() {
-        follow_primary(packet, reply, word, tables, now)?;
-    }
-    if packet.fragment {
-        return Err(Counter::DropFragment.into());
-    }
-    tables.account(reply.server.get(), Direction::Output, packet.bytes);
-    if packet.flags.any(TcpFlags::SYN) {
-        tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
-    }
+    let primary = || primary_key(&packet.flow, address::load(&reply.address), Port(reply.port.get() as u16));
+    let is_primary = |primary: &Connection| connection::is_primary_of(primary, reply);
+    take_from_server(packet, reply, word, (primary, is_primary), frame, tables, now)?;
     forward.counter = Counter::ForwardOut;
     forward.hop = reply.hop.get();
     forward.translation = Translation::Source;
@@ -239,30 +251,56 @@ fn from_server<A: Parse, F: Frame, T: Tables<A>>(
     Ok(())
 }
 
+/// Counts a packet from a server and steps its connection: the entry under `primary`, if it is the reply's.
+#[inline(always)]
+pub fn take_from_server<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    reply: &Connection,
+    word: StateWord,
+    (primary, is_primary): (impl Fn() -> FlowKey<A>, impl Fn(&Connection) -> bool),
+    frame: &F,
+    tables: &T,
+    now: Time,
+) -> Result<(), Stop> {
+    let control = packet.flags.0 & (TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST | TcpFlags::ACK);
+    let plain = control == TcpFlags::ACK || packet.flow.protocol != protocol::TCP;
+    if !plain || !word.has(StateWord::SETTLED) || reply.last_seen.get() != now.tick() {
+        let primary = tables.connection(&primary()).filter(|primary| is_primary(primary)).ok_or(Stop::New)?;
+        follow_primary(packet, primary, reply, word, tables, now)?;
+    }
+    if packet.fragment {
+        return Err(Counter::DropFragment.into());
+    }
+    tables.account(reply.server.get(), Direction::Output, packet.bytes);
+    if packet.flags.any(TcpFlags::SYN) {
+        tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
+    }
+    Ok(())
+}
+
 /// A packet that fits everywhere (RFC 8200 §5).
 const FITS_EVERYWHERE: u32 = 1280;
 
 /// MTU of the interface that the client's frames came in by; not looked up for packets that fit everywhere.
 #[inline(always)]
-fn mtu_towards_client<T: Shared>(bytes: u32, interface: u32, tables: &T) -> u32 {
+pub fn mtu_towards_client<T: Shared>(bytes: u32, interface: u32, tables: &T) -> u32 {
     if bytes <= FITS_EVERYWHERE {
         return 0;
     }
     tables.interface(interface).filter(|found| found.index == interface).map_or(0, |found| found.mtu)
 }
 
-/// Steps and refreshes the primary that a reply belongs to; ends here when it is gone.
+/// Steps and refreshes the primary that a reply belongs to; ends here when it is over.
 #[inline(always)]
 fn follow_primary<A: Parse, T: Tables<A>>(
     packet: &Packet<A>,
+    primary: &Connection,
     reply: &Connection,
     word: StateWord,
     tables: &T,
     now: Time,
 ) -> Result<(), Stop> {
-    let key = primary_key(&packet.flow, address::load(&reply.address), Port(reply.port.get() as u16));
-    let primary = tables.connection(&key).ok_or(Stop::New)?;
-    if !connection::is_primary_of(primary, reply) || connection::is_expired(primary, now) {
+    if connection::is_expired(primary, now) {
         return Err(Stop::New);
     }
     let is_tcp = packet.flow.protocol == protocol::TCP;

@@ -1,10 +1,11 @@
 //! What the forwarding path knows: maps in the kernel, hash tables on the host.
 
-use crate::abi::{Connection, FlowKey, Interface, Load, RealServer, Service, ServiceKey, Settings};
+use crate::abi::{Connection, FlowKey, Interface, Load, Locals, RealServer, Service, ServiceKey, Settings};
+use crate::fullnat::Place;
 use crate::filter::Filter;
 use crate::schedule::Scan;
 use crate::tcp_state::Direction;
-use crate::{Address, Cell32, Cell64, Counter};
+use crate::{Address, Cell32, Cell64, Counter, Time};
 
 /// Tables that both families share, and the atomic operations of the platform.
 pub trait Shared {
@@ -18,6 +19,12 @@ pub trait Shared {
     fn server(&self, id: u32) -> Option<&RealServer>;
     /// Its load by id.
     fn load(&self, id: u32) -> Option<&Load>;
+    /// What FullNAT needs to know of a service.
+    fn locals(&self, service: u32) -> Option<&Locals>;
+    /// Tells the next program which server was chosen.
+    fn hand(&self, server: u32);
+    /// What the program before told.
+    fn handed(&self) -> u32;
     /// The server id in a slot of a list or hash table.
     fn slot(&self, slot: u32) -> Option<u32>;
     /// The cursor of a service.
@@ -70,6 +77,11 @@ pub trait Tables<A: Address>: Shared {
     fn connection(&self, key: &FlowKey<A>) -> Option<&Connection>;
     /// Inserts an entry that must not be there yet.
     fn insert(&self, key: &FlowKey<A>, connection: &Connection) -> Result<(), InsertError>;
+    /// [`crate::fullnat::find_place`]. A method, because it is a BPF function of its own, with a stack of its own.
+    fn find_place(&self, key: &mut FlowKey<A>, reply: &Connection, now: Time) -> Place;
+    /// [`crate::fullnat::occupy`]. A method, because it is verified once, in a BPF function of its own, and not at every
+    /// turn of a loop.
+    fn occupy(&self, key: &FlowKey<A>, reply: &Connection, now: Time) -> Place;
     /// Removes an entry.
     fn remove(&self, key: &FlowKey<A>);
     /// A service.

@@ -23,6 +23,12 @@ pub enum Next {
     Relate,
     /// It is an error about a packet of no flow, which begins one: [`crate::relate::invite`].
     Invite,
+    /// It belongs to a known FullNAT flow: [`crate::fullnat::steer`].
+    FullNat,
+    /// It begins a FullNAT flow, for which a server is chosen already: [`crate::fullnat::bind`].
+    Bind,
+    /// It is an error about a packet of a FullNAT flow: [`crate::fullnat::relate`].
+    RelateFullNat,
 }
 
 /// What becomes of a packet. A structure and not an enum with contents: it is the result of every path, and the BPF
@@ -83,6 +89,8 @@ pub enum Translation {
 pub enum Stop {
     /// No live connection serves it: it may begin a new one.
     New,
+    /// It is FullNAT's: a program of its own goes on with it.
+    FullNat,
     /// It is passed or dropped for this reason.
     Because(Counter),
 }
@@ -193,6 +201,8 @@ counters! {
     DropInconsistent = "drop_inconsistent",
     /// The packet could not be rewritten in place.
     DropRewriteFailed = "drop_rewrite_failed",
+    /// FullNAT: no local port of the service is free towards the server.
+    DropNoLocalPort = "drop_no_local_port",
 }
 
 impl Counter {

@@ -7,7 +7,7 @@ use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions
 use aya::{Ebpf, EbpfLoader, Pod};
 use dataplane::OBJECT;
 use forward::Counter;
-use forward::abi::{Connection, FlowKey, Load, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED};
+use forward::abi::{Connection, FlowKey, Load, Locals, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED};
 use forward::cases::{Case, Step};
 use forward::host::{HashTables, SliceFrame};
 use forward::pace::BUCKETS;
@@ -142,6 +142,7 @@ impl Kernel {
             self.array::<64>("SERVERS").set(id, [0; 64], 0).unwrap();
             self.array::<16>("LOADS").set(id, [0; 16], 0).unwrap();
             self.array::<8>("CURSORS").set(id, [0; 8], 0).unwrap();
+            self.array::<128>("LOCALS").set(id, [0; 128], 0).unwrap();
             self.zero("STATISTICS", id, [0_u64; 5]);
         }
         (0..BUCKETS).for_each(|bucket| self.array::<8>("BUCKETS").set(bucket, [0; 8], 0).unwrap());
@@ -177,6 +178,9 @@ impl Kernel {
                 .insert(bytes::<ServiceKey<_>, 24>(key), bytes::<Service, 32>(service), 0)
                 .unwrap();
         }
+        for (id, locals) in (0..USED_SERVERS).zip(&tables.locals) {
+            self.array::<128>("LOCALS").set(id, bytes::<Locals, 128>(locals), 0).unwrap();
+        }
         self.configure_servers(tables);
     }
 
@@ -185,14 +189,10 @@ impl Kernel {
         for id in (0..USED_SERVERS).filter(|id| tables.servers[*id as usize].flags.get() != 0) {
             let server: &RealServer = &tables.servers[id as usize];
             self.array::<64>("SERVERS").set(id, bytes(server), 0).unwrap();
-            let (active, inactive, _) = self.load_of(id);
-            let load = Load {
-                active: forward::Cell32::new(active),
-                inactive: forward::Cell32::new(inactive),
-                weight: tables.loads[id as usize].weight.clone(),
-                ..Load::default()
-            };
-            self.array::<16>("LOADS").set(id, bytes(&load), 0).unwrap();
+            let mut load = self.array::<16>("LOADS").get(&id, 0).unwrap();
+            let weight = std::mem::offset_of!(Load, weight);
+            load[weight..weight + 4].copy_from_slice(&tables.loads[id as usize].weight.get().to_ne_bytes());
+            self.array::<16>("LOADS").set(id, load, 0).unwrap();
         }
     }
 

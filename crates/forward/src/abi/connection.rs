@@ -6,7 +6,8 @@ use crate::{Cell32, Cell64};
 /// A connection, or the reply direction of one. 64 bytes: one cache line.
 ///
 /// NAT keeps two: the *primary* under the client's flow and the *reply* under the server's. The reply
-/// carries its whole rewrite, so that a steady reply needs one lookup.
+/// carries its whole rewrite, so that a steady reply needs one lookup. So does FullNAT, whose primary carries its own
+/// rewrite, too; the virtual address of its reply stands with the service ([`super::Locals`]).
 #[repr(C, align(8))]
 #[derive(Debug, Default, Clone)]
 pub struct Connection {
@@ -19,14 +20,19 @@ pub struct Connection {
     /// [`Service::id`].
     pub service: Cell32,
     /// Ticks it may be silent: what its state was allowed when its last packet came. Changed settings take effect with
-    /// the next packet, as in the kernel. Unused in replies, whose life hangs on their primary's.
+    /// the next packet, as in the kernel. Replies have none, their life hangs on their primary's: those of FullNAT have
+    /// the shift of the client's sequence numbers here ([`crate::fullnat`]).
     pub timeout: Cell32,
-    /// Reply: towards the client, learnt from the client's own frame. Primary: unused, the server knows its own.
+    /// Reply: towards the client, learnt from the client's own frame. Primary: unused, the server knows its own; of
+    /// FullNAT: what its handshake has shown ([`crate::fullnat::Handshake`]).
     pub hop: NextHopCell,
-    /// Reply: the virtual address to show as source (IPv4 in the first word).
+    /// Reply: the virtual address to show as source (IPv4 in the first word); of FullNAT: the client's. Primary of
+    /// FullNAT: the local address.
     pub address: [Cell64; 2],
-    /// Reply: the virtual port.
+    /// Reply: the virtual port; of FullNAT: the client's, and the virtual port in the upper half. Primary of FullNAT:
+    /// the local port.
     pub port: Cell32,
-    /// Zero; the control link of persistence will stand here.
-    pub reserved: Cell32,
+    /// Reply of FullNAT: the sequence number that the server expects of this client after its FIN. Otherwise zero; the
+    /// control link of persistence will stand here in primaries.
+    pub end: Cell32,
 }

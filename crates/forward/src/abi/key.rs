@@ -158,6 +158,18 @@ impl NextHopCell {
         (low, high)
     }
 
+    /// The first of its words, where something else is kept in its place.
+    #[inline(always)]
+    pub const fn first(&self) -> &Cell64 {
+        &self.low
+    }
+
+    /// The second of its words.
+    #[inline(always)]
+    pub const fn second(&self) -> &Cell64 {
+        &self.high
+    }
+
     /// The next hop now.
     #[inline(always)]
     pub fn get(&self) -> NextHop {

@@ -9,20 +9,22 @@
 
 mod connection;
 mod key;
+mod local;
 mod node;
 mod service;
 
 pub use connection::Connection;
 pub use key::{Address4, Address6, FlowKey, KeyTail, NextHop, NextHopCell, Port, ServiceKey};
+pub use local::{LocalRange, Locals};
 pub use node::{Interface, InterfaceCounters, Settings, Statistics};
 pub use service::{Load, Method, RealServer, SchedulerKind, Service};
 
 /// Version of every layout in this file; the pin directory of the maps is `v<SCHEMA>`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps. New ones come last, so
 /// that an older object still finds its own.
-pub const TAIL_CALLED: [&str; 10] = [
+pub const TAIL_CALLED: [&str; 16] = [
     "steer4",
     "steer6",
     "establish4",
@@ -33,6 +35,12 @@ pub const TAIL_CALLED: [&str; 10] = [
     "steer6_tagged",
     "invite4",
     "invite6",
+    "fullnat4",
+    "fullnat6",
+    "bind4",
+    "bind6",
+    "relate_fullnat4",
+    "relate_fullnat6",
 ];
 
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).
@@ -63,4 +71,5 @@ const _: () = {
     assert!(size_of::<Statistics>() == 40);
     assert!(size_of::<Interface>() == 16 && size_of::<InterfaceCounters>() == 16);
     assert!(size_of::<Settings>() == 80);
+    assert!(size_of::<Locals>() == 128 && size_of::<LocalRange>() == 24);
 };

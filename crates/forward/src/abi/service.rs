@@ -111,6 +111,8 @@ pub enum Method {
     Nat = 1,
     /// `-g`
     DirectRouting = 2,
+    /// `--fullnat` (3 is the tunnel's)
+    FullNat = 4,
 }
 
 /// What the schedulers look at, one per server, by server id. 16 bytes.
@@ -123,6 +125,6 @@ pub struct Load {
     pub inactive: Cell32,
     /// Effective weight: 0 while the server is quiesced, unresolved or removed.
     pub weight: Cell32,
-    /// Zero.
-    pub reserved: Cell32,
+    /// FullNAT: the place among the local addresses and ports where the next connection begins to look.
+    pub cursor: Cell32,
 }

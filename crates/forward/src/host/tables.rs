@@ -3,10 +3,11 @@
 #![expect(clippy::indexing_slicing, reason = "tables of fixed size, indexed by numbers that were checked")]
 
 use crate::abi::{
-    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, KeyTail, Load, RealServer,
-    Service, ServiceKey, Settings, Statistics,
+    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, KeyTail, Load, Locals,
+    RealServer, Service, ServiceKey, Settings, Statistics,
 };
 use crate::filter::Filter;
+use crate::fullnat::{self, Place};
 use crate::pace::BUCKETS;
 use crate::schedule::{self, Scan};
 use crate::tcp_state::{Direction, TcpState};
@@ -79,6 +80,10 @@ pub struct HashTables {
     pub schedule: Vec<u32>,
     /// Cursors by service id.
     pub cursors: Vec<Cell64>,
+    /// Local addresses by service id.
+    pub locals: Vec<Locals>,
+    /// The server that one program tells the next.
+    handed: Cell<u32>,
     /// Token buckets.
     pub buckets: Vec<Cell64>,
     /// Statistics by server id.
@@ -102,6 +107,8 @@ impl HashTables {
             loads: vec![Load::default(); servers],
             schedule: vec![0; 1 << 16],
             cursors: vec![Cell64::default(); servers],
+            locals: vec![Locals::default(); servers],
+            handed: Cell::new(0),
             buckets: vec![Cell64::default(); BUCKETS as usize],
             statistics: vec![Cell::default(); servers],
             counters: vec![Cell::new(0); Counter::COUNT as usize],
@@ -208,6 +215,18 @@ impl Shared for HashTables {
         self.loads.get(id as usize)
     }
 
+    fn locals(&self, service: u32) -> Option<&Locals> {
+        self.locals.get(service as usize)
+    }
+
+    fn hand(&self, server: u32) {
+        self.handed.set(server);
+    }
+
+    fn handed(&self) -> u32 {
+        self.handed.get()
+    }
+
     fn slot(&self, slot: u32) -> Option<u32> {
         self.schedule.get(slot as usize).copied()
     }
@@ -296,6 +315,14 @@ macro_rules! family {
 
             fn insert(&self, key: &FlowKey<$address>, connection: &Connection) -> Result<(), InsertError> {
                 self.$field.insert(key, connection)
+            }
+
+            fn find_place(&self, key: &mut FlowKey<$address>, reply: &Connection, now: Time) -> Place {
+                fullnat::find_place(self, key, reply, now)
+            }
+
+            fn occupy(&self, key: &FlowKey<$address>, reply: &Connection, now: Time) -> Place {
+                fullnat::occupy(self, key, reply, now)
             }
 
             fn remove(&self, key: &FlowKey<$address>) {

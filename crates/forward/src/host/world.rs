@@ -6,7 +6,7 @@ use super::{HashTables, SliceFrame};
 use crate::abi::{
     Address4, Address6, Interface, Method, NextHop, Port, RealServer, SchedulerKind, Service, ServiceKey,
 };
-use crate::{Address, Cell32, Time, Verdict, decide};
+use crate::{Address, Cell32, Cell64, Time, Verdict, decide};
 use core::net::{IpAddr, SocketAddr};
 use std::vec::Vec;
 use wire::MacAddress;
@@ -91,6 +91,21 @@ impl World {
         }
     }
 
+    /// Gives the service with this id a virtual address to remember and local addresses: the first, how many, the first
+    /// port, how many.
+    pub fn localize(&mut self, service: u32, virtual_address: IpAddr, ranges: &[(IpAddr, u32, u16, u16)]) {
+        let locals = &self.tables.locals[service as usize];
+        store(&locals.address, virtual_address);
+        let mut size = 0;
+        for (cell, (first, addresses, port, ports)) in locals.ranges.iter().zip(ranges) {
+            store(&cell.first, *first);
+            cell.addresses.set(*addresses);
+            cell.ports.set(u32::from(*port) | u32::from(*ports) << 16);
+            size += addresses * u32::from(*ports);
+        }
+        locals.size.set(size);
+    }
+
     /// Changes every service in place.
     pub fn edit_services(&mut self, edit: impl Fn(&mut Service)) {
         self.tables.edit_services(edit);
@@ -99,18 +114,17 @@ impl World {
     fn server(&mut self, spec: &ServerSpec) -> u32 {
         let id = self.servers;
         self.servers += 1;
-        let (words, hash) = match spec.endpoint.ip() {
-            IpAddr::V4(address) => (Address4::from(address).words(), Address4::from(address).filter_hash()),
-            IpAddr::V6(address) => (Address6::from(address).words(), Address6::from(address).filter_hash()),
+        let hash = match spec.endpoint.ip() {
+            IpAddr::V4(address) => Address4::from(address).filter_hash(),
+            IpAddr::V6(address) => Address6::from(address).filter_hash(),
         };
-        if spec.method == Method::Nat {
+        if matches!(spec.method, Method::Nat | Method::FullNat) {
             self.tables.filter.insert(hash);
         }
         let server = &self.tables.servers[id as usize];
         server.service.set(self.services);
         server.hop.set(hop(id, spec.interface));
-        server.address[0].set(words[0]);
-        server.address[1].set(words[1]);
+        store(&server.address, spec.endpoint.ip());
         server.port_and_method.set((spec.method as u32) << 16 | Port::new(spec.endpoint.port()).0 as u32);
         server.weight.set(spec.weight);
         let local = if spec.interface == 0 { RealServer::LOCAL } else { 0 };
@@ -142,6 +156,15 @@ impl World {
 /// The next hop of the server with this id.
 pub fn hop(id: u32, interface: u32) -> NextHop {
     NextHop { interface, destination: MacAddress([2, 0, 0, 1, (id >> 8) as u8, id as u8]), source: DIRECTOR_MAC }
+}
+
+fn store(cells: &[Cell64; 2], address: IpAddr) {
+    let words = match address {
+        IpAddr::V4(address) => Address4::from(address).words(),
+        IpAddr::V6(address) => Address6::from(address).words(),
+    };
+    cells[0].set(words[0]);
+    cells[1].set(words[1]);
 }
 
 fn gcd(a: u32, b: u32) -> u32 {
