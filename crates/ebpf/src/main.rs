@@ -23,7 +23,7 @@ mod xdp;
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use forward::abi::{Address4, Address6, Connection, FlowKey, Service};
+use forward::abi::{Address4, Address6, FlowKey, Service};
 use forward::classify::NETWORK;
 use forward::parse::{self, Walk};
 use forward::{Answer, Counter, Verdict, answer, expire, fullnat, schedule};
@@ -192,29 +192,25 @@ macro_rules! occupying {
         /// Takes a local address and port, which it writes into the key: [`fullnat::Place`] as a number.
         ///
         /// # Safety
-        /// Both pointers are null or point to whole values.
+        /// `key` is null or points to a whole key.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        pub unsafe extern "C" fn $find_place(key: *mut FlowKey<$address>, reply: *const Connection) -> u32 {
+        pub unsafe extern "C" fn $find_place(key: *mut FlowKey<$address>) -> u32 {
             // SAFETY: the caller's promise; the verifier checks it again.
-            match unsafe { (key.as_mut(), reply.as_ref()) } {
-                (Some(key), Some(reply)) => fullnat::find_place(&LIVE, key, reply, lane::now()) as u32,
-                _ => fullnat::Place::InUse as u32,
-            }
+            let place = unsafe { key.as_mut() }.map(|key| fullnat::find_place(&LIVE, key, lane::now()));
+            place.unwrap_or(fullnat::Place::InUse) as u32
         }
 
-        /// One try to take a local address and port: [`fullnat::Place`] as a number. It is in use where there is no key.
+        /// One try to take a local address and port: [`fullnat::Place`] as a number.
         ///
         /// # Safety
-        /// Both pointers are null or point to whole values.
+        /// `key` is null or points to a whole key.
         #[unsafe(no_mangle)]
         #[inline(never)]
-        pub unsafe extern "C" fn $occupy(key: *const FlowKey<$address>, reply: *const Connection) -> u32 {
+        pub unsafe extern "C" fn $occupy(key: *const FlowKey<$address>) -> u32 {
             // SAFETY: the caller's promise; the verifier checks it again.
-            match unsafe { (key.as_ref(), reply.as_ref()) } {
-                (Some(key), Some(reply)) => fullnat::occupy(&LIVE, key, reply, lane::now()) as u32,
-                _ => fullnat::Place::InUse as u32,
-            }
+            let place = unsafe { key.as_ref() }.map(|key| fullnat::occupy(&LIVE, key, lane::now()));
+            place.unwrap_or(fullnat::Place::InUse) as u32
         }
     };
 }

@@ -81,6 +81,10 @@ pub(crate) const fn place(lead: Lead) -> u32 {
     }
 }
 
+/// An entry in the making.
+#[map]
+pub(crate) static DRAFT: PerCpuArray<Connection> = PerCpuArray::with_max_entries(1, 0);
+
 /// What one program tells the next: where the network header is (known flows have programs of their own for frames with a
 /// tag), and which server was chosen.
 #[map]

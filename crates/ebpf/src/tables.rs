@@ -92,6 +92,12 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     }
 
     #[inline(always)]
+    fn draft(&self) -> Option<&Connection> {
+        // SAFETY: this CPU's own element, whose words are cells.
+        maps::DRAFT.get_ptr(0).map(|pointer| unsafe { &*pointer })
+    }
+
+    #[inline(always)]
     fn hand(&self, server: u32) {
         maps::tell_server(server);
     }
@@ -225,15 +231,15 @@ macro_rules! family {
 
             /// Packets alone take places: a question does not come so far.
             #[inline(always)]
-            fn find_place(&self, key: &mut FlowKey<$address>, reply: &Connection, _now: Time) -> Place {
-                // SAFETY: references point to a whole key and a whole entry.
-                Place::from_word(unsafe { crate::$find_place(key, reply) })
+            fn find_place(&self, key: &mut FlowKey<$address>, _now: Time) -> Place {
+                // SAFETY: a reference points to a whole key.
+                Place::from_word(unsafe { crate::$find_place(key) })
             }
 
             #[inline(always)]
-            fn occupy(&self, key: &FlowKey<$address>, reply: &Connection, _now: Time) -> Place {
-                // SAFETY: references point to a whole key and a whole entry.
-                Place::from_word(unsafe { crate::$occupy(key, reply) })
+            fn occupy(&self, key: &FlowKey<$address>, _now: Time) -> Place {
+                // SAFETY: a reference points to a whole key.
+                Place::from_word(unsafe { crate::$occupy(key) })
             }
 
             #[inline(always)]

@@ -21,6 +21,8 @@ pub trait Shared {
     fn load(&self, id: u32) -> Option<&Load>;
     /// What FullNAT needs to know of a service.
     fn locals(&self, service: u32) -> Option<&Locals>;
+    /// An entry in the making, of this CPU and this packet: larger than what a stack has room for.
+    fn draft(&self) -> Option<&Connection>;
     /// Tells the next program which server was chosen.
     fn hand(&self, server: u32);
     /// What the program before told.
@@ -78,10 +80,10 @@ pub trait Tables<A: Address>: Shared {
     /// Inserts an entry that must not be there yet.
     fn insert(&self, key: &FlowKey<A>, connection: &Connection) -> Result<(), InsertError>;
     /// [`crate::fullnat::find_place`]. A method, because it is a BPF function of its own, with a stack of its own.
-    fn find_place(&self, key: &mut FlowKey<A>, reply: &Connection, now: Time) -> Place;
+    fn find_place(&self, key: &mut FlowKey<A>, now: Time) -> Place;
     /// [`crate::fullnat::occupy`]. A method, because it is verified once, in a BPF function of its own, and not at every
     /// turn of a loop.
-    fn occupy(&self, key: &FlowKey<A>, reply: &Connection, now: Time) -> Place;
+    fn occupy(&self, key: &FlowKey<A>, now: Time) -> Place;
     /// Removes an entry.
     fn remove(&self, key: &FlowKey<A>);
     /// A service.

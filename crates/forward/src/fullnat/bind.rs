@@ -8,7 +8,7 @@ use crate::expire::GRACE;
 use crate::parse::{self, Parse};
 use crate::tcp_state::TcpState;
 use crate::{
-    Answer, Cell32, Cell64, Counter, Frame, InsertError, Next, Packet, Tables, Time, Verdict, address, rewrite, steer,
+    Address, Answer, Cell64, Counter, Frame, InsertError, Next, Packet, Tables, Time, Verdict, address, rewrite, steer,
 };
 use wire::TcpFlags;
 
@@ -55,13 +55,14 @@ fn remember<A: Parse, F: Frame, T: Tables<A>>(
     tables: &T,
 ) -> Result<(), Counter> {
     let protocol = new.packet.flow.protocol;
-    let entry = reply(new, frame)?;
+    let entry = tables.draft().ok_or(Counter::DropInconsistent)?;
+    draft_reply(new, frame, entry)?;
     let (server, port) = steer::nat_endpoint::<A>(new.server);
     let mut key = FlowKey { source: server, source_port: port, ..new.packet.flow };
     match tables.connection(&new.packet.flow) {
         Some(existing) => {
             let busy = new.claim(existing, tables)?;
-            if let Err(counter) = tables.find_place(&mut key, &entry, new.now).taken() {
+            if let Err(counter) = tables.find_place(&mut key, new.now).taken() {
                 tables.exchange(&existing.state, busy.0, busy.dead().0);
                 return Err(counter);
             }
@@ -72,15 +73,15 @@ fn remember<A: Parse, F: Frame, T: Tables<A>>(
             tables.store64(&existing.state, busy.reborn(new.first_state(), new.flags()).0);
         }
         None => {
-            tables.find_place(&mut key, &entry, new.now).taken()?;
-            insert_primary(new, &entry, &key, tables)?;
+            tables.find_place(&mut key, new.now).taken()?;
+            insert_primary(new, entry, &key, tables)?;
         }
     }
     connection::add_load(tables, new.id, protocol, new.first_state(), 1);
     Ok(())
 }
 
-/// Stores the client's direction, made of the entry of the server's: there is no room on the stack for two.
+/// Stores the client's direction, made of the draft of the server's.
 #[inline(always)]
 fn insert_primary<A: Parse, T: Tables<A>>(
     new: &NewConnection<'_, A>,
@@ -92,10 +93,7 @@ fn insert_primary<A: Parse, T: Tables<A>>(
     entry.state.set(StateWord::live(state, new.flags()).0);
     entry.timeout.set(connection::timeout(tables, new.packet.flow.protocol, state));
     entry.hop.set(NextHop::default());
-    let [low, high] = key.destination.words();
-    let [first, second] = &entry.address;
-    first.set(low);
-    second.set(high);
+    put(&entry.address, key.destination);
     entry.port.set(key.destination_port.0 as u32);
     let Err(error) = tables.insert(&new.packet.flow, entry) else { return Ok(()) };
     if let Some(reply) = tables.connection(key) {
@@ -106,15 +104,16 @@ fn insert_primary<A: Parse, T: Tables<A>>(
     Err(if error == InsertError::Exists { Counter::DropContended } else { Counter::DropTableFull })
 }
 
-/// Takes a local address and port for a connection, which `key` has then, and remembers its replies under it. Looking
+/// Takes a local address and port for the connection whose reply entry is drafted, which `key` has then, and remembers its
+/// replies under it. Looking
 /// begins where it ended last, so that a place is taken again as late as can be.
 #[inline(always)]
 pub fn find_place<A: Parse, T: Tables<A>>(
     tables: &T,
     key: &mut FlowKey<A>,
-    reply: &Connection,
     now: Time,
 ) -> Place {
+    let Some(reply) = tables.draft() else { return Place::InUse };
     let (locals, load) = (tables.locals(reply.service.get()), tables.load(reply.server.get()));
     let (Some(locals), Some(load)) = (locals, load) else { return Place::InUse };
     let start = load.cursor.get();
@@ -124,7 +123,7 @@ pub fn find_place<A: Parse, T: Tables<A>>(
         let place = if size == 0 { None } else { local::locate::<A>(locals, number % size) };
         let Some((address, port)) = place else { return Place::InUse };
         (key.destination, key.destination_port) = (address, port);
-        let outcome = tables.occupy(key, reply, now);
+        let outcome = tables.occupy(key, now);
         if outcome != Place::InUse {
             tables.store32(&load.cursor, number.wrapping_add(1));
             return outcome;
@@ -134,22 +133,29 @@ pub fn find_place<A: Parse, T: Tables<A>>(
     Place::InUse
 }
 
-/// The entry that translates the server's packets back.
+/// Drafts the entry that translates the server's packets back.
 #[inline(always)]
-fn reply<A: Parse, F: Frame>(new: &NewConnection<'_, A>, frame: &F) -> Result<Connection, Counter> {
+fn draft_reply<A: Parse, F: Frame>(new: &NewConnection<'_, A>, frame: &F, entry: &Connection) -> Result<(), Counter> {
     let hop = rewrite::way_back(frame, new.packet.network).ok_or(Counter::DropMalformed)?;
     let flow = &new.packet.flow;
-    let [low, high] = flow.source.words();
-    Ok(Connection {
-        state: Cell64::new(StateWord::live(0, StateWord::REPLY | StateWord::FULL_NAT).0),
-        last_seen: Cell32::new(new.now.tick()),
-        server: Cell32::new(new.id),
-        service: Cell32::new(new.service),
-        hop: crate::abi::NextHopCell::new(hop),
-        address: [Cell64::new(low), Cell64::new(high)],
-        port: Cell32::new(flow.source_port.0 as u32 | (flow.destination_port.0 as u32) << 16),
-        ..Connection::default()
-    })
+    entry.state.set(StateWord::live(0, StateWord::REPLY | StateWord::FULL_NAT).0);
+    entry.last_seen.set(new.now.tick());
+    entry.server.set(new.id);
+    entry.service.set(new.service);
+    entry.timeout.set(0);
+    entry.hop.set(hop);
+    put(&entry.address, flow.source);
+    entry.port.set(flow.source_port.0 as u32 | (flow.destination_port.0 as u32) << 16);
+    entry.end.set(0);
+    Ok(())
+}
+
+/// Writes an address into a draft, which is nobody else's.
+#[inline(always)]
+fn put<A: Address>([first, second]: &[Cell64; 2], address: A) {
+    let [low, high] = address.words();
+    first.set(low);
+    second.set(high);
 }
 
 /// What became of a try to take a local address and port.
@@ -185,9 +191,10 @@ impl Place {
     }
 }
 
-/// Puts `reply` under `key`, if nobody has it or whoever had it is over.
+/// Puts the drafted reply entry under `key`, if nobody has it or whoever had it is over.
 #[inline(always)]
-pub fn occupy<A: Parse, T: Tables<A>>(tables: &T, key: &FlowKey<A>, reply: &Connection, now: Time) -> Place {
+pub fn occupy<A: Parse, T: Tables<A>>(tables: &T, key: &FlowKey<A>, now: Time) -> Place {
+    let Some(reply) = tables.draft() else { return Place::InUse };
     match tables.insert(key, reply) {
         Ok(()) => return Place::Taken,
         Err(InsertError::Full) => return Place::Full,

@@ -82,6 +82,8 @@ pub struct HashTables {
     pub cursors: Vec<Cell64>,
     /// Local addresses by service id.
     pub locals: Vec<Locals>,
+    /// An entry in the making.
+    draft: Connection,
     /// The server that one program tells the next.
     handed: Cell<u32>,
     /// Token buckets.
@@ -108,6 +110,7 @@ impl HashTables {
             schedule: vec![0; 1 << 16],
             cursors: vec![Cell64::default(); servers],
             locals: vec![Locals::default(); servers],
+            draft: Connection::default(),
             handed: Cell::new(0),
             buckets: vec![Cell64::default(); BUCKETS as usize],
             statistics: vec![Cell::default(); servers],
@@ -219,6 +222,10 @@ impl Shared for HashTables {
         self.locals.get(service as usize)
     }
 
+    fn draft(&self) -> Option<&Connection> {
+        Some(&self.draft)
+    }
+
     fn hand(&self, server: u32) {
         self.handed.set(server);
     }
@@ -317,12 +324,12 @@ macro_rules! family {
                 self.$field.insert(key, connection)
             }
 
-            fn find_place(&self, key: &mut FlowKey<$address>, reply: &Connection, now: Time) -> Place {
-                fullnat::find_place(self, key, reply, now)
+            fn find_place(&self, key: &mut FlowKey<$address>, now: Time) -> Place {
+                fullnat::find_place(self, key, now)
             }
 
-            fn occupy(&self, key: &FlowKey<$address>, reply: &Connection, now: Time) -> Place {
-                fullnat::occupy(self, key, reply, now)
+            fn occupy(&self, key: &FlowKey<$address>, now: Time) -> Place {
+                fullnat::occupy(self, key, now)
             }
 
             fn remove(&self, key: &FlowKey<$address>) {
