@@ -6,6 +6,7 @@
 use crate::cursor::{self, Edit, Ladder};
 use crate::error::{Doing, Error};
 use crate::filter;
+use crate::local;
 use crate::maps::Maps;
 use crate::mirror::{Gone, Mirror, Server, Service, make_unavailable};
 use crate::retired::Retired;
@@ -240,6 +241,7 @@ impl Writer<'_> {
             translate::write_server(cell, next.id, next.owned, &server.state, server.last_weight);
             load.weight.set(translate::effective_weight(next.owned, &server.state));
         }
+        local::write(self.maps, next.id, key, &next.options.local_addresses);
         let ladder = Ladder::of(next.options.scheduler, &next.effective_weights());
         if let Some(edit) = edit {
             let cell = self.maps.cursors.get(next.id).ok_or_else(|| missing("cursor"))?;

@@ -4,8 +4,10 @@ use crate::error::Error;
 use crate::inject;
 use crate::load::Generation;
 use crate::maps::Maps;
+use crate::translate;
+use forward::abi::NO_SERVER;
 use forward::{Action, Counter};
-use model::Lane;
+use model::{Endpoint, Lane};
 use std::os::fd::AsFd;
 
 /// What XDP and tc programs return for a frame that goes no further than this host; everything else sends it on.
@@ -14,14 +16,27 @@ const XDP_PASS: u32 = 2;
 const TC_UNSPECIFIED: u32 = u32::MAX;
 const TC_SHOT: u32 = 2;
 
-/// What would become of the frame, how it would leave, and the reason.
+/// What would become of a frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rehearsed {
+    /// Where it would go.
+    pub action: Action,
+    /// How it would leave; as it came where FullNAT would give it a local address first.
+    pub frame: Vec<u8>,
+    /// Why.
+    pub reason: Counter,
+    /// The server it would go to, where the frame does not show it.
+    pub server: Option<Endpoint>,
+}
+
+/// What would become of the frame.
 pub(crate) fn explain(
     maps: &Maps,
     programs: &Generation,
     lane: Lane,
     frame: &[u8],
     interface: u32,
-) -> Result<(Action, Vec<u8>, Counter), Error> {
+) -> Result<Rehearsed, Error> {
     let (run, pass, drop) = match lane {
         Lane::Xdp | Lane::XdpGeneric => (inject::run(programs.explain.as_fd(), frame, interface)?, XDP_PASS, XDP_DROP),
         Lane::Tc => (inject::run_tc(programs.tc_explain.as_fd(), frame, interface)?, TC_UNSPECIFIED, TC_SHOT),
@@ -34,5 +49,9 @@ pub(crate) fn explain(
     let reason = maps.explanation.get(0).map_or(u32::MAX, |cell| cell.get());
     let reason = Counter::ALL.get(reason as usize).copied();
     let reason = reason.ok_or_else(|| Error::Inconsistent("a rehearsed frame has no reason".to_owned()))?;
-    Ok((action, run.frame, reason))
+    let server = maps.explanation.get(1).map_or(NO_SERVER, |cell| cell.get());
+    let is_v4 = frame.get(12..14) == Some(&[0x08, 0x00]);
+    let server = maps.servers.get(server).filter(|_| server != NO_SERVER);
+    let server = server.map(|cell| translate::endpoint(cell, is_v4));
+    Ok(Rehearsed { action, frame: run.frame, reason, server })
 }

@@ -4,7 +4,7 @@ use crate::maps::Maps;
 use crate::mirror::Mirror;
 use crate::translate;
 use forward::filter::Filter;
-use model::{ForwardingMethod, ServerState};
+use model::ServerState;
 use std::net::IpAddr;
 
 /// Sets the bits of these addresses.
@@ -20,7 +20,7 @@ pub(crate) fn show(maps: &Maps, addresses: impl IntoIterator<Item = IpAddr>) {
 
 /// Sets the bit of a server that replies through us.
 pub(crate) fn show_server(maps: &Maps, server: &ServerState) {
-    if server.server.method == ForwardingMethod::Nat {
+    if server.server.method.replies_here() {
         show(maps, [server.server.endpoint.ip()]);
     }
 }

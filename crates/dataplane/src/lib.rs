@@ -24,6 +24,7 @@ mod journal;
 mod keeper;
 mod lane;
 mod load;
+mod local;
 mod lock;
 mod mapped;
 mod maps;
@@ -54,6 +55,7 @@ pub use attachments::detach_all;
 pub use capture::{Capture, CaptureLoader, CaptureMissed, capture_clock};
 pub use connections::{ConnectionEntry, ConnectionsCursor, ConnectionsSlice};
 pub use error::Error;
+pub use explain::Rehearsed;
 pub use journal::Journal;
 pub use keeper::{KEEPER_NAME, keeper_main};
 pub use lane::Why;
@@ -62,7 +64,6 @@ pub use trial::{Trial, WATCHDOG_NAME, watchdog_main};
 
 use apply::Writer;
 use attach::Attacher;
-use forward::{Action, Counter};
 use load::Generation;
 use lock::Lock;
 use maps::Maps;
@@ -204,6 +205,7 @@ impl Dataplane {
             scheduler_flags: found.flags,
             any: known.is_some_and(|options| options.any),
             name: known.and_then(|options| options.name.clone()),
+            local_addresses: found.local,
             ..ServiceOptions::default()
         };
         let servers: Vec<ServerState> = found.servers.into_iter().rev().map(|server| server.state).collect();
@@ -239,7 +241,7 @@ impl Dataplane {
 
     /// What the loaded programs would do with `frame` if it came in by `interface` (an index): pass it, drop it or send
     /// it on, the frame as it would leave, the reason. Nothing is remembered of it.
-    pub fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error> {
+    pub fn explain(&self, frame: &[u8], interface: u32) -> Result<Rehearsed, Error> {
         let lane = self.attacher().lane(interface).unwrap_or(Lane::Xdp);
         explain::explain(&self.maps, &self.generation, lane, frame, interface)
     }

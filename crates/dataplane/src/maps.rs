@@ -7,8 +7,8 @@ use crate::schema::{RETIRED, Schema};
 use crate::syscall;
 use crate::table::{PerCpu, Table};
 use forward::abi::{
-    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, Locals, RealServer, Service,
-    ServiceKey, Settings, Statistics,
+    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, Locals, RealServer,
+    Service, ServiceKey, Settings, Statistics,
 };
 use forward::{Cell32, Cell64};
 use std::io;

@@ -7,7 +7,7 @@ use crate::slots::{Slots, Span};
 use crate::snapshot::{self, FoundService};
 use crate::translate;
 use forward::abi;
-use model::{Endpoint, ForwardingMethod, ServerState, ServiceKey, ServiceOptions};
+use model::{Endpoint, ServerState, ServiceKey, ServiceOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -49,7 +49,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(id: u32, state: ServerState, last_weight: u32) -> Self {
-        let replies = state.server.method == ForwardingMethod::Nat;
+        let replies = state.server.method.replies_here();
         Self { id, state, last_weight, replies }
     }
 }
@@ -124,8 +124,12 @@ impl Mirror {
         }
         let servers = found.servers.into_iter();
         let servers = servers.map(|it| Server::new(it.id, it.state, it.last_weight));
-        let options =
-            ServiceOptions { scheduler: found.scheduler, scheduler_flags: found.flags, ..ServiceOptions::default() };
+        let options = ServiceOptions {
+            scheduler: found.scheduler,
+            scheduler_flags: found.flags,
+            local_addresses: found.local,
+            ..ServiceOptions::default()
+        };
         let service = Service {
             id: found.id,
             options,

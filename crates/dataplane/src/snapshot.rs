@@ -1,13 +1,14 @@
 //! What the maps say, read back: the truth that plans start from.
 
 use crate::error::{Doing, Error};
+use crate::local;
 use crate::maps::Maps;
 use crate::plain::Plain;
 use crate::slots::Span;
 use crate::table::Table;
 use crate::translate::{self, ToIp};
 use forward::abi::{self, KeyTail};
-use model::{Scheduler, SchedulerFlags, ServerState, ServiceKey};
+use model::{LocalAddresses, Scheduler, SchedulerFlags, ServerState, ServiceKey};
 
 /// A service as found.
 pub(crate) struct FoundService {
@@ -16,6 +17,7 @@ pub(crate) struct FoundService {
     pub(crate) scheduler: Scheduler,
     pub(crate) flags: SchedulerFlags,
     pub(crate) owned: bool,
+    pub(crate) local: LocalAddresses,
     /// Newest first.
     pub(crate) servers: Vec<FoundServer>,
     pub(crate) list: Span,
@@ -64,6 +66,7 @@ fn service<A: ToIp + KeyTail>(
         scheduler,
         flags: translate::scheduler_flags(element.flags),
         owned: element.flags & abi::Service::OWNED != 0,
+        local: local::read(maps, element.id, is_v4),
         servers: servers.collect::<Option<_>>().ok_or_else(|| broken("a list that points nowhere"))?,
         list,
         table: Span { start: element.table_start, length: element.table_size },

@@ -5,7 +5,7 @@ mod connections;
 mod lanes;
 mod restart;
 
-use crate::{Dataplane, Error, Options, detach_all};
+use crate::{Dataplane, Error, Options, Rehearsed, detach_all};
 use forward::schedule::Cursor;
 use model::{
     Change, ForwardingMethod, Hop, LaneChoice, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServerState,
@@ -108,7 +108,7 @@ fn sweeps_complete_and_rehearsals_tell_a_reason() {
         assert_eq!(reports.map(|report| (report.complete, report.expired)), [(false, 0), (true, 0)]);
         assert_eq!((reports[1].family4.size, reports[1].family6.used), (1000, 0));
         let index = plane.attach("xlvs-a", None, false).unwrap().index;
-        let (action, frame, reason) = plane.explain(&[0xff; 60], index).unwrap();
+        let Rehearsed { action, frame, reason, .. } = plane.explain(&[0xff; 60], index).unwrap();
         assert_eq!((action, frame.len()), (forward::Action::Pass, 60));
         assert!(reason.name().starts_with("pass_"), "{reason:?}");
         assert!(plane.counters().values().all(|count| *count == 0), "a rehearsal counts nothing");

@@ -125,6 +125,7 @@ pub(crate) const fn method(method: ForwardingMethod) -> Option<abi::Method> {
     match method {
         ForwardingMethod::Nat => Some(abi::Method::Nat),
         ForwardingMethod::DirectRouting => Some(abi::Method::DirectRouting),
+        ForwardingMethod::FullNat => Some(abi::Method::FullNat),
         ForwardingMethod::Tunnel(_) => None,
     }
 }
@@ -150,7 +151,7 @@ pub(crate) fn write_server(cell: &abi::RealServer, service: u32, owned: bool, se
     cell.flags.set(server_flags(owned, server.reach));
 }
 
-fn store([first, second]: &[Cell64; 2], address: impl Address) {
+pub(crate) fn store([first, second]: &[Cell64; 2], address: impl Address) {
     let [low, high] = address.words();
     first.set(low);
     second.set(high);
@@ -166,15 +167,18 @@ pub(crate) fn endpoint(cell: &abi::RealServer, is_v4: bool) -> Endpoint {
     SocketAddr::new(ip, Port(cell.port_and_method.get() as u16).get())
 }
 
-pub(crate) fn is_nat(cell: &abi::RealServer) -> bool {
-    cell.port_and_method.get() >> 16 == abi::Method::Nat as u32
+fn read_method(cell: &abi::RealServer) -> ForwardingMethod {
+    match cell.port_and_method.get() >> 16 {
+        number if number == abi::Method::Nat as u32 => ForwardingMethod::Nat,
+        number if number == abi::Method::FullNat as u32 => ForwardingMethod::FullNat,
+        _ => ForwardingMethod::DirectRouting,
+    }
 }
 
 /// A server as its cell tells. One that is listed but not available (a removal was cut short) is unresolved.
 pub(crate) fn read_server(cell: &abi::RealServer, is_v4: bool) -> ServerState {
-    let method = if is_nat(cell) { ForwardingMethod::Nat } else { ForwardingMethod::DirectRouting };
     let weight = Weight::new(cell.weight.get()).unwrap_or_default();
-    ServerState { server: RealServer::new(endpoint(cell, is_v4), method, weight), reach: read_reach(cell) }
+    ServerState { server: RealServer::new(endpoint(cell, is_v4), read_method(cell), weight), reach: read_reach(cell) }
 }
 
 fn read_reach(cell: &abi::RealServer) -> Reach {

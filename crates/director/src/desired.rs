@@ -8,6 +8,7 @@ use model::{
     VirtualService,
 };
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// The services of `scope` (all without it) as they shall be. Those that match no packet yet are not in the maps.
 pub(crate) fn desired<N: Network>(store: &Store, observer: &Observer<N>, scope: Option<&BTreeSet<Key>>) -> State {
@@ -36,33 +37,55 @@ pub(crate) fn is_owned<N: Network>(service: &VirtualService, observer: &Observer
 }
 
 /// How a server is reached, in the words of the data plane.
-pub(crate) fn reach(server: &RealServer, sight: Sight) -> Reach {
-    match sight {
-        Sight::Local if is_of_lo(server) => Reach::Unresolved,
+pub(crate) fn reach<N: Network>(service: &VirtualService, server: &RealServer, observer: &Observer<N>) -> Reach {
+    let endpoint = endpoint_in_maps(service, server.endpoint).unwrap_or(server.endpoint);
+    match observer.sight(endpoint.ip()) {
+        Sight::Local if why_not_local(server).is_some() => Reach::Unresolved,
         Sight::Local => Reach::Local,
+        Sight::Via(_) if stranger(service, server, observer).is_some() => Reach::Unresolved,
         Sight::Via(hop) => Reach::Via(hop),
         Sight::Pending | Sight::Lost(_) => Reach::Unresolved,
     }
 }
 
 /// Why a server is not in the rotation, for people; `None` when it can be reached.
-pub(crate) fn obstacle(server: &RealServer, sight: Sight) -> Option<String> {
+pub(crate) fn obstacle<N: Network>(
+    service: &VirtualService,
+    server: &RealServer,
+    observer: &Observer<N>,
+) -> Option<String> {
     if !server.method.acts() {
         return Some(Dormant::Tunnel.to_string());
     }
-    match sight {
-        Sight::Local if is_of_lo(server) => {
-            Some("no packet of another host may go to an address of lo; use one of another interface".to_owned())
-        }
-        Sight::Local | Sight::Via(_) => None,
+    match observer.sight(server.endpoint.ip()) {
+        Sight::Local => why_not_local(server).map(str::to_owned),
+        Sight::Via(_) => stranger(service, server, observer).map(|address| {
+            format!("local address {address} of its service is not an address of this node outside lo (ip address add)")
+        }),
         Sight::Pending => Some("its next hop has not answered yet".to_owned()),
         Sight::Lost(why) => Some(remedy(why)),
     }
 }
 
-/// 127.0.0.1 and the like: the stack refuses what comes for them from outside.
-fn is_of_lo(server: &RealServer) -> bool {
-    server.method == ForwardingMethod::Nat && server.endpoint.ip().is_loopback()
+/// Why a server on this host cannot be one.
+fn why_not_local(server: &RealServer) -> Option<&'static str> {
+    match server.method {
+        // 127.0.0.1 and the like: the stack refuses what comes for them from outside.
+        ForwardingMethod::Nat if server.endpoint.ip().is_loopback() => {
+            Some("no packet of another host may go to an address of lo; use one of another interface")
+        }
+        ForwardingMethod::FullNat => {
+            Some("it is an address of this node, which takes no packets from its own local addresses; use -m")
+        }
+        _ => None,
+    }
+}
+
+/// FullNAT: the first local address that is not this node's, so that a server's answers would not come here.
+fn stranger<N: Network>(service: &VirtualService, server: &RealServer, observer: &Observer<N>) -> Option<IpAddr> {
+    let needs = server.method == ForwardingMethod::FullNat;
+    let local = &service.options.local_addresses;
+    needs.then(|| local.addresses().find(|address| !observer.owns(*address))).flatten()
 }
 
 /// True when servers on this host are reached by NAT: what they answer must be translated.
@@ -82,7 +105,7 @@ fn remedy(why: Why) -> String {
 fn service_state<N: Network>(service: &VirtualService, observer: &Observer<N>) -> ServiceState {
     let server_state = |server: &RealServer| {
         let endpoint = endpoint_in_maps(service, server.endpoint).filter(|_| server.method.acts())?;
-        let reach = reach(server, observer.sight(endpoint.ip()));
+        let reach = reach(service, server, observer);
         // Thresholds are not in the maps: read back, there are none.
         Some(ServerState { server: RealServer::new(endpoint, server.method, server.weight), reach })
     };

@@ -9,6 +9,7 @@ use crate::observe::sight::{Neighbour, Route};
 use crate::plane::Plane;
 use crate::store::refuse;
 use api::{ExplainRequest, Explanation, Refusal, RefusalKind};
+use dataplane::Rehearsed;
 use forward::{Action, Counter};
 use model::{Dormant, Endpoint, ForwardingMethod, Protocol, Reach, RealServer, Scheduler, VirtualService};
 use std::net::IpAddr;
@@ -38,10 +39,11 @@ impl<P: Plane, N: Network> Director<P, N> {
             refuse(RefusalKind::Invalid, "client and service are of different address families; name two of one family")
         })?;
         let outcome = self.plane.explain(&frame, arrival.interface).map_err(|error| refusal(&error))?;
-        let (action, after, counter) = outcome;
+        let Rehearsed { action, frame: after, reason: counter, server: told } = outcome;
         let service = self.store.services().get(&request.service.into());
         let forwarded = action == Action::Forward;
-        let server = service.and_then(|service| self.chosen(service, counter, forwarded.then_some(after.as_slice())));
+        let shown = || service.and_then(|service| self.chosen(service, counter, forwarded.then_some(after.as_slice())));
+        let server = told.or_else(shown);
         let verdict = match action {
             Action::Pass => "pass",
             Action::Forward => "forward",
@@ -56,7 +58,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             because,
             warnings,
             server,
-            frame: forwarded.then(|| hexadecimal(&after)),
+            // The frame of FullNAT has no local address yet.
+            frame: (forwarded && told.is_none()).then(|| hexadecimal(&after)),
         })
     }
 
@@ -90,7 +93,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// The server that a frame goes to, by what was rewritten in it.
     fn chosen(&self, service: &VirtualService, counter: Counter, after: Option<&[u8]>) -> Option<Endpoint> {
         let reached = |server: &&RealServer| {
-            let reach = reach(server, self.observer.sight(server.endpoint.ip()));
+            let reach = reach(service, server, &self.observer);
             match (after, reach) {
                 (Some(frame), Reach::Via(hop)) => match server.method {
                     ForwardingMethod::Nat => {
@@ -98,6 +101,8 @@ impl<P: Plane, N: Network> Director<P, N> {
                         endpoint.is_some() && destination(frame) == endpoint
                     }
                     ForwardingMethod::DirectRouting => frame.starts_with(&hop.destination.0),
+                    // The data plane tells it.
+                    ForwardingMethod::FullNat => false,
                     ForwardingMethod::Tunnel(_) => false,
                 },
                 (None, Reach::Local) => counter == Counter::PassLocalServer,
@@ -114,6 +119,12 @@ impl<P: Plane, N: Network> Director<P, N> {
         match (counter, service) {
             (Counter::ForwardIn, Some(service)) => {
                 format!("it arrives on {} and {} chooses {server}", at.name, service.options.scheduler)
+            }
+            (Counter::DropNoLocalPort, Some(service)) => {
+                format!(
+                    "no local port of service {key} is free towards its server ({})",
+                    service.options.local_addresses
+                )
             }
             (Counter::PassLocalServer, Some(service)) => {
                 format!("{} chooses {server}, which is this host: the local stack gets it", service.options.scheduler)
@@ -143,7 +154,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
         let reasons = service.servers.iter().take(8).map(|server| {
             let quiesced = server.weight.get() == 0;
-            let obstacle = obstacle(server, self.observer.sight(server.endpoint.ip()));
+            let obstacle = obstacle(service, server, &self.observer);
             let reason =
                 if quiesced { "has weight 0".to_owned() } else { obstacle.unwrap_or_else(|| "is eligible".into()) };
             format!("{}: {reason}", server.endpoint)

@@ -36,7 +36,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         let (active, inactive) = load.unwrap_or_default();
         ServerView {
             server: *server,
-            reach: self.reach_view(server),
+            reach: self.reach_view(service, server),
             active,
             inactive,
             counters: self.zero.since(&subject, self.current(&subject)),
@@ -44,8 +44,8 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
 
-    fn reach_view(&self, server: &RealServer) -> ReachView {
-        match reach(server, self.observer.sight(server.endpoint.ip())) {
+    fn reach_view(&self, service: &VirtualService, server: &RealServer) -> ReachView {
+        match reach(service, server, &self.observer) {
             Reach::Unresolved => ReachView::Unresolved,
             Reach::Local => ReachView::Local,
             Reach::Via(hop) => {

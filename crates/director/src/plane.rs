@@ -3,11 +3,10 @@
 
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionsCursor, ConnectionsSlice, Dataplane, Error,
-    SweepReport, Trial, Why,
+    Rehearsed, SweepReport, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
-use forward::{Action, Counter};
 use model::{Change, Endpoint, LaneChoice, ServiceKey, State};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +29,7 @@ pub(crate) trait Plane {
     fn counters(&self) -> BTreeMap<&'static str, u64>;
     fn sweep(&mut self) -> Result<SweepReport, Error>;
     fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error>;
-    fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error>;
+    fn explain(&self, frame: &[u8], interface: u32) -> Result<Rehearsed, Error>;
     fn prepare_capture(&self, wanted: &Wanted) -> Result<CaptureLoader, Error>;
     fn begin_capture(&mut self, capture: Capture) -> Result<(), Error>;
     fn captured(&mut self, each: &mut dyn FnMut(&Record, &[u8]) -> bool) -> Result<CaptureMissed, Error>;
@@ -90,7 +89,7 @@ impl Plane for Dataplane {
     fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error> {
         Self::connections(self, cursor)
     }
-    fn explain(&self, frame: &[u8], interface: u32) -> Result<(Action, Vec<u8>, Counter), Error> {
+    fn explain(&self, frame: &[u8], interface: u32) -> Result<Rehearsed, Error> {
         Self::explain(self, frame, interface)
     }
     fn prepare_capture(&self, wanted: &Wanted) -> Result<CaptureLoader, Error> {

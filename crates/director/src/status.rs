@@ -100,7 +100,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             _ => None,
         });
         let mut ways: BTreeSet<u32> = towards.collect();
-        if servers().any(|server| server.method == ForwardingMethod::Nat) {
+        if servers().any(|server| server.method.replies_here()) {
             ways.extend(attached.iter().map(|interface| interface.index));
         }
         let note = |index: u32| {
@@ -131,7 +131,7 @@ impl<P: Plane, N: Network> Director<P, N> {
                     service.key
                 ));
             }
-            let what = obstacle(server, self.observer.sight(server.endpoint.ip()))?;
+            let what = obstacle(service, server, &self.observer)?;
             Some(format!("server {} of {} is not in the rotation: {what}", server.endpoint, service.key))
         });
         servers.collect()

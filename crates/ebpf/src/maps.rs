@@ -4,7 +4,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
     Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, Load,
-    Locals, MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, NO_SERVER, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED,
+    Locals, MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, NO_SERVER, RealServer, Service, ServiceKey, Settings,
+    Statistics, TAIL_CALLED,
 };
 use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;

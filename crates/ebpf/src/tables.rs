@@ -3,8 +3,8 @@
 use crate::{atomic, maps};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use forward::abi::{
-    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, Load, Locals, RealServer, Service,
-    ServiceKey, Settings,
+    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, Load, Locals, RealServer, Service, ServiceKey,
+    Settings,
 };
 use forward::filter::Filter;
 use forward::fullnat::Place;

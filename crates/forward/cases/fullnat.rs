@@ -141,7 +141,11 @@ fn load(net: Net, server: u32, count: u32) -> Step {
 }
 
 fn port_unreachable(net: Net) -> (u8, u8, u32) {
-    if net.six { (Icmp::UNREACHABLE6, Icmp::PORT_UNREACHABLE6, 0) } else { (Icmp::UNREACHABLE, Icmp::PORT_UNREACHABLE, 0) }
+    if net.six {
+        (Icmp::UNREACHABLE6, Icmp::PORT_UNREACHABLE6, 0)
+    } else {
+        (Icmp::UNREACHABLE, Icmp::PORT_UNREACHABLE, 0)
+    }
 }
 
 /// Out and back; the next client of the same server has the next port, that of another server may have the same.
@@ -337,8 +341,7 @@ fn last_hops(net: Net) -> Case {
 /// Larger than the way on: both are told how much gets there.
 fn too_big(net: Net) -> Case {
     let flow = flow(net, 4000, 1, LOCAL);
-    let (kind, code) =
-        if net.six { (Icmp::TOO_BIG6, 0) } else { (Icmp::UNREACHABLE, Icmp::FRAGMENTATION_NEEDED) };
+    let (kind, code) = if net.six { (Icmp::TOO_BIG6, 0) } else { (Icmp::UNREACHABLE, Icmp::FRAGMENTATION_NEEDED) };
     let large = [7; 1350];
     let steps = std::vec![
         flow.open(),
@@ -379,7 +382,8 @@ fn errors_about_clients(net: Net) -> Case {
         let told = unreachable(net, told).quote(&flow.request().hops(63), cut);
         steps.push(forward(&error, ForwardIcmpOut, 1, &told));
     }
-    let error = |quoted: &PacketBuilder| unreachable(net, packet().ip(router(net), local_address(net))).quote(quoted, 100);
+    let error =
+        |quoted: &PacketBuilder| unreachable(net, packet().ip(router(net), local_address(net))).quote(quoted, 100);
     let other = Flow { local: LOCAL + 7, ..flow };
     steps.push(refuse(&error(&other.at_server()), PassIcmp));
     steps.push(refuse(&error(&flow.at_server()).hops(1), DropTimeToLive));
@@ -390,7 +394,8 @@ fn errors_about_clients(net: Net) -> Case {
 fn errors_about_servers(net: Net) -> Case {
     let flow = flow(net, 4000, 1, LOCAL);
     let mut steps = std::vec![flow.open()];
-    let error = |quoted: &PacketBuilder, cut| unreachable(net, packet().ip(router(net), net.vip().ip())).quote(quoted, cut);
+    let error =
+        |quoted: &PacketBuilder, cut| unreachable(net, packet().ip(router(net), net.vip().ip())).quote(quoted, cut);
     for cut in cuts(net) {
         let hop = hop(1, SERVER_SIDE);
         let told = packet().ip(local_address(net), net.server(1).ip()).hops(63).ethernet(hop.source, hop.destination);

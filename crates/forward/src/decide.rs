@@ -6,9 +6,7 @@
 use crate::abi::{Address4, Address6};
 use crate::classify::{self, Lead};
 use crate::parse::Parse;
-use crate::{
-    Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, fullnat, relate, steer,
-};
+use crate::{Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, fullnat, relate, steer};
 
 /// Decides about a frame and rewrites it; counts the verdict, and tells the sender of a dropped packet what he shall
 /// know.

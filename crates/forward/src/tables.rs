@@ -1,8 +1,8 @@
 //! What the forwarding path knows: maps in the kernel, hash tables on the host.
 
 use crate::abi::{Connection, FlowKey, Interface, Load, Locals, RealServer, Service, ServiceKey, Settings};
-use crate::fullnat::Place;
 use crate::filter::Filter;
+use crate::fullnat::Place;
 use crate::schedule::Scan;
 use crate::tcp_state::Direction;
 use crate::{Address, Cell32, Cell64, Counter, Time};

@@ -14,12 +14,19 @@ pub enum ForwardingMethod {
     DirectRouting,
     /// `-i`: packets go in packets of their own; replies go directly to the client.
     Tunnel(Encapsulation),
+    /// `--fullnat`: as NAT, and the server sees a local address of this node as its client.
+    FullNat,
 }
 
 impl ForwardingMethod {
     /// True where packets keep their port on the way, so that a server's is the service's.
     pub const fn keeps_port(self) -> bool {
-        !matches!(self, Self::Nat)
+        !matches!(self, Self::Nat | Self::FullNat)
+    }
+
+    /// True where the server's packets come back through this node.
+    pub const fn replies_here(self) -> bool {
+        matches!(self, Self::Nat | Self::FullNat)
     }
 
     /// True where the server's address may be of the other family than the service's.
@@ -39,6 +46,7 @@ impl fmt::Display for ForwardingMethod {
             Self::Nat => "nat",
             Self::DirectRouting => "dr",
             Self::Tunnel(_) => "tun",
+            Self::FullNat => "fullnat",
         })
     }
 }

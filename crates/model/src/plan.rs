@@ -91,7 +91,7 @@ fn count_staying(wanted: &[ServerState], present: &[ServerState]) -> usize {
 /// Whether the options differ in what reaches the maps.
 fn differs(wanted: &ServiceState, present: &ServiceState) -> bool {
     let relevant = |state: &ServiceState| (state.options.scheduler, state.options.scheduler_flags, state.owned);
-    relevant(wanted) != relevant(present)
+    relevant(wanted) != relevant(present) || wanted.options.local_addresses != present.options.local_addresses
 }
 
 fn by_endpoint(servers: &[ServerState]) -> impl Iterator<Item = (Endpoint, &ServerState)> {

@@ -1,6 +1,6 @@
 //! The nouns of LVS: virtual services and their real servers, as configured.
 
-use crate::{ForwardingMethod, Key, Persistence, PersistenceEngine, Scheduler, SchedulerFlags};
+use crate::{ForwardingMethod, Key, LocalAddresses, Persistence, PersistenceEngine, Scheduler, SchedulerFlags};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -167,6 +167,9 @@ pub struct ServiceOptions {
     /// Every packet is scheduled by itself (`-o`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_packet: bool,
+    /// What the servers of FullNAT see as their clients (`--local-address`).
+    #[serde(default, skip_serializing_if = "LocalAddresses::is_empty")]
+    pub local_addresses: LocalAddresses,
 }
 
 /// A virtual service with its servers in the order they were added (the kernel's list is the reverse).

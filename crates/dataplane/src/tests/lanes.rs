@@ -2,7 +2,7 @@
 
 use super::{in_namespace, ip, options};
 use crate::hold::{Hold, Hook};
-use crate::{Dataplane, Why, clsact, detach_all};
+use crate::{Dataplane, Rehearsed, Why, clsact, detach_all};
 use model::{Lane, LaneChoice};
 use std::path::Path;
 
@@ -85,7 +85,7 @@ fn what_has_no_native_xdp_gets_the_other_lane() {
         let mut plane = Dataplane::open(&options(directory)).unwrap();
         let attachment = plane.attach("xlvs-v", None, false).unwrap();
         assert_eq!((attachment.lane, attachment.why), (Lane::Tc, Why::NoNativeXdp));
-        let (action, _, reason) = plane.explain(&[0xff; 60], attachment.index).unwrap();
+        let Rehearsed { action, reason, .. } = plane.explain(&[0xff; 60], attachment.index).unwrap();
         assert_eq!((action, reason.name()), (forward::Action::Pass, "pass_not_ours"));
     });
 }

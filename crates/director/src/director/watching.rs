@@ -55,6 +55,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
         let concerned = |service: &&VirtualService| {
             service.key.endpoint().is_some_and(|endpoint| differences.owned.contains(&endpoint.ip()))
+                || service.options.local_addresses.addresses().any(|address| differences.owned.contains(&address))
                 || service.servers.iter().any(|server| differences.servers.contains(&server.endpoint.ip()))
         };
         let keys = self.store.services().values().filter(concerned).map(|service| service.key).collect();

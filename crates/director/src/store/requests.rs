@@ -58,6 +58,7 @@ impl Store {
         let name = options.name.clone().or(service.options.name);
         let any = options.any || service.options.any;
         service.options = ServiceOptions { name, any, ..options.clone() };
+        rules::check_local(&service)?;
         self.put(key, Some(service), receipt);
         Ok(())
     }
@@ -73,6 +74,7 @@ impl Store {
             return Err(refuse(RefusalKind::ServerExists, message));
         }
         service.servers.push(server);
+        rules::check_local(&service)?;
         self.put(key, Some(service), receipt);
         Ok(())
     }
@@ -86,6 +88,7 @@ impl Store {
         if let Some(old) = service.servers.get_mut(place) {
             *old = server;
         }
+        rules::check_local(&service)?;
         self.put(key, Some(service), receipt);
         Ok(())
     }

@@ -72,9 +72,23 @@ pub(crate) fn check_server_options(server: &RealServer) -> Result<(), (RefusalKi
     }
 }
 
+/// FullNAT has local addresses to come from.
+pub(crate) fn check_local(service: &VirtualService) -> Result<(), Refusal> {
+    let mut servers = service.servers.iter().filter(|server| server.method == ForwardingMethod::FullNat);
+    let (true, Some(server)) = (service.options.local_addresses.is_empty(), servers.next()) else { return Ok(()) };
+    let message = format!(
+        "server {} of {}: FullNAT needs a local address of its service; give one (-E … --local-address ADDRESS)",
+        server.endpoint, service.key
+    );
+    Err(refuse(RefusalKind::Invalid, message))
+}
+
 /// Options that can stand with the service's key.
 pub(crate) fn check_options(key: &Key, options: &ServiceOptions) -> Result<(), Refusal> {
     let invalid = |what: &str| Err(refuse(RefusalKind::Invalid, format!("service {key}: {what}")));
+    if !options.local_addresses.fits(key.is_ipv6()) {
+        return invalid("its local addresses are of the other family; name some of its own");
+    }
     let Some(persistence) = options.persistence else {
         let all_ports = key.endpoint().is_some_and(|endpoint| endpoint.port() == 0);
         return if all_ports {

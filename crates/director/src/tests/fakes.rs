@@ -7,7 +7,7 @@ use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error,
-    SweepReport, TableUse, Trial, Why,
+    Rehearsed, SweepReport, TableUse, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
@@ -156,15 +156,15 @@ impl Plane for FakePlane {
         Ok(ConnectionsSlice { connections, next })
     }
     /// Forwards by NAT to the first server of the first service.
-    fn explain(&self, frame: &[u8], _: u32) -> Result<(Action, Vec<u8>, Counter), Error> {
+    fn explain(&self, frame: &[u8], _: u32) -> Result<Rehearsed, Error> {
         let kernel = self.kernel();
         let servers = kernel.state.services.values().flat_map(|service| &service.servers);
         let mut frame = frame.to_vec();
         let Some(IpAddr::V4(address)) = servers.clone().next().map(|server| server.server.endpoint.ip()) else {
-            return Ok((Action::Drop, frame, Counter::DropNoServer));
+            return Ok(Rehearsed { action: Action::Drop, frame, reason: Counter::DropNoServer, server: None });
         };
         frame[30..34].copy_from_slice(&address.octets());
-        Ok((Action::Forward, frame, Counter::ForwardIn))
+        Ok(Rehearsed { action: Action::Forward, frame, reason: Counter::ForwardIn, server: None })
     }
     fn prepare_capture(&self, _: &Wanted) -> Result<CaptureLoader, Error> {
         Err(Error::Refused("there is no capture of memory".to_owned()))

@@ -17,7 +17,12 @@ const TRIES: u32 = 32;
 
 /// Begins the connection of a packet whose server is chosen: it is one of a known flow then, or is refused.
 #[inline(always)]
-pub fn bind<A: Parse, F: Frame, T: Tables<A>>(frame: &F, network: usize, tables: &T, now: Time) -> Result<Verdict, Next> {
+pub fn bind<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &F,
+    network: usize,
+    tables: &T,
+    now: Time,
+) -> Result<Verdict, Next> {
     let mut packet = Packet::unread();
     if let Err(counter) = parse::parse::<A, F>(frame, network, &mut packet) {
         return Ok(Verdict::because(counter));
@@ -31,7 +36,12 @@ pub fn bind<A: Parse, F: Frame, T: Tables<A>>(frame: &F, network: usize, tables:
 
 /// Remembers the connection under a local address and port.
 #[inline(always)]
-fn begin<A: Parse, F: Frame, T: Tables<A>>(packet: &Packet<A>, frame: &F, tables: &T, now: Time) -> Result<(), Counter> {
+fn begin<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    frame: &F,
+    tables: &T,
+    now: Time,
+) -> Result<(), Counter> {
     let id = tables.handed();
     let server = tables.server(id).ok_or(Counter::DropInconsistent)?;
     if !is_full_nat(server) || server.flags.get() & RealServer::READY != RealServer::READY {
@@ -108,11 +118,7 @@ fn insert_primary<A: Parse, T: Tables<A>>(
 /// replies under it. Looking
 /// begins where it ended last, so that a place is taken again as late as can be.
 #[inline(always)]
-pub fn find_place<A: Parse, T: Tables<A>>(
-    tables: &T,
-    key: &mut FlowKey<A>,
-    now: Time,
-) -> Place {
+pub fn find_place<A: Parse, T: Tables<A>>(tables: &T, key: &mut FlowKey<A>, now: Time) -> Place {
     let Some(reply) = tables.draft() else { return Place::InUse };
     let (locals, load) = (tables.locals(reply.service.get()), tables.load(reply.server.get()));
     let (Some(locals), Some(load)) = (locals, load) else { return Place::InUse };

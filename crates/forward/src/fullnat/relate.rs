@@ -95,7 +95,7 @@ fn depart<A: Parse, F: Frame>(
     if !stays && message.hops <= 1 {
         return Verdict::because(Counter::DropTimeToLive);
     }
-    let rewritten = translate(frame, message, quoted, to, !stays as u8)
-        .and_then(|()| translate(frame, message, quoted, from, 0));
+    let rewritten =
+        translate(frame, message, quoted, to, !stays as u8).and_then(|()| translate(frame, message, quoted, from, 0));
     rewrite::leave(frame, message.network, (to.counter, to.hop), stays, rewritten)
 }

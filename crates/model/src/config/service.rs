@@ -4,14 +4,14 @@ use super::error::Fault;
 use super::table::{Keys, Table, Value};
 use super::{address, suggest};
 use crate::{
-    Endpoint, ForwardingMethod, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, VirtualService,
-    Weight,
+    Endpoint, ForwardingMethod, LocalAddresses, LocalRange, RealServer, Scheduler, SchedulerFlags, ServiceKey,
+    ServiceOptions, VirtualService, Weight,
 };
 use std::collections::HashMap;
 
 const SERVICE: Keys = Keys {
     place: "[[service]]",
-    known: &["name", "listen", "scheduler", "sched_flags", "method", "any", "servers"],
+    known: &["name", "listen", "scheduler", "sched_flags", "method", "any", "servers", "local_addresses"],
     planned: &[
         "allow",
         "announce_when",
@@ -22,7 +22,6 @@ const SERVICE: Keys = Keys {
         "expire_quiescent_template",
         "fwmark",
         "inhibit_on_failure",
-        "local_addresses",
         "netmask",
         "one_packet",
         "persistence",
@@ -64,7 +63,9 @@ pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize, Option<u
         None => Vec::new(),
     };
     let name = table.get("name").map(|name| name.offset());
-    Ok((VirtualService { key: key.into(), options, servers }, listen.offset(), name))
+    let service = VirtualService { key: key.into(), options, servers };
+    check_local(&service, &table)?;
+    Ok((service, listen.offset(), name))
 }
 
 fn read_options(table: &Table<'_>) -> Result<ServiceOptions, Fault> {
@@ -77,8 +78,39 @@ fn read_options(table: &Table<'_>) -> Result<ServiceOptions, Fault> {
         scheduler_flags: read_flags(table, scheduler)?,
         any: table.get("any").map(|value| value.boolean()).transpose()?.unwrap_or(false),
         name: table.get("name").map(|value| read_name(&value)).transpose()?,
+        local_addresses: table.get("local_addresses").map(|value| read_local(&value)).transpose()?.unwrap_or_default(),
         ..ServiceOptions::default()
     })
+}
+
+const LOCAL_EXAMPLE: &str = "local_addresses = [\"10.0.9.1-10.0.9.4:20000-29999\"]";
+
+fn read_local(list: &Value<'_>) -> Result<LocalAddresses, Fault> {
+    let mut ranges = Vec::new();
+    for value in list.array(LOCAL_EXAMPLE)? {
+        let range = value.string(LOCAL_EXAMPLE)?.parse::<LocalRange>();
+        ranges.push(range.map_err(|wrong| value.fault(format!("{wrong}; write {LOCAL_EXAMPLE}")))?);
+    }
+    LocalAddresses::new(ranges).map_err(|wrong| list.fault(wrong))
+}
+
+/// FullNAT needs local addresses, of the service's family.
+fn check_local(service: &VirtualService, table: &Table<'_>) -> Result<(), Fault> {
+    let offset = |key| table.get(key).map_or(table.offset, |value| value.offset());
+    let local = &service.options.local_addresses;
+    if !local.fits(service.key.is_ipv6()) {
+        let message = format!("local addresses {local} are not of the family of service {}", service.key);
+        return Err(Fault::at(offset("local_addresses"), message));
+    }
+    let full = service.servers.iter().find(|server| server.method == ForwardingMethod::FullNat);
+    match full {
+        Some(server) if local.is_empty() => {
+            let message =
+                format!("server {} needs a local address, as FullNAT does; write {LOCAL_EXAMPLE}", server.endpoint);
+            Err(Fault::at(offset("method"), message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_name(value: &Value<'_>) -> Result<String, Fault> {
@@ -131,10 +163,14 @@ fn read_method(table: &Table<'_>) -> Result<Option<ForwardingMethod>, Fault> {
     match value.string("method = \"nat\"")? {
         "nat" => Ok(Some(ForwardingMethod::Nat)),
         "dr" => Ok(Some(ForwardingMethod::DirectRouting)),
-        method @ ("tun" | "fullnat") => {
-            Err(value.fault(format!("method `{method}` is not supported yet; write \"nat\" or \"dr\"")))
+        "fullnat" => Ok(Some(ForwardingMethod::FullNat)),
+        method @ "tun" => {
+            Err(value.fault(format!("method `{method}` is not supported yet; write \"nat\", \"fullnat\" or \"dr\"")))
         }
-        other => Err(value.fault(format!("unknown method `{}`; write \"nat\" or \"dr\"", other.escape_debug()))),
+        other => {
+            let shown = other.escape_debug();
+            Err(value.fault(format!("unknown method `{shown}`; write \"nat\", \"fullnat\" or \"dr\"")))
+        }
     }
 }
 

@@ -22,12 +22,12 @@ const USAGE: &str = "\
 Speaks the language of ipvsadm 1.31 to the xlvs daemon (`xlvs run`).
 
 Services
-  PROGRAM -A SERVICE [-s SCHEDULER] [-b FLAGS] [-p [SECONDS] [-M MASK]] [--pe ENGINE] [-o]     add
+  PROGRAM -A SERVICE [-s SCHEDULER] [-b FLAGS] [-p [SECONDS] [-M MASK]] [--pe ENGINE] [-o] [--local-address LOCAL]     add
   PROGRAM -E SERVICE …                             change, with the options of -A
   PROGRAM -D SERVICE                               remove, with its servers
   PROGRAM -C                                       remove all
 Real servers
-  PROGRAM -a SERVICE -r SERVER [-g|-m|-i [TUNNEL]] [-w WEIGHT] [-x UPPER] [-y LOWER]     add
+  PROGRAM -a SERVICE -r SERVER [-g|-m|-i [TUNNEL]|--fullnat] [-w WEIGHT] [-x UPPER] [-y LOWER]     add
   PROGRAM -e SERVICE -r SERVER …                   change, with the options of -a
   PROGRAM -d SERVICE -r SERVER                     remove
 Looking
@@ -50,7 +50,9 @@ Other
   SERVER     HOST[:PORT]; without a port, or with -g, the service's
   SCHEDULER  rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh twos; wlc unless given
   FLAGS      sh-port, mh-port: the client's port takes part in the hash; sh-fallback, mh-fallback, flag-1 … flag-3
-  -g -m -i   direct routing (unless given), NAT, tunnel
+  -g -m -i   direct routing (unless given), NAT, tunnel; --fullnat: NAT from an address of LOCAL (not in the original)
+  LOCAL      ADDRESS[-ADDRESS][:PORT-PORT], up to four with commas between; addresses of this node, IPv6 ones with ports
+             as [ADDRESS-ADDRESS]:PORT-PORT; ports 1024 to 65535 unless given
   TUNNEL     --tun-type ipip|gue|gre, with gue --tun-port PORT, with gue and gre --tun-nocsum|--tun-csum (gue: --tun-remcsum)
   WEIGHT     0 to 2147483647, 1 unless given; 0 takes no new connections
   COLUMNS    --stats --rate --thresholds --persistent-conn --tun-info

@@ -138,6 +138,7 @@ fn options(typed: &Typed) -> Option<ServiceOptions> {
         persistence: typed.says(Thing::Persistent).then_some(persistence),
         persistence_engine,
         one_packet: typed.says(Thing::OnePacket),
+        local_addresses: typed.local.clone(),
         ..ServiceOptions::default()
     })
 }
@@ -145,6 +146,7 @@ fn options(typed: &Typed) -> Option<ServiceOptions> {
 fn server(typed: &Typed) -> Result<RealServer, Failure> {
     let method = match typed.method {
         Method::Nat => ForwardingMethod::Nat,
+        Method::FullNat => ForwardingMethod::FullNat,
         Method::DirectRouting => ForwardingMethod::DirectRouting,
         Method::Tunnel => ForwardingMethod::Tunnel(encapsulation(typed)),
     };

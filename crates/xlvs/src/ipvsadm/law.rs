@@ -129,6 +129,9 @@ mod tests {
             "-a -t 10.0.0.1:0 -r 10.0.0.2 -g",
             "-a -f 7 -6 -r [fd00::2] -i --tun-type gue --tun-port 6080",
             "-Ln --stats",
+            "-A -t 10.0.0.1:80 --local-address 10.0.9.1-10.0.9.4:20000-29999,10.0.8.1",
+            "-A -t [fd00::1]:80 -s rr --local-address [fd00::9]:5000-5999",
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 --fullnat",
             "-A -t nonsense",
             "",
         ] {

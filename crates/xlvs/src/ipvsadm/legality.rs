@@ -26,6 +26,7 @@ const SERVICE: &[Thing] = &[
     Thing::OnePacket,
     Thing::PersistenceEngine,
     Thing::SchedulerFlags,
+    Thing::LocalAddress,
 ];
 const SERVER: &[Thing] = &[
     Thing::Forwarding,

@@ -58,6 +58,8 @@ pub(crate) enum Thing {
     TunnelNoChecksum,
     TunnelChecksum,
     TunnelRemoteChecksum,
+    /// Ours: `--local-address`.
+    LocalAddress,
     /// Ours: `-R --atomic`.
     Atomic,
 }
@@ -100,6 +102,7 @@ impl Thing {
             Self::TunnelNoChecksum => "tun-nocsum",
             Self::TunnelChecksum => "tun-csum",
             Self::TunnelRemoteChecksum => "tun-remcsum",
+            Self::LocalAddress => "local-address",
             Self::Atomic => "atomic",
         }
     }
@@ -114,7 +117,7 @@ pub(crate) enum Meaning {
     Thing(Thing),
     /// `-t -u --sctp-service`, `-f`: four spellings of [`Thing::Service`].
     Service(Family),
-    /// `-g -i -m`: three spellings of [`Thing::Forwarding`].
+    /// `-g -i -m` and our `--fullnat`: four spellings of [`Thing::Forwarding`].
     Forwarding(Method),
     /// `-6`, which only qualifies `-f`.
     MarkIsIpv6,
@@ -137,6 +140,7 @@ pub(crate) enum Method {
     DirectRouting,
     Tunnel,
     Nat,
+    FullNat,
 }
 
 /// Whether an option takes a value.
@@ -210,6 +214,7 @@ pub(crate) static SPELLINGS: &[Spelling] = &[
     method("gatewaying", 'g', Method::DirectRouting),
     method("ipip", 'i', Method::Tunnel),
     method("masquerading", 'm', Method::Nat),
+    Spelling { short: None, ..method("fullnat", ' ', Method::FullNat) },
     valued("weight", Some('w'), Thing::Weight),
     valued("u-threshold", Some('x'), Thing::UpperThreshold),
     valued("l-threshold", Some('y'), Thing::LowerThreshold),
@@ -236,5 +241,6 @@ pub(crate) static SPELLINGS: &[Spelling] = &[
     valued("mcast-group", None, Thing::MulticastGroup),
     valued("mcast-port", None, Thing::MulticastPort),
     valued("mcast-ttl", None, Thing::MulticastTtl),
+    valued("local-address", None, Thing::LocalAddress),
     flag("atomic", None, Thing::Atomic),
 ];

@@ -9,7 +9,7 @@ use super::legality;
 use super::number;
 use super::options::{Family, Meaning, Method, Thing, Verb};
 use super::scheduling;
-use model::{Granularity, Persistence, Protocol, SchedulerFlags, SyncDaemon, SyncRole};
+use model::{Granularity, LocalAddresses, Persistence, Protocol, SchedulerFlags, SyncDaemon, SyncRole};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -33,6 +33,7 @@ pub(crate) struct Typed {
     pub(crate) persistence: u32,
     pub(crate) granularity: Option<Granularity>,
     pub(crate) persistence_engine: String,
+    pub(crate) local: LocalAddresses,
     pub(crate) server: Option<(IpAddr, u16)>,
     pub(crate) method: Method,
     pub(crate) weight: u32,
@@ -98,6 +99,7 @@ impl Typed {
             persistence: Persistence::DEFAULT_TIMEOUT,
             granularity: None,
             persistence_engine: String::new(),
+            local: LocalAddresses::default(),
             server: None,
             method: Method::DirectRouting,
             weight: 1,
@@ -217,6 +219,10 @@ impl Typed {
             }
             Thing::Persistent if given => self.persistence = timeout(value, 1)?,
             Thing::Netmask => self.take_granularity(value)?,
+            Thing::LocalAddress => {
+                let local = value.parse();
+                self.local = local.map_err(|what| Failure::usage(format!("illegal local address: {what}")))?;
+            }
             Thing::PersistenceEngine => value.clone_into(&mut self.persistence_engine),
             Thing::TunnelPort => {
                 self.tunnel_port = number::parse_u16(value, 1..=65535).ok_or_else(|| illegal("tunnel port"))?;

@@ -123,6 +123,7 @@ const fn method(method: ForwardingMethod) -> &'static str {
         ForwardingMethod::Nat => "Masq",
         ForwardingMethod::DirectRouting => "Route",
         ForwardingMethod::Tunnel(_) => "Tunnel",
+        ForwardingMethod::FullNat => "FullNat",
     }
 }
 

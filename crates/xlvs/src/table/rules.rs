@@ -1,6 +1,7 @@
 //! The table as rules that `-R` reads: `ipvsadm -S`.
 //!
-//! What the original loses is lost here, too: thresholds, and the server that is on this host.
+//! What the original loses is lost here, too: thresholds, and the server that is on this host. What it does not know
+//! (FullNAT) is written for ours alone.
 
 use super::{Names, order, push_line, row};
 use api::{Listing, ServerView, ServiceView};
@@ -56,6 +57,9 @@ fn options(options: &ServiceOptions) -> String {
     if let Some(flags) = row::flag_names(options) {
         text += &format!(" -b {flags}");
     }
+    if !options.local_addresses.is_empty() {
+        text += &format!(" --local-address {}", options.local_addresses);
+    }
     text
 }
 
@@ -64,6 +68,7 @@ fn server_rule(service: &ServiceView, view: &ServerView, names: &Names) -> Strin
     let (method, tunnel) = match server.method {
         ForwardingMethod::Nat => ("-m", String::new()),
         ForwardingMethod::DirectRouting => ("-g", String::new()),
+        ForwardingMethod::FullNat => ("--fullnat", String::new()),
         ForwardingMethod::Tunnel(encapsulation) => ("-i", tunnel_rule(encapsulation)),
     };
     let endpoint = names.endpoint(server.endpoint, service.service.key.protocol());

@@ -244,8 +244,7 @@ fn subnets(host: &Host) -> Vec<Said> {
 }
 
 fn forwarding(host: &Host) -> Vec<Said> {
-    let methods: BTreeSet<bool> =
-        all_servers(host).map(|(_, server)| server.server.method == ForwardingMethod::Nat).collect();
+    let methods: BTreeSet<bool> = all_servers(host).map(|(_, server)| server.server.method.replies_here()).collect();
     let routes = host.sysctl("ipv4/ip_forward") == Some("1");
     let mut said = Vec::new();
     if methods.contains(&true) && !routes {
@@ -257,7 +256,7 @@ fn forwarding(host: &Host) -> Vec<Said> {
         ));
     }
     if methods.contains(&false) && routes {
-        let towards = all_servers(host).filter(|(_, server)| server.server.method != ForwardingMethod::Nat);
+        let towards = all_servers(host).filter(|(_, server)| !server.server.method.replies_here());
         let ways = towards.filter_map(|(_, server)| match &server.reach {
             ReachView::Via { interface, .. } => Some(interface.clone()),
             _ => None,
