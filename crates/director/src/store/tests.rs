@@ -385,3 +385,22 @@ fn old_journals_are_read() {
     assert_eq!(service.options, ServiceOptions { scheduler_flags, ..options(Scheduler::Maglev) });
     assert_eq!(store.generation(), 3);
 }
+
+#[test]
+fn full_nat_has_a_local_address() {
+    let mut store = store();
+    let full = || server("10.0.0.2:8080", ForwardingMethod::FullNat, 1);
+    let refusal = store.change(&add_server("192.0.2.1:80", full())).unwrap_err();
+    assert!(refusal.message.contains("FullNAT needs a local address"), "{}", refusal.message);
+    let edit = |local: &str| {
+        let local_addresses = if local.is_empty() { Default::default() } else { local.parse().unwrap() };
+        let options = ServiceOptions { local_addresses, ..options(Scheduler::RoundRobin) };
+        Request::EditService { key: key("192.0.2.1:80"), options }
+    };
+    assert!(store.change(&edit("fd00::1")).is_err(), "of the other family");
+    store.change(&edit("10.0.9.1")).unwrap();
+    store.change(&add_server("192.0.2.1:80", full())).unwrap();
+    assert!(store.change(&edit("")).is_err(), "the server would have none");
+    let six = RealServer::new("[fd00::2]:80".parse().unwrap(), ForwardingMethod::FullNat, Weight::default());
+    assert!(store.change(&add_server("192.0.2.1:80", six)).is_err(), "families cannot be mixed");
+}

@@ -181,29 +181,45 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
         "scheduler = \"mh\"\nsched_flags = [\"port\"]",
         "4:16: unknown flag `port`; write sh-port or sh-fallback (with sh), mh-port or mh-fallback (with mh)",
     ),
-    (r#"method = "masq""#, "3:10: unknown method `masq`; write \"nat\" or \"dr\""),
-    (r#"method = "tun""#, "3:10: method `tun` is not supported yet; write \"nat\" or \"dr\""),
+    (r#"method = "masq""#, "3:10: unknown method `masq`; write \"nat\", \"fullnat\" or \"dr\""),
+    (r#"method = "tun""#, "3:10: method `tun` is not supported yet; write \"nat\", \"fullnat\" or \"dr\""),
+    (
+        "method = \"fullnat\"\nservers = [\"10.0.0.11:80\"]",
+        "3:10: server 10.0.0.11:80 needs a local address, as FullNAT does; write local_addresses = [\"10.0.9.1-10.0.9.4:20000-29999\"]",
+    ),
+    (
+        r#"local_addresses = ["10.0.9.1:x"]"#,
+        "3:20: `10.0.9.1:x` is not ADDRESS[-ADDRESS][:PORT-PORT]; write local_addresses = [\"10.0.9.1-10.0.9.4:20000-29999\"]",
+    ),
+    (
+        r#"local_addresses = ["10.0.9.1", "10.0.9.1:5000-5999"]"#,
+        "3:19: local addresses 10.0.9.1 and 10.0.9.1:5000-5999 overlap",
+    ),
+    (
+        r#"local_addresses = ["fd00::1"]"#,
+        "3:19: local addresses fd00::1 are not of the family of service tcp 203.0.113.10:80",
+    ),
     (r#"any = "yes""#, "3:7: `any` takes true or false, not a string; write any = true"),
     (r#"name = """#, "3:8: a name needs letters, and no control characters; write name = \"web\""),
     (
         r#"persistence = "5m""#,
-        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers)",
+        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
     ),
     (
         r#"check = { http = "/health", interval = "2s" }"#,
-        "3:1: `check` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers)",
+        "3:1: `check` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
     ),
     (
         r#"scale-out = true"#,
-        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers)",
+        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
     ),
     (
         r#"real_servers = []"#,
-        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, any, servers)",
+        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
     ),
     (
         r#"colour = "red""#,
-        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, any, servers",
+        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, any, servers, local_addresses",
     ),
 ];
 
