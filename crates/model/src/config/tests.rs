@@ -277,9 +277,9 @@ const FILE_FAULTS: &[(&str, &str)] = &[
     ("[[director]]\n", "1:1: `director` takes a table, not a list; write [director] and its keys below"),
     (
         "[[services]]\n",
-        "1:3: unknown key `services` in the file; did you mean `service`? (known: director, service, timeouts)",
+        "1:3: unknown key `services` in the file; did you mean `service`? (known: director, real_server, service, timeouts)",
     ),
-    ("[vrrp]\n", "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, service, timeouts)"),
+    ("[vrrp]\n", "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, real_server, service, timeouts)"),
     (
         "[director]\ninterface = [\"eth0\"]\n",
         "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, attach, connections, metrics, conn_reuse_mode, expire_nodest_conn, schedule_icmp, sloppy_tcp)",
