@@ -5,7 +5,7 @@ use crate::explanation::Explanation;
 use crate::listing::Listing;
 use crate::refusal::Refusal;
 use crate::status::Status;
-use model::Sysctl;
+use model::{Lane, Sysctl};
 use serde::{Deserialize, Serialize};
 
 /// An answer: what was asked for, or why not.
@@ -24,12 +24,26 @@ pub enum Response {
     Attached {
         /// Its name.
         interface: String,
-        /// How.
-        lane: String,
-        /// It was so before.
-        before: bool,
+        /// Where.
+        lane: Lane,
+        /// Why there, for people.
+        reason: String,
+        /// The lane it had before, if it was attached.
+        before: Option<Lane>,
         /// Seconds until it is detached again, unless it is confirmed.
         confirm_within: Option<u32>,
+    },
+    /// Answer to [`Request::Detach`](crate::Request::Detach): these were.
+    Detached {
+        /// Names.
+        interfaces: Vec<String>,
+    },
+    /// Answer to [`Request::Stop`](crate::Request::Stop).
+    Stopped {
+        /// Programs and maps stay, and packets are forwarded.
+        forwarding: bool,
+        /// Names of the interfaces that stay attached, or were detached.
+        interfaces: Vec<String>,
     },
     /// Answer to [`Request::Confirm`]: these stay.
     Confirmed {

@@ -6,7 +6,7 @@ use crate::lane::Why;
 use crate::lock::Lock;
 use crate::pins::Pins;
 use crate::trial::{self, Trial};
-use crate::{Dataplane, interface, privilege, stray};
+use crate::{Dataplane, interface, pins, privilege, stray};
 use model::LaneChoice;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ pub fn detach_all(pin_directory: &Path) -> Result<Vec<String>, Error> {
     let pins = Pins::existing(pin_directory)?;
     if !pins.as_ref().is_some_and(Pins::are_there) {
         stray::check(pin_directory)?;
+        pins::refuse_elsewhere(pin_directory)?;
     }
     let Some(pins) = pins else { return Ok(Vec::new()) };
     let lock = Lock::take(&pins.root, &pins.shown)?;

@@ -26,20 +26,34 @@ pub(crate) struct Keeper(i32);
 impl Keeper {
     /// The keepers of this network namespace and pin directory, whether they still keep anything or not.
     pub(crate) fn all(directory: &Path) -> Vec<Self> {
+        Self::named(directory).filter(|keeper| keeper.shares("net")).collect()
+    }
+
+    fn named(directory: &Path) -> impl Iterator<Item = Self> {
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        numbers.map(Self).filter(|keeper| keeper.keeps(directory)).collect()
+        numbers.map(Self).filter(|keeper| keeper.has_name(directory))
+    }
+
+    /// The keeper of a pin directory of this name in another network namespace, if there is one.
+    pub(crate) fn elsewhere(directory: &Path) -> Option<Self> {
+        let mut keepers = Self::named(directory).filter(|keeper| !keeper.shares("net"));
+        keepers.next()
+    }
+
+    /// Number of its process.
+    pub(crate) const fn process(self) -> i32 {
+        self.0
     }
 
     /// Only a process of our own user and user namespace is believed: a foreign one could show us any files.
-    fn keeps(self, directory: &Path) -> bool {
+    fn has_name(self, directory: &Path) -> bool {
         let mut expected = KEEPER_NAME.as_bytes().to_vec();
         expected.push(0);
         expected.extend_from_slice(directory.as_os_str().as_bytes());
         expected.push(0);
         fs::read(self.file("cmdline")).is_ok_and(|line| line == expected)
             && fs::metadata(self.file("")).is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
-            && self.shares("net")
             && self.shares("user")
     }
 

@@ -151,6 +151,19 @@ impl Pins {
     }
 }
 
+/// An error when pins of this name are kept in another network namespace, where this process does not reach them.
+pub(crate) fn refuse_elsewhere(directory: &Path) -> Result<(), Error> {
+    let shown = absolute(directory)?;
+    let Some(keeper) = Keeper::elsewhere(&shown) else { return Ok(()) };
+    let reason = format!(
+        "its director belongs to another network namespace; detach there: nsenter --net=/proc/{}/ns/net xlvs detach --all \
+         --pin-dir {}",
+        keeper.process(),
+        shown.display()
+    );
+    Err(Error::Pins { path: shown, reason })
+}
+
 /// True for names that we give; a pin directory may be shared with strangers.
 pub(crate) fn is_ours(name: &str) -> bool {
     matches!(name, "links" | "trials" | "journal" | "journal-new") || is_layout(name)

@@ -32,11 +32,11 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// Detaches from an interface, or from all.
     fn detach(&mut self, interface: Option<&str>) -> Result<Response, Refusal> {
         let result = match interface {
-            Some(name) => self.interfaces.detach(&mut self.plane, name),
+            Some(name) => self.interfaces.detach(&mut self.plane, name).map(|()| vec![name.to_owned()]),
             None => self.interfaces.detach_all(&mut self.plane),
         };
         self.adopt_trials(Instant::now());
-        result.map(|()| self.done()).map_err(|error| refusal(&error))
+        result.map(|interfaces| Response::Detached { interfaces }).map_err(|error| refusal(&error))
     }
 
     fn sysctls(&self) -> Response {

@@ -49,7 +49,7 @@ impl Interfaces {
         name: &str,
         lane: Option<LaneChoice>,
         force: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Attachment, Error> {
         let attachment = plane.attach(name, lane, force)?;
         let link = links.get(&attachment.index);
         let (mac, mtu) = (link.and_then(|link| link.mac), link.map_or(0, |link| link.mtu));
@@ -59,7 +59,7 @@ impl Interfaces {
         self.wanted.insert(name.to_owned(), choice(&attachment));
         self.attached.insert(name.to_owned(), (attachment.index, mac, mtu));
         self.failing.remove(name);
-        Ok(())
+        Ok(attachment)
     }
 
     /// The first of `names` that is neither there nor wanted already.
@@ -103,11 +103,11 @@ impl Interfaces {
         Ok(())
     }
 
-    /// Detaches from every interface, for good; goes on after a failure.
-    pub(crate) fn detach_all<P: Plane>(&mut self, plane: &mut P) -> Result<(), Error> {
+    /// Detaches from every interface, for good; goes on after a failure. Gives the names.
+    pub(crate) fn detach_all<P: Plane>(&mut self, plane: &mut P) -> Result<Vec<String>, Error> {
         self.wanted.clear();
         let names = plane.attachments()?.into_iter().map(|attachment| attachment.name);
-        let results: Vec<_> = names.map(|name| self.detach(plane, &name)).collect();
+        let results: Vec<_> = names.map(|name| self.detach(plane, &name).map(|()| name)).collect();
         results.into_iter().collect()
     }
 

@@ -149,7 +149,6 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
 
 /// Detaches and removes the pins, unless forwarding shall go on.
 async fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, keep_forwarding: bool) -> Reply {
-    let generation = director.store.generation();
     director.end_capture();
     captures_have_ended(&director).await;
     if keep_forwarding {
@@ -158,7 +157,9 @@ async fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, ke
             tracing::warn!(%error, "something of a capture stays");
         }
         tracing::info!("leaving; forwarding goes on");
-        return Ok(Response::Done { generation });
+        let attachments = director.plane.attachments().map_err(|error| crate::director::refusal(&error))?;
+        let interfaces = attachments.into_iter().map(|attachment| attachment.name).collect();
+        return Ok(Response::Stopped { forwarding: true, interfaces });
     }
     director.observer.release_all();
     // The maps stay busy as long as the plane has them.
@@ -167,7 +168,7 @@ async fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, ke
     removed
         .inspect(|names| tracing::info!(interfaces = ?names, "detached; pins removed"))
         .inspect_err(|error| tracing::error!(%error, "stop"))
-        .map(|_| Response::Done { generation })
+        .map(|interfaces| Response::Stopped { forwarding: false, interfaces })
 }
 
 /// A capture that is being loaded writes below the pins until it is done: nothing is taken down before.

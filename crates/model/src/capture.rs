@@ -1,7 +1,7 @@
 //! The words that say which packets a capture wants.
 //!
 //! ```text
-//! host ADDRESS · net ADDRESS/BITS · port PORT · service ADDRESS:PORT · proto NAME, or only tcp, udp, icmp · drops · all
+//! host ADDRESS · net ADDRESS/BITS · port PORT · service ADDRESS:PORT · proto NAME, or only tcp, udp, icmp, sctp · drops · all
 //! ```
 //! Each word narrows what those before it leave (`and` may stand between them); `all` adds what does not concern us.
 
@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 const LANGUAGE: &str =
-    "host ADDRESS, net ADDRESS/BITS, port PORT, service ADDRESS:PORT, proto tcp|udp|icmp, drops, all";
+    "host ADDRESS, net ADDRESS/BITS, port PORT, service ADDRESS:PORT, proto tcp|udp|icmp|sctp, drops, all";
 /// Longest filter that is read, in bytes: several times one that has a use for every word.
 const LONGEST: usize = 1000;
 /// Protocols by name; ICMP is another one in IPv6.

@@ -180,7 +180,9 @@ struct Top {
 #[derive(Args, Debug)]
 #[command(after_help = "FILTER is made of: host ADDRESS, net ADDRESS/BITS, port PORT, service ADDRESS:PORT, proto \
                         tcp|udp|icmp|sctp (or the name alone), drops (only what nobody got), all (what does not concern \
-                        xlvs, too). All of them must hold, for the packet as it came or as it leaves.")]
+                        xlvs, too). All of them must hold, for the packet as it came or as it leaves; `and` may stand \
+                        between them. At most four of host and net, of the others one of each. It ends with Ctrl-C, \
+                        --count or --duration.")]
 struct Capture {
     /// Only what comes in by this interface
     #[arg(short, long, value_name = "IF")]
@@ -194,6 +196,9 @@ struct Capture {
     /// Write a pcapng file (- is standard output) instead of lines of text
     #[arg(short, long, value_name = "FILE")]
     write: Option<String>,
+    /// Print one look at a packet a line, as JSON
+    #[arg(long, conflicts_with = "write")]
+    json: bool,
     /// Which packets
     #[arg(value_name = "FILTER")]
     filter: Vec<String>,
@@ -203,10 +208,10 @@ struct Capture {
 #[derive(Args, Debug)]
 struct Explain {
     /// Address and port of the client
-    #[arg(value_name = "CLIENT:PORT")]
+    #[arg(value_name = "CLIENT:PORT", value_parser = endpoint)]
     client: std::net::SocketAddr,
     /// Address and port of the virtual service
-    #[arg(value_name = "VIP:PORT")]
+    #[arg(value_name = "VIP:PORT", value_parser = endpoint)]
     service: std::net::SocketAddr,
     /// A UDP packet instead of the SYN of a TCP connection
     #[arg(long)]
@@ -234,6 +239,9 @@ struct Conns {
     /// At most this many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Follow them: a line for each that is new, has changed or is gone
+    #[arg(long)]
+    watch: bool,
     /// One connection a line, as JSON
     #[arg(long)]
     json: bool,
@@ -297,6 +305,16 @@ fn seconds(text: &str) -> Result<u32, String> {
     };
     let seconds = digits.parse().ok().and_then(|count: u32| count.checked_mul(unit));
     seconds.filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(|| "write 60s or 5m, at most a day".to_owned())
+}
+
+/// An address with a port, as both ends of a packet have one.
+fn endpoint(text: &str) -> Result<std::net::SocketAddr, String> {
+    let bare: Option<std::net::IpAddr> = text.trim_matches(['[', ']']).parse().ok();
+    text.parse().map_err(|_| match bare {
+        Some(std::net::IpAddr::V4(address)) => format!("it has no port; write {address}:80"),
+        Some(std::net::IpAddr::V6(address)) => format!("it has no port; write [{address}]:80"),
+        None => "write an address and a port, such as 198.51.100.7:4000 or [2001:db8::7]:4000".to_owned(),
+    })
 }
 
 /// Help and version are data; everything else that clap says is an error in the command line.

@@ -38,7 +38,8 @@ fn stop_and_sigterm_leave_nothing() {
         if by_signal {
             node.signal(Signal::SIGTERM);
         } else {
-            assert_eq!(node.say("stop"), Said { out: String::new(), err: String::new(), code: 0 });
+            let out = "stopped; e0 detached, configuration and connections gone\n".to_owned();
+            assert_eq!(node.say("stop"), Said { out, err: String::new(), code: 0 });
         }
         assert_eq!(node.ended(), Some(0), "{}", node.log());
         assert!(node.is_clean(), "{}", node.log());
@@ -190,4 +191,26 @@ fn a_log_that_cannot_be_written_ends_nothing() {
         assert_eq!(node.ended(), Some(0), "stderr full: {full}");
         assert!(node.is_clean());
     }
+}
+
+/// Pins in a mount namespace of their own are kept where only the director's network namespace finds them.
+#[test]
+#[ignore = "needs root"]
+fn detach_all_from_elsewhere_says_where_the_director_is() {
+    let mut node = Node::new();
+    let pins = node.place.path("private");
+    let mut command = node.host.command("unshare");
+    command.args(["-m", env!("CARGO_BIN_EXE_xlvs"), "run", "--interface", "e0", "--pin-dir"]).arg(&pins);
+    command.env("XLVS_SOCKET", node.place.socket());
+    node.adopt(command);
+    node.signal(Signal::SIGKILL);
+    node.ended();
+    assert!(node.is_attached());
+    let elsewhere = node.say(&format!("detach --all --pin-dir {}", pins.display()));
+    let there = elsewhere.err.split_once("belongs to another network namespace; detach there: ");
+    let (_, there) = there.unwrap_or_else(|| panic!("{elsewhere:?}"));
+    assert!(elsewhere.code == 1 && node.is_attached());
+    let said = node.place.shell(there.trim());
+    assert_eq!((said.out.as_str(), said.code), ("detached e0\n", 0), "{said:?}");
+    assert!(!node.is_attached());
 }

@@ -162,7 +162,13 @@ fn an_attachment_on_trial_ends_with_and_without_the_daemon() {
     assert_eq!(node.say("confirm").out, "e0 stays attached\n");
     std::thread::sleep(Duration::from_secs(7));
     assert!(node.is_attached());
-    assert_eq!(node.say("attach e0").out, "e0 was attached already (xdp)\n");
+    assert_eq!(node.say("attach e0").out, "e0 was attached already (xdp: native)\n");
+    assert_eq!(node.say("attach e0 --lane tc").out, "e0 has moved from lane xdp to tc (as asked for)\n");
+    assert_eq!(node.say("detach e0").out, "detached e0\n");
+    assert_eq!(node.say("attach e0").out, "e0 is attached (xdp: native)\n");
+    let json = node.say("detach --all --json --pin-dir nowhere").out;
+    let direct: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(direct, serde_json::json!({"is": "detached", "interfaces": []}), "other pins, not asked of the daemon");
     assert_eq!(node.say("detach e0").code, 0);
     let again = node.say("detach e0");
     assert!(again.code == 1 && again.err.contains("e0"), "{again:?}");

@@ -21,8 +21,8 @@ impl<P: Plane, N: Network> Director<P, N> {
         // The interface may be newer than the last look.
         self.look(now);
         let attachments = self.plane.attachments().map_err(|error| refusal(&error))?;
-        let before = attachments.iter().any(|attachment| attachment.name == interface);
-        if before && (confirm_within.is_some() || self.trials.contains_key(interface)) {
+        let before = attachments.iter().find(|attachment| attachment.name == interface).map(|it| it.lane);
+        if before.is_some() && (confirm_within.is_some() || self.trials.contains_key(interface)) {
             return Err(self.no_second_trial(interface));
         }
         if let Some(seconds) = confirm_within {
@@ -32,17 +32,15 @@ impl<P: Plane, N: Network> Director<P, N> {
             self.trials.insert(interface.to_owned(), now + length);
         }
         let attached = self.interfaces.attach(&mut self.plane, self.observer.links(), interface, lane, force);
-        if let Err(error) = attached {
+        let attachment = attached.map_err(|error| {
             if confirm_within.is_some() {
                 self.forget_trial(interface);
             }
-            return Err(refusal(&error));
-        }
+            refusal(&error)
+        })?;
         self.translate_answers();
-        let attachments = self.plane.attachments().map_err(|error| refusal(&error))?;
-        let lane = attachments.iter().find(|attachment| attachment.name == interface);
-        let lane = lane.map(|attachment| attachment.lane.to_string()).unwrap_or_default();
-        Ok(Response::Attached { interface: interface.to_owned(), lane, before, confirm_within })
+        let (lane, reason) = (attachment.lane, attachment.why.text().to_owned());
+        Ok(Response::Attached { interface: interface.to_owned(), lane, reason, before, confirm_within })
     }
 
     fn no_second_trial(&self, interface: &str) -> Refusal {

@@ -139,7 +139,7 @@ fn an_attachment_on_trial_ends_unless_it_is_confirmed() {
     assert_eq!(director.next_trial(), None);
     assert!(plane.kernel().attached.contains("eth0") && plane.kernel().trials.is_empty());
     let again = director.answer(&attach(None)).unwrap();
-    assert!(matches!(again.response, api::Response::Attached { before: true, .. }));
+    assert!(matches!(again.response, api::Response::Attached { before: Some(_), .. }));
     assert!(director.answer(&attach(Some(60))).err().unwrap().message.contains("attached already, for good"));
 }
 

@@ -6,7 +6,18 @@ use crate::session::{Session, Trouble};
 use crate::table;
 use api::{ExplainRequest, Request, Response};
 use model::{Protocol, ServiceKey};
+use serde::Serialize;
 use std::process::ExitCode;
+
+/// A value with the word that says what it is, as those of the API have it.
+#[derive(Serialize)]
+pub(super) struct Tagged<'a, T> {
+    pub(super) is: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) change: Option<&'a str>,
+    #[serde(flatten)]
+    pub(super) value: &'a T,
+}
 
 pub(super) fn status(json: bool) -> ExitCode {
     answer(&Request::Status, json)
@@ -57,10 +68,12 @@ pub(super) fn shown(response: &Response, json: bool) -> Result<String, Trouble> 
         Response::Listing(listing) => table::all(listing, table::NUMERIC, table::names(true)),
         Response::Explanation(explanation) => show::explanation(explanation),
         Response::Sysctls { sysctls } => show::sysctls(sysctls),
-        Response::Attached { interface, lane, before, confirm_within } => {
-            show::attached(interface, lane, *before, *confirm_within)
+        Response::Attached { interface, lane, reason, before, confirm_within } => {
+            show::attached(interface, *lane, reason, *before, *confirm_within)
         }
         Response::Confirmed { interfaces } => format!("{} stays attached\n", interfaces.join(" ")),
+        Response::Detached { interfaces } => show::detached(interfaces),
+        Response::Stopped { forwarding, interfaces } => show::stopped(*forwarding, interfaces),
         // That it is done is what exit code 0 says.
         Response::Done { .. } | Response::Connections(_) => String::new(),
     })

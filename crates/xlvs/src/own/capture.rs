@@ -17,12 +17,14 @@ use std::process::ExitCode;
 enum Sink {
     /// As lines of text, to standard output.
     Lines,
+    /// As lines of JSON.
+    Json,
     /// As they are.
     File(Box<dyn Write>, String),
 }
 
 pub(super) fn run(typed: &Capture) -> ExitCode {
-    let sink = match open(typed.write.as_deref()) {
+    let sink = match open(typed.write.as_deref(), typed.json) {
         Ok(sink) => sink,
         Err(error) => return output::misused(error),
     };
@@ -42,8 +44,9 @@ pub(super) fn run(typed: &Capture) -> ExitCode {
     }
 }
 
-fn open(path: Option<&str>) -> Result<Sink, String> {
+fn open(path: Option<&str>, json: bool) -> Result<Sink, String> {
     match path {
+        None if json => Ok(Sink::Json),
         None => Ok(Sink::Lines),
         Some("-") if stdout().is_terminal() => {
             Err("a capture is no text for a terminal; write -w FILE, or | wireshark -k -i -".to_owned())
@@ -60,6 +63,7 @@ fn open(path: Option<&str>) -> Result<Sink, String> {
 fn capture(request: &CaptureRequest, mut sink: Sink) -> Result<ExitCode, Trouble> {
     let session = Session::open()?;
     let mut stream = session.capture(request)?;
+    output::talk(&begun(request));
     let mut blocks = Blocks::default();
     let (mut packets, mut summary) = (0_u64, None);
     let interrupted = loop {
@@ -82,8 +86,10 @@ fn capture(request: &CaptureRequest, mut sink: Sink) -> Result<ExitCode, Trouble
             match block {
                 Block::Packet(packet) => {
                     packets += u64::from(packet.arrived);
-                    if matches!(sink, Sink::Lines) {
-                        output::data(&line(&packet));
+                    match sink {
+                        Sink::Lines => output::data(&line(&packet)),
+                        Sink::Json => output::data(&json(&packet)),
+                        Sink::File(..) => {}
                     }
                 }
                 Block::Summary(text) => summary = Some(text),
@@ -104,6 +110,34 @@ async fn unless_interrupted<T>(piece: impl Future<Output = T>) -> Option<T> {
         piece = piece => Some(piece),
         _ = tokio::signal::ctrl_c() => None,
     }
+}
+
+/// What is on from now on, and what ends it.
+fn begun(request: &CaptureRequest) -> String {
+    let mut ends = vec!["Ctrl-C".to_owned()];
+    ends.extend(request.count.map(|count| format!("{count} packets")));
+    ends.extend(request.seconds.map(|seconds| format!("{seconds} s")));
+    let filter = request.filter.trim();
+    let what = if filter.is_empty() { "every packet that concerns xlvs" } else { filter };
+    let place = request.interface.as_ref().map(|name| format!(", coming in by {name}")).unwrap_or_default();
+    format!("capturing: {what}{place}; ends with {}", ends.join(" or "))
+}
+
+/// One look at a packet as a line of JSON.
+fn json(packet: &blocks::Packet) -> String {
+    let ends = Ends::of_bytes(&packet.bytes);
+    let value = serde_json::json!({
+        "is": "packet",
+        "time": packet.time,
+        "interface": packet.interface,
+        "way": if packet.arrived { "in" } else { "out" },
+        "source": end(ends.source.0, ends.source_port.get()),
+        "destination": end(ends.destination.0, ends.destination_port.get()),
+        "protocol": ends.protocol,
+        "bytes": packet.length,
+        "verdict": packet.comment,
+    });
+    format!("{value}\n")
 }
 
 /// `12:34:56.000001 eth0 in 198.51.100.2:4000 > 203.0.113.10:80 tcp 74 bytes: forward_in -> …`

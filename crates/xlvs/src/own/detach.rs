@@ -41,12 +41,13 @@ fn directly(pin_directory: &Path, json: bool) -> ExitCode {
     match dataplane::detach_all(pin_directory) {
         Ok(interfaces) => {
             let text = match (json, interfaces.is_empty()) {
-                (true, _) => format!("{}\n", serde_json::json!({ "is": "detached", "interfaces": interfaces })),
-                (false, true) => format!("nothing of xlvs is attached ({})\n", pin_directory.display()),
-                (false, false) => format!("detached {}\n", interfaces.join(" ")),
+                (false, true) => Ok(format!("nothing of xlvs is attached ({})\n", pin_directory.display())),
+                _ => ask::shown(&Response::Detached { interfaces }, json),
             };
-            output::data(&text);
-            ExitCode::SUCCESS
+            text.map_or_else(output::failed, |text| {
+                output::data(&text);
+                ExitCode::SUCCESS
+            })
         }
         Err(error) => output::failed(error),
     }

@@ -5,6 +5,7 @@
 mod checks;
 mod firewall;
 mod host;
+mod namespace;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,7 @@ fn examine(host: &Host) -> Vec<Finding> {
 pub(super) fn run(typed: &Doctor) -> ExitCode {
     let findings = examine(&Host::read(&typed.interfaces));
     let text = if typed.json {
-        match serde_json::to_string_pretty(&findings) {
+        match serde_json::to_string_pretty(&serde_json::json!({ "is": "findings", "findings": findings })) {
             Ok(text) => text + "\n",
             Err(error) => return output::failed(error),
         }

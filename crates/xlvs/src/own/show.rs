@@ -1,6 +1,7 @@
 //! Answers of the daemon as text for people. Pure.
 
 use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status, SysctlView, TrialStatus};
+use model::Lane;
 
 /// `xlvs status`
 pub(super) fn status(status: &Status) -> String {
@@ -51,21 +52,50 @@ pub(super) fn sysctls(sysctls: &[SysctlView]) -> String {
     sysctls.iter().map(line).collect()
 }
 
-/// `xlvs attach`: nothing where all is as it was asked for.
-pub(super) fn attached(interface: &str, lane: &str, before: bool, confirm_within: Option<u32>) -> String {
+/// `xlvs attach`
+pub(super) fn attached(
+    interface: &str,
+    lane: Lane,
+    reason: &str,
+    before: Option<Lane>,
+    confirm_within: Option<u32>,
+) -> String {
     match (before, confirm_within) {
         (_, Some(seconds)) => format!(
-            "{interface} is attached ({lane}) and will be detached in {seconds} s unless you say: xlvs confirm {interface}\n"
+            "{interface} is attached ({lane}: {reason}) and will be detached in {seconds} s unless you say: xlvs confirm {interface}\n"
         ),
-        (true, None) => format!("{interface} was attached already ({lane})\n"),
-        (false, None) => String::new(),
+        (Some(before), None) if before == lane => format!("{interface} was attached already ({lane}: {reason})\n"),
+        (Some(before), None) => format!("{interface} has moved from lane {before} to {lane} ({reason})\n"),
+        (None, None) => format!("{interface} is attached ({lane}: {reason})\n"),
+    }
+}
+
+/// `xlvs detach`
+pub(super) fn detached(interfaces: &[String]) -> String {
+    if interfaces.is_empty() {
+        "nothing was attached\n".to_owned()
+    } else {
+        format!("detached {}\n", interfaces.join(" "))
+    }
+}
+
+/// `xlvs stop`
+pub(super) fn stopped(forwarding: bool, interfaces: &[String]) -> String {
+    let names = interfaces.join(" ");
+    match (forwarding, interfaces.is_empty()) {
+        (true, false) => {
+            format!("stopped; {names} forwards without the daemon, until the next `xlvs run` or `xlvs detach --all`\n")
+        }
+        (true, true) => "stopped; nothing is attached, the configuration is kept for the next `xlvs run`\n".to_owned(),
+        (false, false) => format!("stopped; {names} detached, configuration and connections gone\n"),
+        (false, true) => "stopped; configuration and connections gone\n".to_owned(),
     }
 }
 
 fn table(table: &ConnectionTableStatus) -> String {
     let mebibytes = table.size.saturating_mul(table.entry_bytes) >> 20;
     format!(
-        "connections  IPv{}: {} of {} entries used, {} bytes each, {mebibytes} MiB",
+        "connections  IPv{}: {} of {} entries used (NAT takes two a connection), {} bytes each, {mebibytes} MiB",
         table.family, table.used, table.size, table.entry_bytes
     )
 }
@@ -91,7 +121,7 @@ fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Lane, Sysctl};
+    use model::Sysctl;
     use std::collections::BTreeMap;
 
     fn example() -> Status {
@@ -127,7 +157,7 @@ mod tests {
 xlvs 0.1.0, process 42, generation 7
 pinned in    /sys/fs/bpf/xlvs
 configured   1 service, 3 servers
-connections  IPv4: 10 of 1048576 entries used, 80 bytes each, 80 MiB
+connections  IPv4: 10 of 1048576 entries used (NAT takes two a connection), 80 bytes each, 80 MiB
 interfaces
   eth0 (index 2) xdp: native
 on trial     eth0: detached in 42 s unless you say: xlvs confirm eth0
@@ -155,6 +185,27 @@ note: eth0 has no address
         let views = [(Sysctl::ConnReuseMode, 0, 1), (Sysctl::SloppyTcp, 0, 0)];
         let views = views.map(|(name, value, default)| SysctlView { name, value, default });
         assert_eq!(sysctls(&views), "conn_reuse_mode = 0 (default 1)\nsloppy_tcp = 0\n");
+    }
+
+    #[test]
+    fn what_was_done() {
+        let rows = [
+            (None, None, "eth0 is attached (tc: as asked for)\n"),
+            (Some(Lane::Tc), None, "eth0 was attached already (tc: as asked for)\n"),
+            (Some(Lane::Xdp), None, "eth0 has moved from lane xdp to tc (as asked for)\n"),
+            (
+                None,
+                Some(60),
+                "eth0 is attached (tc: as asked for) and will be detached in 60 s unless you say: xlvs confirm eth0\n",
+            ),
+        ];
+        for (before, confirm_within, expected) in rows {
+            assert_eq!(attached("eth0", Lane::Tc, "as asked for", before, confirm_within), expected);
+        }
+        assert_eq!(detached(&["eth0".into(), "eth1".into()]), "detached eth0 eth1\n");
+        assert_eq!(detached(&[]), "nothing was attached\n");
+        assert!(stopped(true, &["eth0".into()]).starts_with("stopped; eth0 forwards without the daemon"));
+        assert_eq!(stopped(false, &["eth0".into()]), "stopped; eth0 detached, configuration and connections gone\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod sample;
 mod screen;
 mod view;
 
-use super::Top;
+use super::{Top, ask::Tagged};
 use crate::output;
 use crate::session::{Session, Trouble};
 use api::{Request, Response};
@@ -31,7 +31,8 @@ fn once(view: &View, interval: Duration, json: bool) -> Result<(), Trouble> {
     sleep(interval);
     let snapshot = Snapshot::between(&first, &sample(&session)?);
     let text = if json {
-        let value = serde_json::to_string_pretty(&snapshot).map_err(|error| Trouble::Confused(error.to_string()))?;
+        let value = serde_json::to_string_pretty(&Tagged { is: "rates", change: None, value: &snapshot })
+            .map_err(|error| Trouble::Confused(error.to_string()))?;
         value + "\n"
     } else {
         view.lines(&snapshot).into_iter().map(|line| line.text + "\n").collect()

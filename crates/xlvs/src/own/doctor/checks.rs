@@ -2,6 +2,7 @@
 
 use super::firewall::{holds, marks, names, names_port};
 use super::host::{Host, Interface};
+use super::namespace::Namespace;
 use super::{Level, Said, ill, well};
 use api::{ReachView, ServerView, ServiceView};
 use model::ForwardingMethod;
@@ -65,6 +66,22 @@ fn others(host: &Host) -> Vec<Said> {
 }
 
 fn daemon(host: &Host) -> Vec<Said> {
+    let elsewhere = match &host.namespace {
+        Namespace::Ours => None,
+        Namespace::Entered { daemon } => Some(well(format!(
+            "works in another network namespace (process {daemon}): it is that one which is looked at"
+        ))),
+        Namespace::Closed { error, daemon } => Some(ill(
+            Level::Fail,
+            format!("works in another network namespace (process {daemon}), which cannot be entered: {error}"),
+            "interfaces, addresses and settings are those of this namespace, which the daemon does not see",
+            format!("nsenter --net=/proc/{daemon}/ns/net xlvs doctor"),
+        )),
+    };
+    elsewhere.into_iter().chain(known_daemon(host)).collect()
+}
+
+fn known_daemon(host: &Host) -> Vec<Said> {
     match &host.daemon {
         Err(error) => {
             let why = "services, servers and lanes are known to the daemon only: they were not looked at";
@@ -163,13 +180,17 @@ fn checksums(host: &Host) -> Vec<Said> {
     or_well(said.collect(), "no frames with an unfinished checksum")
 }
 
+/// Every MTU there is.
+fn widths(host: &Host) -> BTreeSet<u64> {
+    there(host).filter(|(_, interface)| interface.up).map(|(_, interface)| interface.mtu).collect()
+}
+
 fn sizes(host: &Host) -> Vec<Said> {
-    let up: Vec<_> = there(host).filter(|(_, interface)| interface.up).collect();
-    let sizes: BTreeSet<u64> = up.iter().map(|(_, interface)| interface.mtu).collect();
-    if sizes.len() < 2 {
+    if widths(host).len() < 2 {
         return vec![well("the same on all interfaces")];
     }
-    let told: Vec<_> = up.iter().map(|(name, interface)| format!("{name} {}", interface.mtu)).collect();
+    let up = there(host).filter(|(_, interface)| interface.up);
+    let told: Vec<_> = up.map(|(name, interface)| format!("{name} {}", interface.mtu)).collect();
     let why = "packets that came in by a larger one do not fit; senders are told, if they listen";
     vec![ill(Level::Warn, format!("differs: {}", told.join(", ")), why, "ip link set IF mtu …")]
 }
@@ -247,11 +268,11 @@ fn forwarding(host: &Host) -> Vec<Said> {
     let methods: BTreeSet<bool> = all_servers(host).map(|(_, server)| server.server.method.replies_here()).collect();
     let routes = host.sysctl("ipv4/ip_forward") == Some("1");
     let mut said = Vec::new();
-    if methods.contains(&true) && !routes {
+    if methods.contains(&true) && !routes && widths(host).len() > 1 {
         said.push(ill(
             Level::Warn,
-            "this host does not route IPv4 (ip_forward is 0)",
-            "balanced packets do not need it; what NAT servers send on their own account, and answers that are left to the kernel, do",
+            "this host does not route IPv4 (ip_forward is 0), and its interfaces differ in MTU",
+            "balanced packets do not need it; but a server whose answers are larger than the way to the client hears of it only from a kernel that routes",
             "sysctl -w net.ipv4.ip_forward=1",
         ));
     }
@@ -275,7 +296,14 @@ fn forwarding(host: &Host) -> Vec<Said> {
             )
         }));
     }
-    or_well(said, if routes { "this host routes" } else { "this host does not route, and need not" })
+    let well = match (routes, methods.contains(&true)) {
+        (true, _) => "this host routes",
+        (false, false) => "this host does not route, and need not",
+        (false, true) => {
+            "this host does not route: balanced packets need not, what servers send on their own account does"
+        }
+    };
+    or_well(said, well)
 }
 
 fn reverse_path(host: &Host) -> Vec<Said> {

@@ -1,5 +1,6 @@
 //! Everything that is read of this host, as one value: checks and their tests need nothing else.
 
+use super::namespace::Namespace;
 use crate::session::Session;
 use api::{Listing, Request, Response, Status};
 use nix::ifaddrs::getifaddrs;
@@ -14,6 +15,8 @@ pub(super) struct Host {
     /// As `uname -r` says it.
     pub(super) kernel: String,
     pub(super) has_type_information: bool,
+    /// Which host this is.
+    pub(super) namespace: Namespace,
     /// What a daemon says, or why there is none.
     pub(super) daemon: Result<(Status, Listing), String>,
     /// Those that are looked at, by name; `None` for one that does not exist.
@@ -45,6 +48,7 @@ impl Host {
     /// Reads it. What cannot be read is missing.
     pub(super) fn read(named: &[String]) -> Self {
         let daemon = ask();
+        let namespace = Namespace::enter(api::Client::connect_default().socket());
         let links = links();
         let attached = daemon.iter().flat_map(|(status, _)| &status.interfaces).map(|it| it.name.clone());
         let mut names: Vec<String> = named.iter().cloned().chain(attached).collect();
@@ -63,6 +67,7 @@ impl Host {
             addresses: addresses(),
             others: director::others(),
             rules: rules(),
+            namespace,
             daemon,
         }
     }

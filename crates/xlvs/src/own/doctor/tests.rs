@@ -1,6 +1,7 @@
 //! Each check on a host that is well, and on one where a single thing is ill.
 
 use super::host::Interface;
+use super::namespace::Namespace;
 use super::*;
 use api::{Listing, Response};
 use serde_json::json;
@@ -20,6 +21,7 @@ fn host() -> Host {
     Host {
         kernel: "6.12.0-rc1".into(),
         has_type_information: true,
+        namespace: Namespace::Ours,
         daemon: Ok((status, listing)),
         interfaces: [("eth0".to_owned(), Some(card))].into(),
         addresses: vec![
@@ -104,17 +106,31 @@ fn each_illness_is_named_with_its_remedy() {
                 known.services[0].servers[0].server.endpoint = "203.0.113.11:80".parse().unwrap();
             }
         }),
-        ("forwarding", Level::Warn, "net.ipv4.ip_forward=1", |host| host.sysctls.clear()),
+        ("daemon", Level::Fail, "nsenter --net=/proc/77/ns/net xlvs doctor", |host| {
+            host.namespace = Namespace::Closed { error: "denied".into(), daemon: 77 };
+        }),
         ("forwarding", Level::Warn, "net.ipv4.conf.eth1.accept_local=1", |host| set(host, "dr", "via")),
         ("firewall", Level::Warn, "marks packets: ", |host| host.rules.push("meta mark set 0x1".into())),
     ];
     for (check, level, what, change) in rows {
         let mut host = host();
         change(&mut host);
-        let found: Vec<_> = ills(&host).into_iter().filter(|(_, check, _)| *check != "daemon").collect();
+        let found: Vec<_> = ills(&host).into_iter().filter(|(.., what)| !what.contains("no interface")).collect();
         assert_eq!(found.len(), 1, "{check}: {found:?}");
         assert!(found[0].0 == level && found[0].1 == check && found[0].2.contains(what), "{what}: {found:?}");
     }
+}
+
+/// Balanced packets pass a host that does not route; answers that are too large for their way need one that does.
+#[test]
+fn a_director_by_nat_need_not_route_unless_its_links_differ() {
+    let mut host = host();
+    host.sysctls.clear();
+    let forwarding = |host: &Host| ills(host).into_iter().any(|(_, check, _)| check == "forwarding");
+    assert!(!forwarding(&host));
+    let other = Interface { mtu: 9000, ..interface(&mut host).clone() };
+    host.interfaces.insert("eth1".into(), Some(other));
+    assert!(forwarding(&host));
 }
 
 fn interface(host: &mut Host) -> &mut Interface {
