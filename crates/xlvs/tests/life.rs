@@ -59,7 +59,9 @@ fn kill_nine_and_keep_forwarding_keep_everything() {
             node.signal(Signal::SIGKILL);
             assert_eq!(node.ended(), None);
         } else {
-            assert_eq!(node.say("stop --keep-forwarding").code, 0);
+            let said = node.say("stop --keep-forwarding");
+            assert!(said.code == 0 && said.out.starts_with("stopped; e0 forwards without the daemon"), "{said:?}");
+            assert!(!node.has_socket(), "said to be stopped, and still there: the next one could not start");
             assert_eq!(node.ended(), Some(0));
         }
         assert!(node.is_attached());

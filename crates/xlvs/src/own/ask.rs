@@ -7,7 +7,12 @@ use crate::table;
 use api::{ExplainRequest, Request, Response};
 use model::{Protocol, ServiceKey};
 use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How long a daemon may take to leave after its last answer.
+const LEAVING: Duration = Duration::from_secs(10);
 
 /// A value with the word that says what it is, as those of the API have it.
 #[derive(Serialize)]
@@ -45,12 +50,23 @@ pub(super) fn detach(interface: String, json: bool) -> ExitCode {
     answer(&Request::Detach { interface: Some(interface) }, json)
 }
 
+/// Whoever stops a daemon may start the next one at once: the answer is shown when the first one is gone.
 pub(super) fn stop(keep_forwarding: bool, json: bool) -> ExitCode {
-    answer(&Request::Stop { keep_forwarding }, json)
+    let mut lock = api::Client::connect_default().socket().as_os_str().to_owned();
+    lock.push(".lock");
+    let response = Session::open().and_then(|session| session.ask(&Request::Stop { keep_forwarding }));
+    let begin = Instant::now();
+    while response.is_ok() && Path::new(&lock).exists() && begin.elapsed() < LEAVING {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    show(response, json)
 }
 
 fn answer(request: &Request, json: bool) -> ExitCode {
-    let response = Session::open().and_then(|session| session.ask(request));
+    show(Session::open().and_then(|session| session.ask(request)), json)
+}
+
+fn show(response: Result<Response, Trouble>, json: bool) -> ExitCode {
     response.and_then(|response| shown(&response, json)).map_or_else(output::failed, |text| {
         output::data(&text);
         ExitCode::SUCCESS

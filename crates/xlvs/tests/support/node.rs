@@ -71,7 +71,7 @@ impl Node {
     }
 
     /// Whether a socket, or what belongs to one, lies where the daemon makes it.
-    fn has_socket(&self) -> bool {
+    pub(crate) fn has_socket(&self) -> bool {
         ["socket", "socket.lock", "socket.new"].iter().any(|name| self.place.path(name).exists())
     }
 
