@@ -279,7 +279,10 @@ const FILE_FAULTS: &[(&str, &str)] = &[
         "[[services]]\n",
         "1:3: unknown key `services` in the file; did you mean `service`? (known: director, real_server, service, timeouts)",
     ),
-    ("[vrrp]\n", "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, real_server, service, timeouts)"),
+    (
+        "[vrrp]\n",
+        "1:2: `vrrp` in the file is not supported yet; remove it (supported: director, real_server, service, timeouts)",
+    ),
     (
         "[director]\ninterface = [\"eth0\"]\n",
         "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, attach, connections, metrics, conn_reuse_mode, expire_nodest_conn, schedule_icmp, sloppy_tcp)",

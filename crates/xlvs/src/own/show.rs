@@ -95,7 +95,7 @@ pub(super) fn stopped(forwarding: bool, interfaces: &[String]) -> String {
 fn table(table: &ConnectionTableStatus) -> String {
     let mebibytes = table.size.saturating_mul(table.entry_bytes) >> 20;
     format!(
-        "connections  IPv{}: {} of {} entries used (NAT takes two a connection), {} bytes each, {mebibytes} MiB",
+        "connections  IPv{}: {} of {} entries used (two a connection by NAT or FullNAT), {} bytes each, {mebibytes} MiB",
         table.family, table.used, table.size, table.entry_bytes
     )
 }
@@ -157,7 +157,7 @@ mod tests {
 xlvs 0.1.0, process 42, generation 7
 pinned in    /sys/fs/bpf/xlvs
 configured   1 service, 3 servers
-connections  IPv4: 10 of 1048576 entries used (NAT takes two a connection), 80 bytes each, 80 MiB
+connections  IPv4: 10 of 1048576 entries used (two a connection by NAT or FullNAT), 80 bytes each, 80 MiB
 interfaces
   eth0 (index 2) xdp: native
 on trial     eth0: detached in 42 s unless you say: xlvs confirm eth0
