@@ -1,4 +1,4 @@
-//! Builds the BPF object (crate `ebpf`) from source with a nested cargo and leaves it at `$OUT_DIR/xlvs-bpf`.
+//! Builds the BPF objects (crate `ebpf`) from source with a nested cargo and leaves them in `$OUT_DIR`.
 //!
 //! BPF code needs a `core` compiled for the BPF target: Debian's `rustc-web` ships one, a rustup nightly builds one.
 //! Linking is bpf-linker's work. When a piece is missing the error names the commands that bring it.
@@ -11,7 +11,8 @@ use std::process::{Command, ExitCode};
 
 /// Debian's compiler from `rustc-web`: it knows a prebuilt `core` for BPF when `libstd-rust-web-dev-bpf` is there too.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-const OBJECT: &str = "xlvs-bpf";
+/// The director's programs, and the real server's.
+const OBJECTS: [&str; 2] = ["xlvs-bpf", "xlvs-agent-bpf"];
 const INSTALL_LINKER: &str = "\
     apt-get install -y llvm-22-dev libpolly-22-dev libzstd-dev && \
     PATH=/usr/lib/llvm-22/bin:$PATH LLVM_PREFIX=/usr/lib/llvm-22 LLVM_SYS_221_PREFIX=/usr/lib/llvm-22 \
@@ -26,10 +27,7 @@ enum Toolchain {
 
 fn main() -> ExitCode {
     match build() {
-        Ok(object) => {
-            println!("cargo::rustc-env=XLVS_BPF_OBJECT={}", object.display());
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             for line in message.lines() {
                 println!("cargo::error={line}");
@@ -39,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn build() -> Result<PathBuf, String> {
+fn build() -> Result<(), String> {
     let out_dir = PathBuf::from(variable("OUT_DIR")?);
     let root = workspace_root()?;
     for path in ["crates/ebpf", "crates/forward", "crates/wire", "Cargo.toml", "Cargo.lock"] {
@@ -56,7 +54,8 @@ fn build() -> Result<PathBuf, String> {
     let mut cargo = nested_cargo(&toolchain)?;
     cargo
         .current_dir(&root)
-        .args(["build", "--package", "ebpf", "--bin", OBJECT, "--profile", "bpf", "--target", target])
+        .args(["build", "--package", "ebpf", "--profile", "bpf", "--target", target])
+        .args(OBJECTS.iter().flat_map(|object| ["--bin", object]))
         .arg("--target-dir")
         .arg(&target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags()?)
@@ -65,11 +64,12 @@ fn build() -> Result<PathBuf, String> {
     if !status.success() {
         return Err(format!("the BPF programs (crates/ebpf) do not build: {status}, see stderr below"));
     }
-    let object = out_dir.join(OBJECT);
-    let built = target_dir.join(target).join("bpf").join(OBJECT);
-    fs::copy(built, &object)
-        .map_err(|error| format!("the built BPF object cannot be copied to {}: {error}", object.display()))?;
-    Ok(object)
+    let built = target_dir.join(target).join("bpf");
+    OBJECTS.iter().try_for_each(|name| {
+        let object = out_dir.join(name);
+        let copied = fs::copy(built.join(name), &object).map(drop);
+        copied.map_err(|error| format!("the built BPF object cannot be copied to {}: {error}", object.display()))
+    })
 }
 
 /// The flags of every crate compiled for BPF; flags of the host build never apply.

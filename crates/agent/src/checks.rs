@@ -9,8 +9,16 @@ use std::net::IpAddr;
 type Check = fn(&Host) -> Vec<Said>;
 
 /// By name, in the order in which they are shown.
-const ALL: [(&str, Check); 5] =
-    [("vip", virtual_addresses), ("arp", arp), ("route", routes), ("gateway", gateways), ("filter", reverse_path)];
+const ALL: [(&str, Check); 8] = [
+    ("vip", virtual_addresses),
+    ("arp", arp),
+    ("route", routes),
+    ("gateway", gateways),
+    ("filter", reverse_path),
+    ("programs", programs),
+    ("director", directors),
+    ("mtu", sizes),
+];
 
 /// All of them.
 pub(crate) fn examine(host: &Host) -> Vec<Finding> {
@@ -157,6 +165,82 @@ fn reverse_path(host: &Host) -> Vec<Said> {
         })
         .collect();
     if said.is_empty() { vec![Said::well("no filter drops packets of clients")] } else { said }
+}
+
+/// The programs are attached where packets of the directors come in.
+fn programs(host: &Host) -> Vec<Said> {
+    if !crate::programs::are_needed(&host.setup) {
+        return Vec::new();
+    }
+    let Some(state) = &host.programs else {
+        let why = "packets in tunnels are for nobody here";
+        return vec![Said::ill(Level::Fail, "the programs are gone", why, AGAIN)];
+    };
+    let missing = host.entrances().into_iter().filter(|(index, link)| {
+        host.setup.mode == ServerMode::Tun && host.receives(*index) && !state.decapsulates_on.contains(&link.name)
+    });
+    let said: Vec<Said> = missing
+        .map(|(_, link)| {
+            let what = format!("nothing is taken out of tunnels that come in by {}", link.name);
+            Said::ill(Level::Fail, what, "packets in tunnels are for nobody here", AGAIN)
+        })
+        .collect();
+    if said.is_empty() { vec![Said::well("the programs are attached")] } else { said }
+}
+
+/// Somebody sent what only a director may send: a director that was not named, or an attacker.
+fn directors(host: &Host) -> Vec<Said> {
+    let counted =
+        |name: &str| host.programs.as_ref().and_then(|state| state.counters.get(name)).copied().unwrap_or_default();
+    let tunnels = counted("tunnel_untrusted");
+    let mut said = Vec::new();
+    if tunnels > 0 {
+        let what = format!("{tunnels} packets came in tunnels of hosts that are not trusted");
+        let why = "a director that is not named serves nobody here; anybody else should not send these";
+        said.push(Said::ill(
+            Level::Warn,
+            what,
+            why,
+            "if it is a director: xlvs real-server up with --director for it, too",
+        ));
+    }
+    for prefix in &host.setup.directors {
+        if host.setup.mode != ServerMode::Dr && !host.routes.contains_key(&prefix.member()) {
+            let what = format!("there is no route to the director {prefix}");
+            said.push(Said::ill(
+                Level::Warn,
+                what,
+                "a strict filter drops what it sends",
+                format!("ip route add {prefix} via ROUTER"),
+            ));
+        }
+    }
+    said
+}
+
+/// The outer headers make packets larger: what a client sends in full size must fit with them.
+fn sizes(host: &Host) -> Vec<Said> {
+    /// IPv6 and GUE, the largest that is usual, over the packets of Ethernet.
+    const NEEDED: u32 = 1500 + 40 + 12;
+    if host.setup.mode != ServerMode::Tun {
+        return Vec::new();
+    }
+    let small = host.entrances().into_iter().filter(|(index, link)| host.receives(*index) && link.mtu < NEEDED);
+    small
+        .map(|(_, link)| {
+            let what = format!(
+                "packets of clients in full size do not fit through {} in a tunnel (MTU {})",
+                link.name, link.mtu
+            );
+            let why = "the director has to tell each client to send smaller ones, and some never hear it";
+            Said::ill(
+                Level::Warn,
+                what,
+                why,
+                format!("ip link set {} mtu {NEEDED}, on the director's side and between, too", link.name),
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::network::{Link, LocalAddress, Route};
+use dataplane::AgentState;
 use model::{Decapsulation, RealServerSetup, real_server::GUE_PORT};
 
 /// A real server of direct routing where nothing is ill.
@@ -32,6 +33,7 @@ fn host() -> Host {
             .map(local)
             .chain([("10.0.0.1".parse().unwrap(), out(2, "").unwrap())])
             .collect(),
+        programs: None,
         outward: [out(2, "10.0.0.254"), out(2, "fd00::fe")],
     }
 }
@@ -110,4 +112,30 @@ fn a_strict_filter_matters_only_where_packets_come_in_but_do_not_go_out() {
         set(host, "eth0/rp_filter", 2);
     });
     assert_eq!(loose, []);
+}
+
+/// The same host as a server of tunnels.
+fn tunnels(host: &mut Host) {
+    host.setup.mode = ServerMode::Tun;
+    host.links.get_mut(&2).unwrap().mtu = 1600;
+    let decapsulates_on = ["eth0".to_owned()].into();
+    host.programs = Some(AgentState { decapsulates_on, ..AgentState::default() });
+}
+
+#[test]
+fn tunnels_need_programs_trust_and_room() {
+    assert_eq!(ills(tunnels), []);
+    let spoiled = |spoil: fn(&mut Host)| {
+        ills(|host| {
+            tunnels(host);
+            spoil(host);
+        })
+    };
+    one(&spoiled(|host| host.programs = None), "programs", Level::Fail, "real-server up");
+    let detached = spoiled(|host| host.programs.as_mut().unwrap().decapsulates_on.clear());
+    one(&detached, "programs", Level::Fail, "real-server up");
+    let small = spoiled(|host| host.links.get_mut(&2).unwrap().mtu = 1500);
+    one(&small, "mtu", Level::Warn, "ip link set eth0 mtu 1552");
+    let strangers = spoiled(|host| host.programs.as_mut().unwrap().counters = [("tunnel_untrusted", 3)].into());
+    one(&strangers, "director", Level::Warn, "--director");
 }

@@ -20,6 +20,9 @@ pub enum Error {
         /// What is the matter with it.
         reason: String,
     },
+    /// The programs cannot be loaded or attached.
+    #[error(transparent)]
+    Programs(#[from] dataplane::Error),
     /// A system call failed.
     #[error("cannot {doing}: {reason}")]
     System {

@@ -2,10 +2,13 @@
 
 use crate::error::Error;
 use crate::network::{LOOPBACK, Link, LocalAddress, Network, Route};
+use crate::programs;
 use crate::sysctl;
+use dataplane::AgentState;
 use model::RealServerSetup;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 
 /// The host, as far as a real server's work depends on it.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub(crate) struct Host {
     pub(crate) sysctls: BTreeMap<String, u32>,
     /// The ways to the virtual addresses and to the directors.
     pub(crate) routes: BTreeMap<IpAddr, Route>,
+    /// What the programs do; `None` where there are none.
+    pub(crate) programs: Option<AgentState>,
     /// The ways to clients anywhere, by family: IPv4, IPv6.
     pub(crate) outward: [Option<Route>; 2],
 }
@@ -27,7 +32,7 @@ const ANYWHERE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 const SETTINGS: [&str; 3] = ["arp_ignore", "arp_announce", "rp_filter"];
 
 impl Host {
-    pub(crate) fn read(setup: RealServerSetup) -> Result<Self, Error> {
+    pub(crate) fn read(setup: RealServerSetup, pins: &Path) -> Result<Self, Error> {
         let network = Network::open()?;
         let links = network.links()?;
         let mut sysctls = BTreeMap::new();
@@ -35,11 +40,12 @@ impl Host {
             let keys = SETTINGS.iter().map(|name| format!("ipv4/conf/{scope}/{name}"));
             sysctls.extend(keys.filter_map(|key| Some((key.clone(), sysctl::number(&key)?))));
         }
-        let directors = setup.directors.iter().map(|prefix| prefix.address());
+        let directors = setup.directors.iter().map(|prefix| prefix.member());
         let destinations = setup.virtual_addresses.iter().copied().chain(directors);
         let routes = destinations.filter_map(|to| Some((to, network.route(to)?))).collect();
         let outward = ANYWHERE.map(|address| network.route(address.parse().ok()?));
-        Ok(Self { addresses: network.addresses()?, links, sysctls, routes, outward, setup })
+        let programs = if programs::are_needed(&setup) { dataplane::agent_state(pins)? } else { None };
+        Ok(Self { addresses: network.addresses()?, links, sysctls, routes, outward, programs, setup })
     }
 
     /// Names of the interfaces that packets can come in by.
@@ -65,7 +71,7 @@ impl Host {
     /// True when packets of a director come in by this interface: it is named, or leads to a director; without either
     /// every one may.
     pub(crate) fn receives(&self, index: u32) -> bool {
-        let mut ways = self.setup.directors.iter().filter_map(|prefix| self.routes.get(&prefix.address())).peekable();
+        let mut ways = self.setup.directors.iter().filter_map(|prefix| self.routes.get(&prefix.member())).peekable();
         self.setup.interface.is_some() || ways.peek().is_none() || ways.any(|route| route.interface == index)
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod host;
 mod namespace;
 mod network;
+mod programs;
 mod record;
 mod step;
 mod sysctl;
@@ -16,10 +17,12 @@ mod want;
 
 pub use error::Error;
 
-use model::{Finding, Level, RealServerSetup, Said};
+use dataplane::AgentState;
+use model::{Decapsulation, Finding, Level, RealServerSetup, Said, ServerMode};
 use network::Network;
 use record::{Ledger, Record};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use step::Step;
 
@@ -28,18 +31,25 @@ use step::Step;
 pub struct Place {
     /// The record of what was changed.
     pub run_directory: PathBuf,
+    /// Programs, where a setup needs some.
+    pub pin_directory: PathBuf,
 }
 
 /// Makes this host what `setup` says, or leaves it as it was.
 pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
-    if setup.mode != model::ServerMode::Dr {
-        return Err(Error::Refused(format!("mode {} is not supported yet: dr is", setup.mode)));
+    if setup.mode == ServerMode::FullNat {
+        return Err(Error::Refused("mode fullnat is not supported yet: dr and tun are".to_owned()));
+    }
+    if setup.decapsulation == Decapsulation::Kernel {
+        return Err(Error::Refused(
+            "the kernel's tunnel devices are not supported yet: leave out `--decap`".to_owned(),
+        ));
     }
     let (ledger, network) = (Ledger::open(&place.run_directory)?, Network::open()?);
     let before = ledger.read()?;
     let addresses = network.addresses()?;
     want::check(setup, &network.links()?, &addresses)?;
-    let wants = want::of(setup);
+    let wants = want::of(setup, &place.pin_directory);
     let known = before.as_ref().map_or(&[][..], |record| record.steps.as_slice());
     let mut steps = known.to_vec();
     for want in &wants {
@@ -51,7 +61,7 @@ pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
     ledger.write(&Record::new(setup.clone(), steps.clone()))?;
     let (wanted, obsolete): (Vec<Step>, Vec<Step>) =
         steps.into_iter().partition(|step| wants.iter().any(|want| want.is_met_by(step)));
-    if let Err(error) = wanted.iter().try_for_each(|step| step.make(&network)) {
+    if let Err(error) = wanted.iter().try_for_each(|step| step.make(setup, &network)) {
         return Err(give_up(&ledger, &network, before.as_ref(), &fresh, error));
     }
     undo(&network, &obsolete)?;
@@ -61,7 +71,10 @@ pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
 /// Takes back what a failed [`up`] has made. The error is that of the failure.
 fn give_up(ledger: &Ledger, network: &Network, before: Option<&Record>, fresh: &[Step], error: Error) -> Error {
     let restored = undo(network, fresh).and_then(|_| match before {
-        Some(record) => ledger.write(record),
+        Some(record) => {
+            record.steps.iter().try_for_each(|step| step.make(&record.setup, network))?;
+            ledger.write(record)
+        }
         None => ledger.remove(),
     });
     match restored {
@@ -88,8 +101,20 @@ pub fn down(place: &Place) -> Result<Option<Vec<String>>, Error> {
 pub struct Status {
     /// What was asked for; `None` before the first [`up`] and after [`down`].
     pub setup: Option<RealServerSetup>,
+    /// What the programs do, where the setup needs some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs: Option<Programs>,
     /// How well each thing is.
     pub findings: Vec<Finding>,
+}
+
+/// What the programs do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Programs {
+    /// Interfaces where packets are taken out of tunnels.
+    pub decapsulates_on: BTreeSet<String>,
+    /// What happened, by name.
+    pub counters: BTreeMap<&'static str, u64>,
 }
 
 /// Looks at this host and changes nothing.
@@ -97,10 +122,15 @@ pub fn status(place: &Place) -> Result<Status, Error> {
     let Some(record) = record::peek(&place.run_directory)? else {
         let fix = "xlvs real-server up --mode dr|tun|fullnat --vip ADDRESS";
         let said = Said::ill(Level::Fail, "this host was not made a real server", "", fix);
-        return Ok(Status { setup: None, findings: vec![said.by("setup")] });
+        return Ok(Status { setup: None, programs: None, findings: vec![said.by("setup")] });
     };
-    let host = host::Host::read(record.setup.clone())?;
-    Ok(Status { setup: Some(record.setup), findings: checks::examine(&host) })
+    let host = host::Host::read(record.setup.clone(), &place.pin_directory)?;
+    let findings = checks::examine(&host);
+    let programs = host.programs.map(|state| {
+        let AgentState { decapsulates_on, counters, .. } = state;
+        Programs { decapsulates_on, counters }
+    });
+    Ok(Status { setup: Some(record.setup), programs, findings })
 }
 
 /// Undoes steps, the last one first.

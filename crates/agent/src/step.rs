@@ -2,9 +2,12 @@
 
 use crate::error::{Doing, Error};
 use crate::network::Network;
+use crate::programs;
 use crate::sysctl;
+use model::RealServerSetup;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// A change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -14,17 +17,20 @@ pub(crate) enum Step {
     Sysctl { key: String, before: String, set: String },
     /// lo gets an address that it did not have.
     Address { address: IpAddr },
+    /// Programs are loaded, pinned there, and attached.
+    Programs { pins: PathBuf },
 }
 
 impl Step {
-    /// Makes the change.
-    pub(crate) fn make(&self, network: &Network) -> Result<(), Error> {
+    /// Makes the change, as `setup` wants it.
+    pub(crate) fn make(&self, setup: &RealServerSetup, network: &Network) -> Result<(), Error> {
         match self {
             Self::Sysctl { key, set, .. } if sysctl::read(key).as_ref() == Some(set) => Ok(()),
             Self::Sysctl { key, set, .. } => {
                 sysctl::write(key, set).doing(|| format!("set {} to {set}", sysctl::shown(key)))
             }
             Self::Address { address } => network.add_to_loopback(*address),
+            Self::Programs { pins } => Ok(dataplane::set_up_agent(&programs::options(setup, pins, network)?)?),
         }
     }
 
@@ -45,6 +51,7 @@ impl Step {
                 ))),
             },
             Self::Address { address } => network.remove_from_loopback(*address).map(|()| None),
+            Self::Programs { pins } => dataplane::remove_agent(pins).map(|()| None).map_err(Error::from),
         }
     }
 }

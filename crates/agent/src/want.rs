@@ -2,11 +2,13 @@
 
 use crate::error::Error;
 use crate::network::{LOOPBACK, Link, LocalAddress};
+use crate::programs;
 use crate::step::Step;
 use crate::sysctl;
 use model::{RealServerSetup, ServerMode};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 /// One need.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +17,8 @@ pub(crate) enum Want {
     Sysctl { key: String, good: &'static [u32] },
     /// An address on lo.
     Address(IpAddr),
+    /// Programs, pinned there.
+    Programs(PathBuf),
 }
 
 /// ARP requests for addresses of other interfaces (lo) go unanswered: 1, or stricter.
@@ -23,7 +27,7 @@ pub(crate) const ARP_IGNORE: &[u32] = &[1, 2];
 pub(crate) const ARP_ANNOUNCE: &[u32] = &[2];
 
 /// Needs in the order in which they are met: silence first, then what would be asked for.
-pub(crate) fn of(setup: &RealServerSetup) -> Vec<Want> {
+pub(crate) fn of(setup: &RealServerSetup, pins: &Path) -> Vec<Want> {
     let mut wants = Vec::new();
     if setup.mode != ServerMode::FullNat && setup.virtual_addresses.iter().any(IpAddr::is_ipv4) {
         for scope in ["all", "lo"] {
@@ -31,6 +35,9 @@ pub(crate) fn of(setup: &RealServerSetup) -> Vec<Want> {
             wants.push(Want::Sysctl { key: key("arp_ignore"), good: ARP_IGNORE });
             wants.push(Want::Sysctl { key: key("arp_announce"), good: ARP_ANNOUNCE });
         }
+    }
+    if programs::are_needed(setup) {
+        wants.push(Want::Programs(pins.to_owned()));
     }
     wants.extend(setup.virtual_addresses.iter().copied().map(Want::Address));
     wants
@@ -52,6 +59,7 @@ impl Want {
                 let there = addresses.iter().any(|it| it.address == *address && it.interface == LOOPBACK);
                 Ok((!there).then_some(Step::Address { address: *address }))
             }
+            Self::Programs(pins) => Ok(Some(Step::Programs { pins: pins.clone() })),
         }
     }
 
@@ -60,6 +68,7 @@ impl Want {
         match (self, step) {
             (Self::Sysctl { key, .. }, Step::Sysctl { key: other, .. }) => key == other,
             (Self::Address(address), Step::Address { address: other }) => address == other,
+            (Self::Programs(pins), Step::Programs { pins: other }) => pins == other,
             _ => false,
         }
     }
@@ -119,15 +128,16 @@ mod tests {
 
     #[test]
     fn silence_comes_before_the_address_and_only_ipv4_needs_settings() {
-        let wants = of(&setup(ServerMode::Dr, &["203.0.113.10", "2001:db8::10"]));
+        let wants = of(&setup(ServerMode::Dr, &["203.0.113.10", "2001:db8::10"]), Path::new("/pins"));
         let keys = wants.iter().filter_map(|want| match want {
             Want::Sysctl { key, .. } => Some(key.as_str()),
-            Want::Address(_) => None,
+            _ => None,
         });
         let keys: Vec<_> = keys.collect();
         assert_eq!(keys.len(), 4);
         assert!(matches!(wants.last(), Some(Want::Address(IpAddr::V6(_)))));
-        assert_eq!(of(&setup(ServerMode::Dr, &["2001:db8::10"])).len(), 1);
+        assert_eq!(of(&setup(ServerMode::Dr, &["2001:db8::10"]), Path::new("/pins")).len(), 1);
+        assert_eq!(of(&setup(ServerMode::FullNat, &[]), Path::new("/pins")), [Want::Programs("/pins".into())]);
     }
 
     #[test]

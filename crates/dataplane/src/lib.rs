@@ -4,6 +4,7 @@
 //! change; everything else reads. No policy is decided here, no file and no protocol is known. Dropping a
 //! [`Dataplane`] changes nothing: what is pinned goes on; [`detach_all`] ends it.
 
+mod agent;
 mod apply;
 mod attach;
 mod attachments;
@@ -50,6 +51,7 @@ mod translate;
 mod trial;
 mod watch;
 
+pub use agent::{AgentOptions, AgentState, agent_state, remove_agent, root_cgroup, set_up_agent};
 pub use attach::Attachment;
 pub use attachments::detach_all;
 pub use capture::{Capture, CaptureLoader, CaptureMissed, capture_clock};
@@ -81,6 +83,9 @@ use watch::Watch;
 
 /// The BPF object, for measurements and tests that load it on their own.
 pub static OBJECT: &[u8] = load::OBJECT;
+
+/// The same of the real server's programs.
+pub static AGENT_OBJECT: &[u8] = agent::OBJECT;
 
 /// Where the data plane lives and how large it is.
 #[derive(Clone, PartialEq, Eq, Debug)]

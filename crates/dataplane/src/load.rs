@@ -256,7 +256,7 @@ fn explain(error: &aya::EbpfError, options: &Options) -> String {
 }
 
 /// The last lines of the verifier's log say what it did not like.
-fn explain_program(error: &ProgramError) -> String {
+pub(crate) fn explain_program(error: &ProgramError) -> String {
     let ProgramError::LoadError { io_error, verifier_log } = error else { return with_sources(error) };
     let log = verifier_log.to_string();
     tracing::debug!("verifier log:\n{log}");
@@ -265,7 +265,7 @@ fn explain_program(error: &ProgramError) -> String {
     format!("the kernel refuses it: {io_error} ({last})")
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -40,7 +40,7 @@ macro_rules! plain {
     ($($name:ty),+ $(,)?) => {
         $(
             // SAFETY: repr(C) layouts of `forward::abi` (sizes asserted there, reserved fields in place of padding),
-            // `Retired` (likewise), or numbers.
+            // `Retired` (likewise), numbers, or bytes.
             unsafe impl Plain for $name {}
         )+
     };
@@ -51,6 +51,10 @@ plain!(
     Wanted,
     u32,
     u64,
+    [u8; 4],
+    [u8; 8],
+    [u8; 16],
+    [u8; 20],
     FlowKey<Address4>,
     FlowKey<Address6>,
     ServiceKey<Address4>,

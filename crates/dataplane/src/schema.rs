@@ -26,13 +26,18 @@ pub(crate) struct Schema {
 impl Schema {
     /// From the BPF object, plus what this crate adds.
     pub(crate) fn of_object(object: &[u8]) -> Result<Self, Error> {
+        let mut schema = Self::of_maps(object)?;
+        let services = schema.shape("CURSORS").map_or(forward::abi::MAX_SERVICES, |cursors| cursors.max_entries);
+        schema.shapes.insert(RETIRED.to_owned(), retired_shape(services));
+        Ok(schema)
+    }
+
+    /// From the BPF object alone.
+    pub(crate) fn of_maps(object: &[u8]) -> Result<Self, Error> {
         let object = Object::parse(object).map_err(|error| Error::Load(format!("the object is damaged: {error}")))?;
         let of_generation = |name: &str| JUMPS.contains(&name) || name.starts_with(CAPTURE);
         let maps = object.maps.iter().filter(|(name, _)| !name.starts_with('.') && !of_generation(name));
-        let mut shapes: BTreeMap<_, _> = maps.map(|(name, map)| (name.clone(), shape_of(map))).collect();
-        let services = shapes.get("CURSORS").map_or(forward::abi::MAX_SERVICES, |cursors| cursors.max_entries);
-        shapes.insert(RETIRED.to_owned(), retired_shape(services));
-        Ok(Self { shapes })
+        Ok(Self { shapes: maps.map(|(name, map)| (name.clone(), shape_of(map))).collect() })
     }
 
     /// Names and shapes.

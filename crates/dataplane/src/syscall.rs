@@ -6,7 +6,9 @@ mod link;
 mod test_run;
 
 pub(crate) use element::{Slice, delete, lookup, lookup_batch, next_key, update};
-pub(crate) use link::{Attach, create_link, detach_link, find_link, link_facts, programs_on, update_link};
+pub(crate) use link::{
+    Attach, create_cgroup_link, create_link, detach_link, find_link, link_facts, programs_on, update_link,
+};
 pub(crate) use test_run::{TestResult, test_run, test_run_tc};
 
 use std::ffi::CString;
@@ -133,6 +135,17 @@ pub(crate) fn program_facts(program: BorrowedFd<'_>) -> io::Result<ProgramFacts>
     let name: Vec<u8> = words[NAME].iter().flat_map(|word| word.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
     let name = String::from_utf8_lossy(&name).into_owned();
     Ok(ProgramFacts { id: words[1], name, verified_instructions: words[VERIFIED] })
+}
+
+/// Number of the cgroup that an open link attaches to; 0 once the cgroup is gone or the link was detached.
+pub(crate) fn cgroup_of_link(link: BorrowedFd<'_>) -> io::Result<u64> {
+    const LINK_TYPE_CGROUP: u32 = 3;
+    let [link_type, _, _, _, low, high] = info::<6>(link)?;
+    if link_type != LINK_TYPE_CGROUP {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let ([a, b, c, d], [e, f, g, h]) = (low.to_ne_bytes(), high.to_ne_bytes());
+    Ok(u64::from_ne_bytes([a, b, c, d, e, f, g, h]))
 }
 
 #[repr(C)]

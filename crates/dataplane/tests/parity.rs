@@ -5,6 +5,7 @@ mod kernel;
 use forward::cases::{self, Case, Expect, Step};
 use forward::host::World;
 use forward::{Action, Time};
+use kernel::agent::Agent;
 use kernel::{Kernel, Lane};
 
 const XDP_DROP: u32 = 1;
@@ -42,6 +43,31 @@ fn every_case_in_the_kernel() {
             println!("{lane:?}: {too_large} packets left out: larger than a test run of this lane takes");
         }
     }
+    for (program, instructions) in verified {
+        println!("{program:>12}: {instructions} instructions verified");
+        assert!(instructions < VERIFIER_BUDGET, "{program} leaves too little of the verifier's million instructions");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn every_arrival_at_a_real_server_in_the_kernel() {
+    let (mut agent, verified) = Agent::load(&cases::agent::server());
+    let arrivals = cases::agent::all();
+    let mut expected = agent.counted();
+    for arrival in &arrivals {
+        let outcome = agent.run(&arrival.frame);
+        let action = if arrival.delivered.is_some() { TC_UNSPECIFIED } else { TC_SHOT };
+        assert_eq!(outcome.action, action, "{}: action", arrival.name);
+        if let Some(bytes) = &arrival.delivered {
+            assert_eq!(hex(&outcome.bytes), hex(bytes), "{}: bytes", arrival.name);
+        }
+        if let Some(counted) = arrival.counted {
+            expected[counted as usize] += 1;
+        }
+        assert_eq!(agent.counted(), expected, "{}: counters", arrival.name);
+    }
+    println!("real server: {} arrivals: host and kernel agree", arrivals.len());
     for (program, instructions) in verified {
         println!("{program:>12}: {instructions} instructions verified");
         assert!(instructions < VERIFIER_BUDGET, "{program} leaves too little of the verifier's million instructions");

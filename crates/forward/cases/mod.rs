@@ -1,6 +1,7 @@
 //! Packet cases: what goes in, what must come out. One list, run on the host (below) and through the loaded BPF
 //! programs (`dataplane/tests/parity.rs`), where verdict, bytes, counters and loads must be the same.
 
+pub mod agent;
 mod answers;
 mod edges;
 mod errors;

@@ -11,6 +11,7 @@
 
 pub mod abi;
 pub mod address;
+pub mod agent;
 pub mod answer;
 pub mod capture;
 #[cfg(any(test, feature = "host"))]

@@ -147,5 +147,5 @@ pub const DEFAULT: [(std::net::IpAddr, u8); 2] =
 /// What a real server of direct routing needs: the virtual address on lo, and silence about it.
 pub fn hold_virtual_address(host: &Namespace, address: Dual, work: &WorkDirectory) -> Result<()> {
     let [v4, v6] = address.host().map(|(address, _)| address);
-    Agent::new(host, work.path()).must(&format!("up --mode dr --vip {v4} {v6}")).map(drop)
+    Agent::new(host, work).must(&format!("up --mode dr --vip {v4} {v6}")).map(drop)
 }

@@ -30,7 +30,7 @@ impl Server {
         let (host, peer) = (network.host("server1").unwrap(), network.host("peer").unwrap());
         network.link(&Device::new(&host, "e0"), &Device::new(&peer, "p0")).unwrap();
         Device::new(&host, "e0").add_address("10.0.0.11".parse().unwrap(), 24).unwrap();
-        let agent = Agent::new(&host, network.work().path());
+        let agent = Agent::new(&host, network.work());
         Self { network, host, agent, _peer: peer }
     }
 
@@ -46,8 +46,17 @@ impl Server {
         let records = std::fs::read_dir(self.network.work().path()).unwrap().flatten();
         let records = records.filter_map(|entry| entry.file_name().into_string().ok());
         lines.extend(records.filter(|name| name.ends_with(".json") || name.ends_with(".new")));
+        lines.extend(tree(self.agent.pins()));
         lines
     }
+}
+
+/// Everything below a directory, and itself.
+fn tree(path: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    let below =
+        entries.flatten().flat_map(|entry| tree(&entry.path()).into_iter().chain([entry.path().display().to_string()]));
+    below.chain([path.display().to_string()]).collect()
 }
 
 /// What is only there, and only here.
@@ -155,41 +164,56 @@ fn what_cannot_be_is_refused_in_one_line_and_changes_nothing() {
 #[test]
 #[ignore = "needs root"]
 fn killed_at_any_step_the_next_up_or_down_repairs() {
+    let (ups, downs) = killed_everywhere(BOTH, 1);
+    assert!(ups >= 20 && downs >= 10, "only {ups} and {downs} places to be killed at");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_same_with_programs() {
+    let (ups, downs) = killed_everywhere("up --mode tun --vip 203.0.113.10 2001:db8::10 --director 10.0.0.1", 4);
+    assert!(ups >= 60 && downs >= 20, "only {ups} and {downs} places to be killed at");
+}
+
+/// Kills `line` and `down` at each of their changes (or each of so many) and repairs it by `up` and by `down`.
+fn killed_everywhere(line: &str, stride: usize) -> (usize, usize) {
     let server = Server::new();
     let before = server.look();
-    server.agent.must(BOTH).unwrap();
+    server.agent.must(line).unwrap();
     let up = server.look();
     server.agent.must("down").unwrap();
-    let kills = at_every_step(
-        || server.agent.command(BOTH).unwrap(),
+    assert_same(&before, &server.look(), "before anything is killed");
+    let ups = at_every_step(
+        || server.agent.command(line).unwrap(),
+        stride,
         |kill| {
-            if kill % 2 == 0 {
-                server.agent.must(BOTH).unwrap();
+            if kill / stride % 2 == 0 {
+                server.agent.must(line).unwrap();
                 assert_same(&up, &server.look(), &format!("up after kill {kill}"));
             }
             server.agent.must("down").unwrap();
             assert_same(&before, &server.look(), &format!("down after kill {kill}"));
         },
     );
-    assert!(kills >= 20, "only {kills} places to be killed at");
-    server.agent.must(BOTH).unwrap();
-    let kills = at_every_step(
+    server.agent.must(line).unwrap();
+    let downs = at_every_step(
         || server.agent.command("down").unwrap(),
+        stride,
         |kill| {
-            if kill % 2 == 0 {
+            if kill / stride % 2 == 0 {
                 server.agent.must("down").unwrap();
                 assert_same(&before, &server.look(), &format!("down again after kill {kill}"));
             }
-            server.agent.must(BOTH).unwrap();
+            server.agent.must(line).unwrap();
             assert_same(&up, &server.look(), &format!("up after kill {kill}"));
         },
     );
-    assert!(kills >= 10, "only {kills} places to be killed at");
+    (ups, downs)
 }
 
 /// Runs a command again and again, killed before and after each system call that changes something; gives how often.
-fn at_every_step(command: impl Fn() -> Command, repaired: impl Fn(usize)) -> usize {
-    for kill in 0..1000 {
+fn at_every_step(command: impl Fn() -> Command, stride: usize, repaired: impl Fn(usize)) -> usize {
+    for kill in (0..10_000).step_by(stride) {
         if run_and_kill(command(), kill).unwrap() == Killed::NotInTime {
             return kill;
         }

@@ -44,6 +44,15 @@ impl Prefix {
         self.address
     }
 
+    /// An address in it that a host can have: the first one names the network.
+    pub fn member(self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(address) if self.length < 31 => IpAddr::V4((address.to_bits() | 1).into()),
+            IpAddr::V6(address) if self.length < 127 => IpAddr::V6((address.to_bits() | 1).into()),
+            other => other,
+        }
+    }
+
     /// How many bits every member shares.
     pub const fn length(self) -> u8 {
         self.length

@@ -15,6 +15,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod number;
 pub mod tcp;
+pub mod tunnel;
 pub mod udp;
 
 pub use checksum::Checksum;
@@ -24,6 +25,7 @@ pub use ipv4::Ipv4;
 pub use ipv6::{Ipv6, Ipv6Extension};
 pub use number::{Be16, Be32};
 pub use tcp::{Tcp, TcpFlags};
+pub use tunnel::{Gre, GreChecksum, Gue};
 pub use udp::Udp;
 
 /// A structure that may be laid over bytes of a frame at any offset.
@@ -45,4 +47,10 @@ pub mod protocol {
     pub const ICMP: u8 = 1;
     /// Internet Control Message Protocol for IPv6.
     pub const ICMPV6: u8 = 58;
+    /// IPv4 in whatever is around it.
+    pub const IPV4: u8 = 4;
+    /// IPv6 in whatever is around it.
+    pub const IPV6: u8 = 41;
+    /// Generic routing encapsulation.
+    pub const GRE: u8 = 47;
 }

@@ -53,6 +53,13 @@ impl Attach {
     }
 }
 
+/// Attaches a program to a cgroup, beside whatever others there are.
+pub(crate) fn create_cgroup_link(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>, kind: u32) -> io::Result<OwnedFd> {
+    let mut attributes =
+        LinkCreate { program: number(program), interface: number(cgroup), attach_type: kind, flags: 0 };
+    bpf_descriptor(command::LINK_CREATE, &mut attributes)
+}
+
 /// Attaches a program to an interface; the attachment lives as long as the link.
 pub(crate) fn create_link(program: BorrowedFd<'_>, interface: u32, attach: Attach) -> io::Result<OwnedFd> {
     let (attach_type, flags) = attach.numbers();

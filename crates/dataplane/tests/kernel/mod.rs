@@ -2,6 +2,8 @@
 #![expect(unsafe_code, reason = "lays map values over bytes")]
 #![expect(clippy::unwrap_used, reason = "part of a test")]
 
+pub(crate) mod agent;
+
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, ProgramArray};
 use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};

@@ -166,6 +166,12 @@ impl PacketBuilder {
         self
     }
 
+    /// Differentiated services and ECN.
+    pub fn traffic_class(mut self, class: u8) -> Self {
+        self.traffic_class = class;
+        self
+    }
+
     /// Bytes behind the transport header.
     pub fn payload(mut self, bytes: &[u8]) -> Self {
         self.payload = bytes.to_vec();
@@ -240,7 +246,7 @@ impl PacketBuilder {
     }
 
     fn ipv6_bytes(&self, bytes: &mut Vec<u8>, source: Ipv6Addr, destination: Ipv6Addr, transport: &[u8]) {
-        bytes.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0]);
+        bytes.extend_from_slice(&[0x86, 0xdd, 0x60 | self.traffic_class >> 4, self.traffic_class << 4, 0, 0]);
         let (first, extensions) = match self.options.split_first() {
             Some((first, rest)) => (*first, rest),
             None => (self.protocol_number(), &[][..]),

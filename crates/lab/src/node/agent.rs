@@ -3,6 +3,7 @@
 use super::process::{Finished, finish};
 use super::xlvs::binary;
 use crate::net::Namespace;
+use crate::work::WorkDirectory;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -16,18 +17,26 @@ const COMMAND: Duration = Duration::from_secs(60);
 pub struct Agent {
     host: Namespace,
     directory: PathBuf,
+    pins: PathBuf,
 }
 
 impl Agent {
-    /// On `host`, with its record below `directory`. Nothing is changed yet.
-    pub fn new(host: &Namespace, directory: &Path) -> Self {
-        Self { host: host.clone(), directory: directory.to_owned() }
+    /// On `host`, with its record and its pins below the directory of a laboratory. Nothing is changed yet.
+    pub fn new(host: &Namespace, work: &WorkDirectory) -> Self {
+        let pins = work.bpf().join(format!("agent-{}", host.name()));
+        Self { host: host.clone(), directory: work.path().to_owned(), pins }
+    }
+
+    /// Where its programs are pinned.
+    pub fn pins(&self) -> &Path {
+        &self.pins
     }
 
     /// `xlvs real-server LINE`, not run yet.
     pub fn command(&self, line: &str) -> Result<Command> {
         let mut command = self.host.command(binary()?);
         command.arg("real-server").args(line.split_whitespace()).arg("--run-dir").arg(&self.directory);
+        command.arg("--pin-dir").arg(&self.pins);
         Ok(command)
     }
 

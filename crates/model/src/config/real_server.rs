@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 const REAL_SERVER: Keys = Keys {
     place: "[real_server]",
-    known: &["mode", "virtual_addresses", "directors", "interface", "decap"],
+    known: &["mode", "virtual_addresses", "directors", "interface", "decap", "gue_port"],
     planned: &[],
 };
 
@@ -32,7 +32,10 @@ pub(super) fn read(value: &Value<'_>) -> Result<RealServerSetup, Fault> {
             Some(value) => parsed(&value, "\"bpf\" or \"kernel\"")?,
             None => Decapsulation::default(),
         },
-        gue_port: crate::real_server::GUE_PORT,
+        gue_port: match table.get("gue_port") {
+            Some(value) => value.number(1, u16::MAX.into())? as u16,
+            None => crate::real_server::GUE_PORT,
+        },
         cgroup: None,
     };
     setup.checked().map_err(|message| Fault::at(table.offset, message))

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 /// Where the record of what was changed is kept unless `--run-dir` says otherwise.
 const RUN_DIRECTORY: &str = "/run/xlvs";
+/// Where programs are pinned unless `--pin-dir` says otherwise: beside the director's, which may be on this host, too.
+const PIN_DIRECTORY: &str = "/sys/fs/bpf/xlvs-real-server";
 
 /// `xlvs real-server`
 #[derive(Args, Debug)]
@@ -20,6 +22,9 @@ pub(super) struct RealServer {
     /// Directory for the record of what was changed
     #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY, global = true)]
     run_dir: PathBuf,
+    /// Directory in a bpffs where programs are pinned; one is mounted there if there is none
+    #[arg(long, value_name = "DIR", default_value = PIN_DIRECTORY, global = true)]
+    pin_dir: PathBuf,
 }
 
 #[derive(Subcommand, Debug)]
@@ -53,13 +58,16 @@ struct Up {
     /// Where packets of the directors come in; those towards the directors without it
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
+    /// UDP port of tunnels by GUE, as ipvsadm's --tun-port
+    #[arg(long, value_name = "PORT", default_value_t = model::real_server::GUE_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    gue_port: u16,
     /// Who takes packets out of their tunnel: bpf or kernel
     #[arg(long, value_name = "WHO")]
     decap: Option<Decapsulation>,
 }
 
 pub(super) fn run(typed: RealServer) -> ExitCode {
-    let place = Place { run_directory: typed.run_dir };
+    let place = Place { run_directory: typed.run_dir, pin_directory: typed.pin_dir };
     match typed.verb {
         Verb::Up(typed) => match setup(*typed) {
             Ok(setup) => ended(agent::up(&setup, &place)),
@@ -93,7 +101,7 @@ fn setup(typed: Up) -> Result<RealServerSetup, String> {
         directors: typed.directors.into_iter().collect(),
         interface: typed.interface,
         decapsulation: typed.decap.unwrap_or_default(),
-        gue_port: model::real_server::GUE_PORT,
+        gue_port: typed.gue_port,
         cgroup: None,
     }
     .checked()

@@ -1,0 +1,61 @@
+//! What the BPF programs shall do for a setup, and where.
+
+use crate::error::Error;
+use crate::network::Network;
+use dataplane::AgentOptions;
+use model::{Decapsulation, RealServerSetup, ServerMode};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// True when a setup needs programs at all.
+pub(crate) fn are_needed(setup: &RealServerSetup) -> bool {
+    match setup.mode {
+        ServerMode::Dr => false,
+        ServerMode::Tun => setup.decapsulation == Decapsulation::Bpf,
+        ServerMode::FullNat => true,
+    }
+}
+
+/// What they shall do.
+pub(crate) fn options(setup: &RealServerSetup, pins: &Path, network: &Network) -> Result<AgentOptions, Error> {
+    let decapsulates = setup.mode == ServerMode::Tun;
+    Ok(AgentOptions {
+        pin_directory: pins.to_owned(),
+        directors: setup.directors.clone(),
+        virtual_addresses: setup.virtual_addresses.clone(),
+        gue_port: setup.gue_port,
+        decapsulate_on: if decapsulates { entrances(setup, network)? } else { BTreeSet::new() },
+        cgroup: if setup.mode == ServerMode::FullNat { Some(cgroup(setup)?) } else { None },
+    })
+}
+
+/// Where tunnels come in: at the interface that is named, else by the ways to the directors.
+fn entrances(setup: &RealServerSetup, network: &Network) -> Result<BTreeSet<String>, Error> {
+    if let Some(name) = &setup.interface {
+        return Ok([name.clone()].into());
+    }
+    let links = network.links()?;
+    let mut names = BTreeSet::new();
+    for prefix in &setup.directors {
+        let way = network.route(prefix.member()).and_then(|route| links.get(&route.interface));
+        match way {
+            Some(link) if link.loopback => {}
+            Some(link) => drop(names.insert(link.name.clone())),
+            None => {
+                let reason = format!("there is no route to the director {prefix}: name the interface with --interface");
+                return Err(Error::Refused(reason));
+            }
+        }
+    }
+    if names.is_empty() {
+        let reason = "no director is another host: name the interface that tunnels come in by, with --interface";
+        return Err(Error::Refused(reason.to_owned()));
+    }
+    Ok(names)
+}
+
+fn cgroup(setup: &RealServerSetup) -> Result<std::path::PathBuf, Error> {
+    let missing =
+        "no cgroups of version 2 are mounted: `mount -t cgroup2 none /sys/fs/cgroup`, or name one with --cgroup";
+    setup.cgroup.clone().or_else(dataplane::root_cgroup).ok_or_else(|| Error::Refused(missing.to_owned()))
+}

@@ -1,0 +1,131 @@
+//! The real server's programs: loaded from an object of their own, told whom to trust, attached, and taken off again.
+//!
+//! They have a pin directory of their own, laid out as the director's; nothing of the director is loaded or opened.
+
+mod cgroup;
+mod load;
+mod told;
+
+use crate::error::{Doing, Error};
+use crate::hold::{Hold, Hook};
+use crate::interface::{self, Link};
+use crate::lock::Lock;
+use crate::pins::{Pins, make_directory};
+use crate::{attach, privilege};
+use cgroup::CgroupLink;
+use load::Loaded;
+use model::Prefix;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// The BPF object, built from crate `ebpf`.
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xlvs-agent-bpf"));
+
+/// What the programs shall do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentOptions {
+    /// Where they are pinned.
+    pub pin_directory: PathBuf,
+    /// Networks of the directors.
+    pub directors: BTreeSet<Prefix>,
+    /// Addresses to which tunnels are believed.
+    pub virtual_addresses: BTreeSet<IpAddr>,
+    /// UDP port of tunnels by GUE.
+    pub gue_port: u16,
+    /// Interfaces where packets are taken out of tunnels.
+    pub decapsulate_on: BTreeSet<String>,
+    /// The cgroup whose programs are shown real clients.
+    pub cgroup: Option<PathBuf>,
+}
+
+/// What the programs do.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AgentState {
+    /// Interfaces where packets are taken out of tunnels.
+    pub decapsulates_on: BTreeSet<String>,
+    /// Number of the cgroup whose programs are shown real clients.
+    pub cgroup: Option<u64>,
+    /// What happened, by name.
+    pub counters: BTreeMap<&'static str, u64>,
+}
+
+/// Loads the programs, or finds those of an earlier call, and makes them do exactly what `options` say.
+pub fn set_up_agent(options: &AgentOptions) -> Result<(), Error> {
+    privilege::check()?;
+    let (pins, lock) = Pins::claim(&options.pin_directory)?;
+    let done = make(&pins, options);
+    drop(lock);
+    if done.is_err() {
+        if pins.is_fresh() {
+            attach::detach_links(&pins.links())?;
+        }
+        pins.give_up();
+    }
+    done
+}
+
+fn make(pins: &Pins, options: &AgentOptions) -> Result<(), Error> {
+    let interfaces: Vec<Link> =
+        options.decapsulate_on.iter().map(|name| Link::by_name(name)).collect::<Result<_, _>>()?;
+    if let Some(link) = interfaces.iter().find(|link| !link.is_ethernet) {
+        let reason = "its frames have no Ethernet header, so that nothing can be taken out of tunnels there".to_owned();
+        return Err(Error::Attach { interface: link.name.clone(), reason });
+    }
+    let loaded = Loaded::open(&pins.root)?;
+    told::tell(&loaded, options)?;
+    let links = pins.links();
+    make_directory(&links)?;
+    for link in &interfaces {
+        decapsulate_on(&links, link, &loaded)?;
+    }
+    for hold in Hold::all(&links) {
+        if !interfaces.iter().any(|link| link.index == hold.index) {
+            hold.release(&links).doing(|| format!("detach from interface {}", hold.index))?;
+        }
+    }
+    CgroupLink::set_all(&links, options.cgroup.as_deref(), &loaded)?;
+    loaded.tidy(&pins.root)
+}
+
+fn decapsulate_on(links: &Path, link: &Link, loaded: &Loaded) -> Result<(), Error> {
+    let (program, doing) = (loaded.program(load::DECAPSULATE)?, || format!("attach to {}", link.name));
+    match Hold::find(links, link.index, Hook::Ingress) {
+        Some(hold) if hold.program().doing(doing)? == loaded.id(load::DECAPSULATE)? => Ok(()),
+        Some(hold) => hold.replace(program.as_fd()).doing(doing),
+        None => {
+            // The pin of an interface that had this number before.
+            crate::pins::remove_tree(&Hook::Ingress.pin(links, link.index))?;
+            Hold::tc(links, link.index, program.as_fd(), Hook::Ingress).doing(doing)
+        }
+    }
+}
+
+/// What the programs pinned there do; `None` when there are none.
+pub fn agent_state(pin_directory: &Path) -> Result<Option<AgentState>, Error> {
+    let Some(pins) = Pins::existing(pin_directory)?.filter(Pins::are_there) else { return Ok(None) };
+    let links = pins.links();
+    let attached = Hold::all(&links).into_iter().filter_map(|hold| interface::name_of(hold.index));
+    Ok(Some(AgentState {
+        decapsulates_on: attached.collect(),
+        cgroup: CgroupLink::cgroup(&links),
+        counters: told::counters(&pins.root)?,
+    }))
+}
+
+/// Takes the programs off and removes them. Nothing there is no error.
+pub fn remove_agent(pin_directory: &Path) -> Result<(), Error> {
+    privilege::check()?;
+    let Some(pins) = Pins::existing(pin_directory)? else { return Ok(()) };
+    let lock = Lock::take(&pins.root, &pins.shown)?;
+    CgroupLink::release_all(&pins.links())?;
+    attach::detach_links(&pins.links())?;
+    drop(lock);
+    pins.remove()
+}
+
+/// The cgroup above all others, where cgroups of version 2 are mounted.
+pub fn root_cgroup() -> Option<PathBuf> {
+    cgroup::root()
+}
