@@ -64,8 +64,8 @@ impl Server for Told {
     #[inline(always)]
     fn trusts(&self, address: Address) -> bool {
         match address {
-            Address::V4(address) => DIRECTORS4.get(&Key::new(32, address.bits())).is_some(),
-            Address::V6(address) => DIRECTORS6.get(&Key::new(128, address.bits())).is_some(),
+            Address::V4(address) => DIRECTORS4.get(Key::new(32, address.bits())).is_some(),
+            Address::V6(address) => DIRECTORS6.get(Key::new(128, address.bits())).is_some(),
         }
     }
 
