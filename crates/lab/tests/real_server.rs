@@ -187,7 +187,7 @@ fn killed_everywhere(line: &str, stride: usize) -> (usize, usize) {
         || server.agent.command(line).unwrap(),
         stride,
         |kill| {
-            if kill / stride % 2 == 0 {
+            if (kill / stride).is_multiple_of(2) {
                 server.agent.must(line).unwrap();
                 assert_same(&up, &server.look(), &format!("up after kill {kill}"));
             }
@@ -200,7 +200,7 @@ fn killed_everywhere(line: &str, stride: usize) -> (usize, usize) {
         || server.agent.command("down").unwrap(),
         stride,
         |kill| {
-            if kill / stride % 2 == 0 {
+            if (kill / stride).is_multiple_of(2) {
                 server.agent.must("down").unwrap();
                 assert_same(&before, &server.look(), &format!("down again after kill {kill}"));
             }
