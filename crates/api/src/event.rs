@@ -1,7 +1,7 @@
 //! What happens in the daemon: one value for each transition. The stream `GET /v1/events`, `xlvs events` and the log
 //! read the same.
 
-use model::{Endpoint, ServiceKey};
+use model::{Endpoint, Key, ServiceKey};
 use serde::{Deserialize, Serialize};
 
 /// One transition.
@@ -97,6 +97,27 @@ pub enum EventKind {
         service: ServiceKey,
         /// Which.
         server: Endpoint,
+    },
+    /// All checks of a server succeed.
+    ServerUp {
+        /// Of this service.
+        service: Key,
+        /// Which.
+        server: Endpoint,
+    },
+    /// A check of a server fails.
+    ServerDown {
+        /// Of this service.
+        service: Key,
+        /// Which.
+        server: Endpoint,
+    },
+    /// Enough servers of a service are alive, or no longer are.
+    Quorum {
+        /// Which.
+        service: Key,
+        /// They are.
+        reached: bool,
     },
     /// Other time-outs.
     TimeoutsChanged,

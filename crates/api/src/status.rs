@@ -24,6 +24,9 @@ pub struct Status {
     pub services: usize,
     /// Servers configured.
     pub servers: usize,
+    /// Services with checks.
+    #[serde(default)]
+    pub health: Vec<ServiceHealthStatus>,
     /// Connection tables.
     pub connections: Vec<ConnectionTableStatus>,
     /// Every counter of the forwarding path by name, drops among them.
@@ -72,4 +75,49 @@ pub struct ConnectionTableStatus {
     pub size: u64,
     /// Memory per entry, in bytes.
     pub entry_bytes: u64,
+}
+
+/// The health of a service.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServiceHealthStatus {
+    /// Which service.
+    pub service: model::Key,
+    /// Enough weight is alive.
+    pub quorum: bool,
+    /// Weight that is alive.
+    pub alive: u64,
+    /// Weight that is needed.
+    pub needed: u32,
+    /// The sorry server takes all connections.
+    pub sorry: bool,
+    /// Its servers, as configured.
+    pub servers: Vec<ServerHealthStatus>,
+}
+
+/// The health of a server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerHealthStatus {
+    /// Which server.
+    pub server: model::Endpoint,
+    /// All its checks succeed.
+    pub up: bool,
+    /// Its checks.
+    pub checks: Vec<CheckStatus>,
+}
+
+/// One check.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// tcp, http, https, smtp, dns, udp, ping, script, file or bfd.
+    pub kind: String,
+    /// It counts as succeeding.
+    pub up: bool,
+    /// How often it was made.
+    pub made: u64,
+    /// How often it failed.
+    pub failed: u64,
+    /// Seconds since it became what it is.
+    pub seconds: u64,
+    /// How it ended last, in words; none before its first time.
+    pub last: Option<String>,
 }

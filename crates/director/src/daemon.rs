@@ -2,12 +2,14 @@
 
 use crate::capture;
 use crate::director::{Director, Done};
+use crate::health::Results;
 use crate::observe::Network;
 use crate::observe::events::{Events, News};
 use crate::plane::Plane;
 use crate::rates;
 use crate::server::Call;
 use api::{EventKind, Level, Reply, Request, Response};
+use protocols::health::{CheckId, Outcome};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -64,11 +66,13 @@ pub(crate) struct Daemon<P, N> {
     director: Director<P, N>,
     clock: Clock,
     waiting: Vec<Waiting>,
+    results: Option<Results>,
     reload: Box<dyn FnMut() -> Option<model::Config>>,
 }
 
 /// What can happen.
 enum Happening {
+    Checked(Vec<(CheckId, Outcome)>),
     Call(Option<Call>),
     News(std::io::Result<News>),
     Due,
@@ -91,7 +95,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             wait_again: now,
             waiting_ends: None,
         };
-        Self { director, clock, waiting: Vec::new(), reload }
+        Self { director, clock, waiting: Vec::new(), results: None, reload }
     }
 
     /// Runs until a signal or a request ends it, and gives the director back.
@@ -103,6 +107,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        self.results = Some(self.director.health.begin()?);
         loop {
             let happening = tokio::select! {
                 biased;
@@ -110,6 +115,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
                 news = next(events.as_ref()) => Happening::News(news),
                 () = sleep_until(self.next_due().into()) => Happening::Due,
                 call = calls.recv() => Happening::Call(call),
+                results = results(self.results.as_mut()) => Happening::Checked(results),
                 _ = hang_up.recv() => Happening::Reload,
             };
             if let Some(stopped) = self.happen(happening) {
@@ -128,6 +134,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
                 return Some(Stopped { keep_forwarding, reply: Some(reply) });
             }
             Happening::Call(Some(call)) => self.call(call),
+            Happening::Checked(results) => self.director.checked(results),
             Happening::News(Ok(news)) => self.news(&news),
             Happening::News(Err(error)) => {
                 tracing::warn!(%error, "cannot hear news of the network");
@@ -180,6 +187,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             .chain(clock.waiting_ends)
             .chain(capture)
             .chain(self.director.next_trial())
+            .chain(self.director.health.next_deadline())
             .min()
             .unwrap_or(clock.look)
     }
@@ -187,6 +195,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
     fn due(&mut self) {
         let now = Instant::now();
         self.director.end_trials(now);
+        self.director.check();
         if self.director.capture.is_some() && now >= self.clock.capture {
             self.director.continue_capture(now);
             self.clock.capture = now + capture::PERIOD;
@@ -277,4 +286,18 @@ async fn next(events: Option<&Events>) -> std::io::Result<News> {
         Some(events) => events.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// Most results that are taken at once.
+const MOST_RESULTS: usize = 256;
+
+async fn results(results: Option<&mut Results>) -> Vec<(CheckId, Outcome)> {
+    let mut taken = Vec::new();
+    if let Some(results) = results
+        && results.recv_many(&mut taken, MOST_RESULTS).await > 0
+    {
+        return taken;
+    }
+    // The thread of checks has ended: nothing comes any more.
+    std::future::pending().await
 }

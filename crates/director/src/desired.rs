@@ -1,5 +1,6 @@
 //! What the maps shall hold: the configuration, and beside it what was observed.
 
+use crate::health::Health;
 use crate::observe::sight::{Sight, Why};
 use crate::observe::{Network, Observer};
 use crate::store::Store;
@@ -11,8 +12,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// The services of `scope` (all without it) as they shall be. Those that match no packet yet are not in the maps.
-pub(crate) fn desired<N: Network>(store: &Store, observer: &Observer<N>, scope: Option<&BTreeSet<Key>>) -> State {
-    let state = |service: &VirtualService| Some((service.key.acting()?, service_state(service, observer)));
+pub(crate) fn desired<N: Network>(
+    store: &Store,
+    health: &Health,
+    observer: &Observer<N>,
+    scope: Option<&BTreeSet<Key>>,
+) -> State {
+    let state =
+        |service: &VirtualService| Some((service.key.acting()?, service_state(&health.effective(service), observer)));
     let services = match scope {
         None => store.services().values().filter_map(state).collect(),
         Some(keys) => keys.iter().filter_map(|key| store.services().get(key)).filter_map(state).collect(),

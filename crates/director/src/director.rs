@@ -10,6 +10,7 @@ mod watching;
 use crate::capture::Session;
 use crate::desired::{desired, has_local_nat};
 use crate::events::Events;
+use crate::health::Health;
 use crate::interfaces::{Interfaces, Trials};
 use crate::journal::Journal;
 use crate::observe::{Network, Observer};
@@ -34,6 +35,7 @@ pub(crate) struct Director<P, N> {
     pub(crate) plane: P,
     pub(crate) observer: Observer<N>,
     pub(crate) store: Store,
+    pub(crate) health: Health,
     pub(crate) interfaces: Interfaces,
     pub(crate) sweeper: Sweeper,
     pressure: Pressure,
@@ -75,6 +77,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             plane,
             observer: Observer::new(network),
             store,
+            health: Health::new(events.clone()),
             interfaces: Interfaces::new(events.clone()),
             sweeper: Sweeper::new(Instant::now()),
             pressure: Pressure::default(),
@@ -95,7 +98,10 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// Takes over a configuration file. Where it says what it said before, nothing happens.
     pub(crate) fn adopt(&mut self, config: &Config) -> Result<bool, Refusal> {
-        let Some(receipt) = self.store.adopt(config)? else { return Ok(false) };
+        let receipt = self.store.adopt(config)?;
+        // Kept nowhere: the file is there whenever the daemon starts with it.
+        self.health.plan(config.health.clone());
+        let Some(receipt) = receipt else { return Ok(false) };
         if let Err(error) = self.journal.compact(&mut self.plane, &self.store, &self.zero) {
             self.store.take_back(receipt);
             return Err(refusal(&error));
@@ -116,7 +122,8 @@ impl<P: Plane, N: Network> Director<P, N> {
         let wanted: Vec<_> = interfaces.iter().map(|name| (name.clone(), config.director.lane_of(name))).collect();
         let attached = self.interfaces.attach_new(&mut self.plane, self.observer.links(), &wanted);
         let resized = self.warn_of_size(config.director.connections);
-        if !adopted {
+        let checked = self.health.supervise(self.store.services());
+        if !adopted && checked.is_empty() {
             return Ok(attached || resized);
         }
         // New servers must be seen before the plan.
@@ -149,7 +156,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             }
         }
         self.observer.look(&self.servers(), now).map_err(crate::Error::Netlink)?;
-        let desired = desired(&self.store, &self.observer, None);
+        self.health.supervise(self.store.services());
+        let desired = desired(&self.store, &self.health, &self.observer, None);
         self.local_nat = has_local_nat(&desired);
         self.translate_answers();
         let changes = self.reconciler.reconcile(&mut self.plane, &desired, None)?;
@@ -169,7 +177,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             self.store.take_back(receipt);
             return Err(refusal(&error));
         }
-        let touched = receipt.touched();
+        let mut touched = receipt.touched();
+        touched.extend(self.health.supervise(self.store.services()));
         let fresh: BTreeSet<_> =
             self.servers_of(&touched).into_iter().filter(|address| !self.observer.watches(*address)).collect();
         self.observer.look_at_servers(&fresh, now);
@@ -241,7 +250,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// The addresses of all servers that packets are sent to.
     pub(crate) fn servers(&self) -> BTreeSet<IpAddr> {
-        self.store.services().values().flat_map(reached).collect()
+        self.store.services().values().flat_map(reached).chain(self.health.sorry_servers()).collect()
     }
 
     fn servers_of(&self, keys: &BTreeSet<Key>) -> BTreeSet<IpAddr> {
@@ -250,7 +259,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     }
 
     fn reconcile(&mut self, scope: Option<&BTreeSet<Key>>) -> Result<usize, Error> {
-        let desired = desired(&self.store, &self.observer, scope);
+        let desired = desired(&self.store, &self.health, &self.observer, scope);
         if has_local_nat(&desired) {
             self.local_nat = true;
             self.translate_answers();
@@ -264,6 +273,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     fn undo(&mut self, receipt: Receipt) {
         let touched = receipt.touched();
         self.store.take_back(receipt);
+        self.health.supervise(self.store.services());
         if let Err(error) = self.journal.compact(&mut self.plane, &self.store, &self.zero) {
             tracing::error!(%error, "cannot take a refused change out of the journal");
         }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod capture;
+mod configuration;
 mod conflicts;
 mod connections;
 mod daemon;
@@ -15,6 +16,7 @@ mod doubts;
 mod error;
 mod events;
 mod explain;
+mod health;
 mod interfaces;
 mod journal;
 mod lifecycle;
@@ -36,6 +38,7 @@ mod sweeper;
 mod tests;
 mod zero;
 
+pub use configuration::{ConfigurationError, Reading};
 pub use conflicts::others;
 pub use error::Error;
 
@@ -48,6 +51,8 @@ pub struct Options {
     pub config: Option<model::Config>,
     /// Where it was, to read it again on SIGHUP.
     pub config_path: Option<PathBuf>,
+    /// The file may ask for what matters and is not done.
+    pub accept: bool,
     /// Interfaces to attach to, beside those of the file.
     pub interfaces: Vec<String>,
     /// The lane of all interfaces named, whatever the file says.

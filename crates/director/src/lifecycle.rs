@@ -1,6 +1,7 @@
 //! Start and stop. Start: socket path → maps → plan → programs attached → serve; what fails leaves nothing behind.
 //! Stop: programs detached and pins removed, or everything left as it is.
 
+use crate::configuration::Reading;
 use crate::conflicts;
 use crate::daemon::Daemon;
 use crate::director::Director;
@@ -60,7 +61,7 @@ async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
     tracing::info!(socket = %options.socket.display(), pins = %options.pin_directory.display(), "ready");
     let version = env!("CARGO_PKG_VERSION");
     told.tell(Level::Info, EventKind::Started { pid: std::process::id() }, format!("xlvs {version} has started"));
-    let daemon = Daemon::new(director, reloader(options.config_path.clone()));
+    let daemon = Daemon::new(director, reloader(options.config_path.clone(), options.accept));
     let (director, stopped) = daemon.run(calls, Some(events)).await.map_err(Error::System)?;
     let keep_forwarding = stopped.keep_forwarding;
     told.tell(Level::Info, EventKind::Stopping { keep_forwarding }, "the daemon ends");
@@ -149,6 +150,7 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
 
 /// Detaches and removes the pins, unless forwarding shall go on.
 async fn leave(mut director: Director<Dataplane, Netlink>, options: &Options, keep_forwarding: bool) -> Reply {
+    director.health.end();
     director.end_capture();
     captures_have_ended(&director).await;
     if keep_forwarding {
@@ -184,15 +186,14 @@ async fn captures_have_ended<P: Plane, N: Network>(director: &Director<P, N>) {
 }
 
 /// Reads the configuration file again (SIGHUP).
-fn reloader(path: Option<PathBuf>) -> Box<dyn FnMut() -> Option<model::Config>> {
+fn reloader(path: Option<PathBuf>, accept: bool) -> Box<dyn FnMut() -> Option<model::Config>> {
     Box::new(move || {
         let Some(path) = &path else {
             tracing::warn!("there is no configuration file to read again");
             return None;
         };
-        let text =
-            std::fs::read_to_string(path).inspect_err(|error| tracing::error!("{}: {error}", path.display())).ok()?;
-        let name = path.display().to_string();
-        model::Config::parse_toml(&text, &name).inspect_err(|error| tracing::error!("{error}")).ok()
+        let reading = Reading::of(path, accept).inspect_err(|error| tracing::error!("{error}")).ok()?;
+        reading.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+        Some(reading.config)
     })
 }

@@ -19,6 +19,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     }
 
     fn service_view(&self, service: &VirtualService) -> ServiceView {
+        let service = &*self.health.effective(service);
         let subject = (service.key, None);
         ServiceView {
             service: VirtualService { servers: Vec::new(), ..service.clone() },

@@ -38,6 +38,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             notes: self.notes(&interfaces),
             interfaces,
             trials: self.trial_statuses(Instant::now()),
+            health: self.health.statuses(),
             services: self.store.services().len(),
             servers: self.store.server_count(),
             connections: self.sweeper.status(),

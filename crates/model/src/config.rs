@@ -15,7 +15,8 @@ mod tests;
 pub use error::ConfigError;
 pub use metrics::MetricsAddress;
 
-use crate::{LaneChoice, RealServerSetup, Sysctl, Timeouts, VirtualService};
+use crate::health::ServiceHealth;
+use crate::{Key, LaneChoice, RealServerSetup, Sysctl, Timeouts, VirtualService};
 use error::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `[real_server]`, of which the director knows nothing.
     pub real_server: Option<RealServerSetup>,
+    /// What decides whether servers take part; services without any have all their servers.
+    #[serde(skip)]
+    pub health: BTreeMap<Key, ServiceHealth>,
 }
 
 /// Settings of the director itself.

@@ -231,3 +231,23 @@ pub struct UdpProbe {
     /// Longest answer.
     pub longest: u16,
 }
+
+impl BodyMatch {
+    /// Options of PCRE2 that mean something here.
+    pub const OPTIONS: [&'static str; 5] = ["caseless", "dotall", "extended", "multiline", "ungreedy"];
+
+    /// The pattern, ready to be used, or why it cannot be.
+    pub fn compile(&self) -> Result<regex::bytes::Regex, String> {
+        let has = |option: &str| self.options.iter().any(|it| it == option);
+        let builder = &mut regex::bytes::RegexBuilder::new(&self.pattern);
+        builder
+            .case_insensitive(has("caseless"))
+            .dot_matches_new_line(has("dotall"))
+            .ignore_whitespace(has("extended"));
+        builder.multi_line(has("multiline")).swap_greed(has("ungreedy")).size_limit(1 << 20);
+        builder.build().map_err(|error| match error {
+            regex::Error::Syntax(message) => message.lines().last().unwrap_or("").trim().to_owned(),
+            other => other.to_string(),
+        })
+    }
+}

@@ -125,9 +125,12 @@ enum Verb {
 /// `xlvs run`
 #[derive(Args, Debug)]
 struct Run {
-    /// Configuration, in the language of xlvs.toml
+    /// Configuration: xlvs.toml by its ending, or keepalived.conf
     #[arg(short, long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Run although keepalived.conf asks for things that matter and are not done
+    #[arg(long)]
+    accept: bool,
     /// Interface to attach to, besides those the file names (may be repeated)
     #[arg(long = "interface", value_name = "IF")]
     interfaces: Vec<String>,

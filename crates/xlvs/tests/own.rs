@@ -16,6 +16,7 @@ use support::{FakeDaemon, Place, Said};
 
 fn status(pin_directory: &str) -> Status {
     Status {
+        health: Vec::new(),
         version: "0.1.0".to_owned(),
         pid: 42,
         generation: 7,

@@ -1,11 +1,14 @@
 //! What follows from the network: which services this node forwards, and which servers are reached.
 
 use super::Director;
+use crate::desired::is_owned;
 use crate::observe::events::News;
 use crate::observe::{Differences, Network};
 use crate::plane::Plane;
 use api::{EventKind, Level};
-use model::VirtualService;
+use model::{Key, VirtualService};
+use protocols::health::{CheckId, Outcome};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 impl<P: Plane, N: Network> Director<P, N> {
@@ -32,6 +35,34 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
 
+    /// Checks have been made.
+    pub(crate) fn checked(&mut self, results: impl IntoIterator<Item = (CheckId, Outcome)>) {
+        let changed = results.into_iter().flat_map(|(id, outcome)| self.health.finished(id, outcome)).collect();
+        self.stand(&changed);
+    }
+
+    /// Checks are due.
+    pub(crate) fn check(&mut self) {
+        let changed = self.health.tick();
+        self.stand(&changed);
+    }
+
+    /// Servers have come or gone by their health.
+    fn stand(&mut self, changed: &BTreeSet<Key>) {
+        if !changed.is_empty() {
+            // As below.
+            let _ = self.reconcile(Some(changed));
+        }
+    }
+
+    /// Services whose address is elsewhere may let their checks rest.
+    fn suspend(&mut self) {
+        let observer = &self.observer;
+        let elsewhere = |service: &&VirtualService| !is_owned(service, observer);
+        let absent = self.store.services().values().filter(elsewhere).map(|service| service.key).collect();
+        self.health.absent(absent);
+    }
+
     /// A full comparison with the maps, and with the pins: those that somebody removed are told once, and by `xlvs
     /// status` for as long as they are missing.
     pub(crate) fn heal(&mut self) {
@@ -53,6 +84,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         if differences.is_empty() {
             return;
         }
+        self.suspend();
         let concerned = |service: &&VirtualService| {
             service.key.endpoint().is_some_and(|endpoint| differences.owned.contains(&endpoint.ip()))
                 || service.options.local_addresses.addresses().any(|address| differences.owned.contains(&address))

@@ -17,6 +17,7 @@ fn status() -> Status {
         recent_partial_checksums: 0,
     };
     Status {
+        health: Vec::new(),
         version: "0.1.0".into(),
         pid: 42,
         generation: 7,

@@ -33,6 +33,7 @@ pub struct RealServer {
 }
 
 enum Web {
+    Stopped,
     Embedded(#[expect(dead_code, reason = "kept so that it serves")] WebServer),
     Nginx(#[expect(dead_code, reason = "kept so that it serves")] Nginx, PathBuf),
 }
@@ -72,6 +73,17 @@ impl RealServer {
             web,
             _echo: Echo::start(plan.host, plan.name, plan.listens)?,
         })
+    }
+
+    /// Nobody answers HTTP any more: connections are refused.
+    pub fn stop_web(&mut self) {
+        self.web = Web::Stopped;
+    }
+
+    /// The embedded web server answers again.
+    pub fn start_web(&mut self) -> Result<()> {
+        self.web = Web::Embedded(WebServer::start(&self.host, &self.name)?);
+        Ok(())
     }
 
     /// Bytes and digest of the last upload to an nginx, which cannot say so itself.

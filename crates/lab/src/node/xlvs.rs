@@ -64,7 +64,12 @@ impl Xlvs {
 
     /// Gives it a file in the language of xlvs.toml to start with.
     pub fn configure(&mut self, text: &str) -> Result<()> {
-        let path = self.directory.join("xlvs.toml");
+        self.configure_as("xlvs.toml", text)
+    }
+
+    /// Gives it a file of that name to start with, in the language that the name stands for.
+    pub fn configure_as(&mut self, name: &str, text: &str) -> Result<()> {
+        let path = self.directory.join(name);
         fs::write(&path, text)?;
         self.configuration = Some(path);
         Ok(())

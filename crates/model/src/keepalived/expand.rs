@@ -6,7 +6,7 @@ use super::line::{Line, Place, without_comment};
 use super::sequence;
 use crate::ConfigError;
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Most lines of a configuration, all its repetitions and replacements counted: a test comes to the end of fewer sooner.
 const MOST_LINES: usize = if cfg!(test) { 1 << 16 } else { 1 << 22 };
@@ -58,7 +58,7 @@ impl<'a> Expander<'a> {
     }
 
     fn file(&mut self, path: &str, text: &str, depth: usize) -> Result<(), ConfigError> {
-        let file: Rc<str> = path.into();
+        let file: Arc<str> = path.into();
         let folder = files::folder(path).to_owned();
         let mut physical = text.lines().enumerate();
         while let Some((number, written)) = physical.next() {

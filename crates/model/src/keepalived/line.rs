@@ -1,22 +1,22 @@
 //! A line of a configuration, and where it came from.
 
 use crate::ConfigError;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Where a line stands. What definitions and sequences make has the place of the line that used them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// The file, as it was named.
-    pub file: Rc<str>,
+    pub file: Arc<str>,
     /// Line, from 1.
     pub line: usize,
     /// The line as it was written.
-    text: Rc<str>,
+    text: Arc<str>,
 }
 
 impl Place {
-    pub(super) fn new(file: &Rc<str>, line: usize, text: &str) -> Self {
-        Self { file: Rc::clone(file), line, text: text.into() }
+    pub(super) fn new(file: &Arc<str>, line: usize, text: &str) -> Self {
+        Self { file: Arc::clone(file), line, text: text.into() }
     }
 
     /// An error here, at `word` if the line has it as it stands.

@@ -3,7 +3,7 @@
 use super::Statement;
 use super::value::number;
 use crate::ConfigError;
-use crate::health::Page;
+use crate::health::{BodyMatch, Page};
 
 /// What keepalived takes for good unless told otherwise.
 const GOOD: (u16, u16) = (200, 299);
@@ -19,6 +19,12 @@ pub(super) fn read(statement: &Statement) -> Result<Page, ConfigError> {
     if page.body.as_ref().is_some_and(|body| body.pattern.is_empty()) {
         return Err(statement.fault("settings of a regular expression without one; write `regex` too"));
     }
+    if let Some(Err(why)) = page.body.as_ref().map(BodyMatch::compile) {
+        let regex = statement.statements().iter().find(|inner| inner.keyword() == "regex").unwrap_or(statement);
+        let message =
+            format!("this regular expression is not understood: {why}; look-around and back-references are not known");
+        return Err(regex.fault(message));
+    }
     if page.status.is_empty() {
         page.status.push(GOOD);
     }
@@ -33,9 +39,7 @@ fn take(page: &mut Page, statement: &Statement) -> Result<(), ConfigError> {
         "status_code" => page.status = status(statement)?,
         "regex" => page.body.get_or_insert_default().pattern = statement.only("a regular expression")?.to_owned(),
         "regex_no_match" => page.body.get_or_insert_default().inverted = statement.switch()?,
-        "regex_options" => {
-            page.body.get_or_insert_default().options = statement.arguments().map(str::to_owned).collect();
-        }
+        "regex_options" => page.body.get_or_insert_default().options = options(statement)?,
         "regex_min_offset" => page.body.get_or_insert_default().first = statement.number(0, usize::MAX)?,
         "regex_max_offset" => page.body.get_or_insert_default().last = Some(statement.number(0, usize::MAX)?),
         // Memory of an engine that is not ours.
@@ -47,6 +51,21 @@ fn take(page: &mut Page, statement: &Statement) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// Options of PCRE2 that do something here, or that change nothing.
+fn options(statement: &Statement) -> Result<Vec<String>, ConfigError> {
+    const NOTHING: [&str; 6] =
+        ["never_ucp", "never_utf", "no_auto_possess", "no_dotstar_anchor", "no_start_optimize", "utf"];
+    let mut options = Vec::new();
+    for name in statement.arguments().filter(|name| !NOTHING.contains(name)) {
+        if !BodyMatch::OPTIONS.contains(&name) {
+            let known = BodyMatch::OPTIONS.join(", ");
+            return Err(statement.fault_at(name, format!("the option `{name}` is not supported; there are {known}")));
+        }
+        options.push(name.to_owned());
+    }
+    Ok(options)
 }
 
 fn digest(statement: &Statement) -> Result<String, ConfigError> {

@@ -1,11 +1,12 @@
 //! Statements as a configuration.
 
 use super::global::Global;
-use super::notice::{Notice, Notices};
+use super::notice::{Notice, Notices, Severity};
 use super::service::{self, CheckedService, Groups};
 use super::{Document, Statement, global, unknown};
-use crate::{ConfigError, Key, Timeouts};
-use std::collections::HashMap;
+use crate::health::Probe;
+use crate::{Config, ConfigError, Key, RealServer, Timeouts};
+use std::collections::{BTreeSet, HashMap};
 
 /// What a keepalived.conf asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,7 +27,7 @@ impl Document {
         let mut notices = Notices::default();
         for missing in &self.missing {
             let message = format!("no file matches `{}`", missing.pattern);
-            notices.add(super::Severity::Cosmetic, &missing.place, message);
+            notices.add(Severity::Cosmetic, &missing.place, message);
         }
         let groups = groups(&self.statements)?;
         let (mut services, mut election, mut global) = (Services::default(), Vec::new(), Global::default());
@@ -34,7 +35,11 @@ impl Document {
             match statement.keyword() {
                 "global_defs" => global::read(statement, &mut global, &mut notices)?,
                 "virtual_server_group" => {}
-                "virtual_server" => services.add(statement, service::read(statement, &groups, &mut notices)?)?,
+                "virtual_server" => {
+                    let found = service::read(statement, &groups, &mut notices)?;
+                    tell_dormant(statement, &found, &mut notices);
+                    services.add(statement, found)?;
+                }
                 keyword if ELECTION.contains(&keyword) => election.push(statement.clone()),
                 keyword if COSMETIC.contains(&keyword) => {
                     notices.cosmetic(statement, format!("`{keyword}` has no effect here"));
@@ -49,6 +54,40 @@ impl Document {
         }
         Ok(Translation { services: services.list, timeouts: global.timeouts, election, notices: notices.0 })
     }
+}
+
+impl Translation {
+    /// As a configuration, and what of the file is not done; first what matters.
+    pub fn into_config(self) -> (Config, Vec<Notice>) {
+        let mut notices = self.notices;
+        if let Some(first) = self.election.iter().find(|statement| statement.keyword() == "vrrp_instance") {
+            let message = "VRRP is not run yet: virtual addresses stay where they are, and no other node takes over";
+            notices.push(Notice {
+                severity: Severity::Changing,
+                place: first.place.clone(),
+                message: message.to_owned(),
+            });
+        }
+        notices.sort_by_key(|notice| std::cmp::Reverse(notice.severity));
+        let health = self.services.iter().map(|checked| (checked.service.key, checked.health.clone())).collect();
+        let services = self.services.into_iter().map(|checked| checked.service).collect();
+        (Config { services, timeouts: self.timeouts, health, ..Config::default() }, notices)
+    }
+}
+
+/// What of these services is kept and does not act yet, each thing once.
+fn tell_dormant(statement: &Statement, services: &[CheckedService], notices: &mut Notices) {
+    let mut told = BTreeSet::new();
+    for CheckedService { service, health } in services {
+        told.extend(service.key.dormant().map(|what| what.to_string()));
+        told.extend(service.options.dormant().iter().map(ToString::to_string));
+        told.extend(service.servers.iter().flat_map(RealServer::dormant).map(|what| what.to_string()));
+        let checks = health.servers.iter().flat_map(|server| &server.checks);
+        if checks.into_iter().any(|check| matches!(check.probe, Probe::Bfd { .. })) {
+            told.insert("BFD_CHECK is not made yet: its server counts as up".to_owned());
+        }
+    }
+    told.into_iter().for_each(|what| notices.changing(statement, what));
 }
 
 fn groups(statements: &[Statement]) -> Result<Groups<'_>, ConfigError> {

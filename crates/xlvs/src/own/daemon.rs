@@ -27,7 +27,7 @@ fn start(typed: Run) -> Result<()> {
 }
 
 fn options(typed: Run) -> Result<director::Options> {
-    let config = typed.config.as_deref().map(preflight::config).transpose()?;
+    let config = typed.config.as_deref().map(|path| preflight::config(path, typed.accept)).transpose()?;
     let from_file = config.iter().flat_map(|config| config.director.interfaces.iter().cloned());
     let named: Vec<String> = typed.interfaces.iter().cloned().chain(from_file).collect();
     preflight::interfaces(&named)?;
@@ -36,6 +36,7 @@ fn options(typed: Run) -> Result<director::Options> {
     Ok(director::Options {
         config,
         config_path: typed.config,
+        accept: typed.accept,
         interfaces: typed.interfaces,
         lane: typed.lane,
         pin_directory: typed.pin_dir,

@@ -10,13 +10,11 @@ const NET_ADMIN: u32 = 12;
 const SYS_ADMIN: u32 = 21;
 const BPF: u32 = 39;
 
-/// Reads a configuration.
-pub(super) fn config(path: &Path) -> Result<Config> {
-    let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Config::parse_toml(&text, &name)?),
-        Err(error) => bail!("cannot read the configuration {name}: {error}"),
-    }
+/// Reads a configuration; what of it is not done is told.
+pub(super) fn config(path: &Path, accept: bool) -> Result<Config> {
+    let reading = director::Reading::of(path, accept)?;
+    reading.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+    Ok(reading.config)
 }
 
 /// Every interface is there.

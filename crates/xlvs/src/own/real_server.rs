@@ -90,7 +90,7 @@ fn ended(result: Result<(), agent::Error>) -> ExitCode {
 
 fn setup(typed: Up) -> Result<RealServerSetup, String> {
     if let Some(path) = &typed.config {
-        let config = preflight::config(path).map_err(|error| format!("{error:#}"))?;
+        let config = preflight::config(path, false).map_err(|error| format!("{error:#}"))?;
         let none = || format!("{}: it has no [real_server]; write one, or give arguments", path.display());
         return config.real_server.ok_or_else(none);
     }

@@ -1,5 +1,7 @@
 //! Answers of the daemon as text for people. Pure.
 
+mod health;
+
 use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status, SysctlView, TrialStatus};
 use model::Lane;
 
@@ -18,6 +20,7 @@ pub(super) fn status(status: &Status) -> String {
         lines.extend(status.interfaces.iter().map(interface));
     }
     lines.extend(status.trials.iter().map(trial));
+    lines.extend(status.health.iter().flat_map(health::lines));
     let counted: Vec<_> = status.counters.iter().filter(|(_, count)| **count > 0).collect();
     if !counted.is_empty() {
         lines.push("packets".to_owned());
@@ -126,6 +129,7 @@ mod tests {
 
     fn example() -> Status {
         Status {
+            health: Vec::new(),
             version: "0.1.0".into(),
             pid: 42,
             generation: 7,

@@ -1,0 +1,219 @@
+//! Health: the checker decides, a thread of its own makes the checks, and services are what their health leaves of them.
+
+mod driver;
+mod probe;
+mod view;
+
+use crate::events::Events;
+use api::{EventKind, Level};
+use driver::Driver;
+use forward::Time;
+use model::health::ServiceHealth;
+use model::{Key, RealServer, VirtualService, Weight};
+use protocols::Machine;
+use protocols::health::{CheckId, Checker, Input, Outcome, Output, Standing, Task};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Results of checks on their way to the director.
+pub(crate) type Results = mpsc::UnboundedReceiver<(CheckId, Outcome)>;
+
+/// The health of all services.
+pub(crate) struct Health {
+    checker: Checker,
+    /// As the configuration file has it.
+    plans: BTreeMap<Key, ServiceHealth>,
+    begin: Instant,
+    driver: Option<Driver>,
+    /// Checks that were due before there was somebody to make them.
+    early: Vec<(CheckId, Arc<Task>, usize)>,
+    events: Events,
+}
+
+impl Health {
+    /// Without services.
+    pub(crate) fn new(events: Events) -> Self {
+        let seed = u64::from(std::process::id()) << 32
+            | u64::from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos());
+        Self {
+            checker: Checker::new(seed),
+            plans: BTreeMap::new(),
+            begin: Instant::now(),
+            driver: None,
+            early: Vec::new(),
+            events,
+        }
+    }
+
+    /// What the configuration file says from now on. [`supervise`](Self::supervise) makes it so.
+    pub(crate) fn plan(&mut self, plans: BTreeMap<Key, ServiceHealth>) {
+        self.plans = plans;
+    }
+
+    /// Begins to make checks; their results come out here.
+    pub(crate) fn begin(&mut self) -> std::io::Result<Results> {
+        let (sender, results) = mpsc::unbounded_channel();
+        let driver = Driver::start(sender)?;
+        self.early.drain(..).for_each(|(id, task, page)| driver.probe(id, &task, page));
+        self.driver = Some(driver);
+        Ok(results)
+    }
+
+    /// These are the services there are. Returns those whose servers are others now.
+    pub(crate) fn supervise(&mut self, services: &BTreeMap<Key, VirtualService>) -> BTreeSet<Key> {
+        if self.plans.is_empty() && self.checker.check_count() == 0 {
+            return BTreeSet::new();
+        }
+        let planned = self.plans.iter().filter_map(|(key, plan)| {
+            let service = services.get(key)?;
+            Some((service.clone(), aligned(plan, service)))
+        });
+        let input = Input::Configure(planned.collect());
+        self.handle(input)
+    }
+
+    /// A check has been made. Returns services whose servers are others now.
+    pub(crate) fn finished(&mut self, id: CheckId, outcome: Outcome) -> BTreeSet<Key> {
+        self.handle(Input::Finished(id, outcome))
+    }
+
+    /// Time has gone by.
+    pub(crate) fn tick(&mut self) -> BTreeSet<Key> {
+        self.handle(Input::Tick)
+    }
+
+    /// Services whose address is not this node's.
+    pub(crate) fn absent(&mut self, keys: BTreeSet<Key>) -> BTreeSet<Key> {
+        self.handle(Input::Absent(keys))
+    }
+
+    /// The daemon ends.
+    pub(crate) fn end(&mut self) {
+        self.handle(Input::End);
+        self.driver = None;
+    }
+
+    /// When to [`tick`](Self::tick) next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let deadline = self.driver.as_ref().and_then(|_| self.checker.next_deadline())?;
+        Some(self.begin + Duration::from_nanos(deadline.0))
+    }
+
+    /// Servers that take over from others: they must be reachable, too.
+    pub(crate) fn sorry_servers(&self) -> impl Iterator<Item = IpAddr> {
+        self.plans.values().filter_map(|plan| Some(plan.sorry_server.as_ref()?.server.endpoint.ip()))
+    }
+
+    /// What its health leaves of a service.
+    pub(crate) fn effective<'s>(&self, service: &'s VirtualService) -> Cow<'s, VirtualService> {
+        let Some(status) = self.checker.service(&service.key) else { return Cow::Borrowed(service) };
+        let standing = |server: &RealServer| {
+            let known = status.servers.iter().find(|it| it.server == server.endpoint);
+            known.map_or(Standing::In(server.weight), |it| it.standing)
+        };
+        let sorry = self.plans.get(&service.key).and_then(|plan| plan.sorry_server.as_ref());
+        let sorry = sorry.zip(status.sorry).and_then(|(sorry, standing)| standing_server(&sorry.server, standing));
+        let servers = service.servers.iter().filter_map(|server| standing_server(server, standing(server)));
+        Cow::Owned(VirtualService { servers: servers.chain(sorry).collect(), ..service.clone() })
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn handle(&mut self, input: Input) -> BTreeSet<Key> {
+        let mut outputs = Vec::new();
+        let now = self.now();
+        self.checker.handle(input, now, &mut |output| outputs.push(output));
+        let mut changed = BTreeSet::new();
+        for output in outputs {
+            match output {
+                Output::Changed(key) => drop(changed.insert(key)),
+                Output::Probe(id, task, page) => match &self.driver {
+                    Some(driver) => driver.probe(id, &task, page),
+                    None => self.early.push((id, task, page)),
+                },
+                Output::Run(script) => self.driver.iter().for_each(|driver| driver.run(script.clone())),
+                other => self.tell(&other),
+            }
+        }
+        changed
+    }
+
+    /// One event for each transition.
+    fn tell(&self, output: &Output) {
+        match output {
+            Output::Server(service, server, true) => {
+                let text = format!("server {server} of {service} is up: its checks succeed");
+                self.events.tell(Level::Info, EventKind::ServerUp { service: *service, server: *server }, text);
+            }
+            Output::Server(service, server, false) => {
+                let why = self.failure(service, server);
+                let text = format!("server {server} of {service} is down: {why}");
+                self.events.tell(Level::Warn, EventKind::ServerDown { service: *service, server: *server }, text);
+            }
+            Output::Quorum(service, reached) => {
+                let status = self.checker.service(service);
+                let alive = status.map_or(0, |status| status.alive);
+                let needed = self.plans.get(service).map_or(0, |plan| plan.quorum);
+                let what = if *reached { "reached" } else { "lost" };
+                let text = format!("quorum of {service} {what}: weight {alive} of {needed} is alive");
+                let level = if *reached { Level::Info } else { Level::Error };
+                self.events.tell(level, EventKind::Quorum { service: *service, reached: *reached }, text);
+            }
+            Output::Failed(id) => {
+                if let Some(check) = self.checker.check(*id) {
+                    let server = check.task.server;
+                    tracing::warn!("a check of {server} failed: {}", view::outcome(check.last.as_ref()));
+                }
+            }
+            Output::Probe(..) | Output::Run(_) | Output::Changed(_) => {}
+        }
+    }
+
+    /// The last failure of a server's checks.
+    fn failure(&self, service: &Key, server: &model::Endpoint) -> String {
+        let status = self.checker.service(service);
+        let status = status.and_then(|status| status.servers.iter().find(|it| it.server == *server));
+        let checks = status.iter().flat_map(|status| &status.checks).filter_map(|id| self.checker.check(*id));
+        let failed = checks.filter(|check| !check.up).map(|check| view::outcome(check.last.as_ref()));
+        failed.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A server as its standing has it.
+fn standing_server(server: &RealServer, standing: Standing) -> Option<RealServer> {
+    let weight = match standing {
+        Standing::In(weight) => weight,
+        Standing::Quiesced => Weight::new(0)?,
+        Standing::Out => return None,
+    };
+    Some(RealServer { weight, ..*server })
+}
+
+/// A plan for the servers that a service has now: those that were added at run time have no checks.
+fn aligned(plan: &ServiceHealth, service: &VirtualService) -> ServiceHealth {
+    let of = |server: &RealServer| {
+        let planned = plan.servers.iter().find(|it| same_server(it.endpoint, server.endpoint, service));
+        let unchecked = || model::health::ServerHealth {
+            endpoint: server.endpoint,
+            checks: Vec::new(),
+            inhibit_on_failure: false,
+            notify_up: None,
+            notify_down: None,
+        };
+        planned.cloned().map_or_else(unchecked, |planned| planned)
+    };
+    ServiceHealth { servers: service.servers.iter().map(of).collect(), ..plan.clone() }
+}
+
+/// Where ports are the service's, the file may have named another or none.
+fn same_server(planned: model::Endpoint, server: model::Endpoint, service: &VirtualService) -> bool {
+    planned == server
+        || (planned.ip() == server.ip()
+            && service.key.endpoint().is_some_and(|key| key.port() == server.port() && planned.port() == 0))
+}

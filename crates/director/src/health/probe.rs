@@ -1,0 +1,67 @@
+//! Checks as they are made: one small driver a kind, each within its time.
+
+mod connect;
+mod datagram;
+mod dns;
+mod http;
+mod mail;
+mod ping;
+pub(super) mod script;
+mod tls;
+
+use model::health::Probe;
+use protocols::health::{Outcome, Task};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Makes a check.
+pub(super) async fn make(task: &Task, page: usize) -> Outcome {
+    let limit = limit(task);
+    match timeout(limit, attempt(task, page)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(why)) => Outcome::Failure(why),
+        Err(_) => Outcome::Failure(format!("no answer within {}", shown(limit))),
+    }
+}
+
+async fn attempt(task: &Task, page: usize) -> Result<Outcome, String> {
+    match &task.check.probe {
+        Probe::Tcp => connect::stream(task).await.map(|_| Outcome::Success),
+        Probe::Http(probe) => http::fetch(task, probe, page).await,
+        Probe::Smtp { helo } => mail::greet(task, helo).await,
+        Probe::Dns { record, name } => dns::ask(task, record, name).await,
+        Probe::Udp(probe) => datagram::exchange(task, probe).await,
+        Probe::Ping => ping::echo(task).await,
+        Probe::Script { script, sets_weight, .. } => script::check(script, limit(task), *sets_weight).await,
+        Probe::File { name, weight, reverse, sets_weight } => file(name, *weight, *reverse, *sets_weight).await,
+        // Said when the file was read.
+        Probe::Bfd { .. } => Ok(Outcome::Success),
+    }
+}
+
+/// How long a check may take in all: scripts have a limit of their own.
+fn limit(task: &Task) -> Duration {
+    match &task.check.probe {
+        Probe::Script { timeout: Some(timeout), .. } => *timeout,
+        Probe::Script { .. } => task.check.pace.interval,
+        // The connection, and then the answer.
+        Probe::Http(_) | Probe::Smtp { .. } => task.check.pace.timeout * 2,
+        _ => task.check.pace.timeout,
+    }
+}
+
+fn shown(time: Duration) -> String {
+    format!("{:?}", time)
+}
+
+/// A number in a file: a weight, or 0 for well.
+async fn file(name: &str, weight: i32, reverse: bool, sets_weight: bool) -> Result<Outcome, String> {
+    let text = tokio::fs::read_to_string(name).await.map_err(|error| format!("cannot read {name}: {error}"))?;
+    let value: i64 = text.trim().parse().map_err(|_| format!("{name} does not hold a number"))?;
+    let weight = value.saturating_mul(i64::from(weight)) * if reverse { -1 } else { 1 };
+    match (sets_weight, value) {
+        (true, _) => Ok(Outcome::Weight(weight)),
+        (false, 0) => Ok(Outcome::Success),
+        (false, value) => Err(format!("{name} says {value}")),
+    }
+}

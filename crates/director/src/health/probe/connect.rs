@@ -1,0 +1,62 @@
+//! Sockets of checks: bound and marked as configured.
+
+use protocols::health::Task;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+
+/// Where a check goes.
+pub(super) fn target(task: &Task) -> SocketAddr {
+    let connection = &task.check.connection;
+    let address = connection.address.unwrap_or(task.server.ip());
+    SocketAddr::new(address, connection.port.unwrap_or(task.server.port()))
+}
+
+/// A connection that was accepted.
+pub(super) async fn stream(task: &Task) -> Result<TcpStream, String> {
+    let target = target(task);
+    let socket = socket(task, target, Type::STREAM, Protocol::TCP)?;
+    // A check leaves nothing behind in TIME_WAIT: it ends with a reset, as keepalived's do.
+    socket.set_linger(Some(std::time::Duration::ZERO)).map_err(explain)?;
+    let socket = TcpSocket::from_std_stream(socket.into());
+    socket.connect(target).await.map_err(|error| format!("cannot connect to {target}: {}", plain(&error)))
+}
+
+/// A socket for datagrams that hears of refusals.
+pub(super) async fn datagrams(task: &Task) -> Result<UdpSocket, String> {
+    let target = target(task);
+    let socket = socket(task, target, Type::DGRAM, Protocol::UDP)?;
+    let socket = UdpSocket::from_std(socket.into()).map_err(explain)?;
+    socket.connect(target).await.map_err(explain)?;
+    Ok(socket)
+}
+
+/// A socket of this kind with the check's settings.
+pub(super) fn socket(task: &Task, target: SocketAddr, kind: Type, protocol: Protocol) -> Result<Socket, String> {
+    let socket = Socket::new(Domain::for_address(target), kind, Some(protocol)).map_err(explain)?;
+    socket.set_nonblocking(true).map_err(explain)?;
+    let connection = &task.check.connection;
+    if connection.mark != 0 {
+        socket.set_mark(connection.mark).map_err(explain)?;
+    }
+    if let Some(interface) = &connection.bind_interface {
+        socket.bind_device(Some(interface.as_bytes())).map_err(explain)?;
+    }
+    if connection.bind_address.is_some() || connection.bind_port.is_some() {
+        let any = if target.is_ipv6() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+        let from = SocketAddr::new(connection.bind_address.unwrap_or(any), connection.bind_port.unwrap_or(0));
+        socket.set_reuse_address(true).map_err(explain)?;
+        socket.bind(&from.into()).map_err(|error| format!("cannot send from {from}: {}", plain(&error)))?;
+    }
+    Ok(socket)
+}
+
+/// An error of the system in a few words.
+pub(super) fn explain(error: std::io::Error) -> String {
+    plain(&error)
+}
+
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}

@@ -1,0 +1,68 @@
+//! Health as `xlvs status` shows it.
+
+use super::Health;
+use api::{CheckStatus, ServerHealthStatus, ServiceHealthStatus};
+use model::health::Probe;
+use protocols::health::{CheckId, Outcome, ServerStatus, Standing};
+use std::time::Duration;
+
+impl Health {
+    /// All services that have checks.
+    pub(crate) fn statuses(&self) -> Vec<ServiceHealthStatus> {
+        let status = self.checker.services().map(|(key, status)| ServiceHealthStatus {
+            service: *key,
+            quorum: status.quorum,
+            alive: status.alive,
+            needed: self.plans.get(key).map_or(0, |plan| plan.quorum),
+            sorry: status.sorry.is_some_and(|standing| matches!(standing, Standing::In(_))),
+            servers: status.servers.iter().map(|server| self.server_status(server)).collect(),
+        });
+        status.collect()
+    }
+
+    fn server_status(&self, server: &ServerStatus) -> ServerHealthStatus {
+        ServerHealthStatus {
+            server: server.server,
+            up: server.up,
+            checks: server.checks.iter().filter_map(|id| self.check_status(*id)).collect(),
+        }
+    }
+
+    fn check_status(&self, id: CheckId) -> Option<CheckStatus> {
+        let check = self.checker.check(id)?;
+        let now = self.now();
+        Some(CheckStatus {
+            kind: kind(&check.task.check.probe).to_owned(),
+            up: check.up,
+            made: check.made,
+            failed: check.failed,
+            seconds: Duration::from_nanos(now.0.saturating_sub(check.since.0)).as_secs(),
+            last: check.last.as_ref().map(|last| outcome(Some(last))),
+        })
+    }
+}
+
+/// How a check ended, in words.
+pub(super) fn outcome(outcome: Option<&Outcome>) -> String {
+    match outcome {
+        None => "not made yet".to_owned(),
+        Some(Outcome::Success) => "success".to_owned(),
+        Some(Outcome::Weight(weight)) => format!("success, weight {weight:+}"),
+        Some(Outcome::Failure(why)) => why.clone(),
+    }
+}
+
+fn kind(probe: &Probe) -> &'static str {
+    match probe {
+        Probe::Tcp => "tcp",
+        Probe::Http(probe) if probe.tls => "https",
+        Probe::Http(_) => "http",
+        Probe::Smtp { .. } => "smtp",
+        Probe::Dns { .. } => "dns",
+        Probe::Udp(_) => "udp",
+        Probe::Ping => "ping",
+        Probe::Script { .. } => "script",
+        Probe::File { .. } => "file",
+        Probe::Bfd { .. } => "bfd",
+    }
+}
