@@ -1,5 +1,8 @@
 //! Configuration files of both languages: xlvs.toml by its name's end, everything else keepalived.conf.
 
+#[cfg(test)]
+mod tests;
+
 use model::Config;
 use model::keepalived::{Document, Files, Notice, Severity};
 use std::path::Path;

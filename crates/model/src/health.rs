@@ -143,7 +143,7 @@ pub enum Probe {
     },
     /// A number in a file.
     File {
-        /// Name of the tracked file.
+        /// Its path.
         name: String,
         /// What the number is multiplied by.
         weight: i32,

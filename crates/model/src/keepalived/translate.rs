@@ -29,14 +29,15 @@ impl Document {
             let message = format!("no file matches `{}`", missing.pattern);
             notices.add(Severity::Cosmetic, &missing.place, message);
         }
-        let groups = groups(&self.statements)?;
+        let (groups, files) = (groups(&self.statements)?, tracked_files(&self.statements)?);
         let (mut services, mut election, mut global) = (Services::default(), Vec::new(), Global::default());
         for statement in &self.statements {
             match statement.keyword() {
                 "global_defs" => global::read(statement, &mut global, &mut notices)?,
                 "virtual_server_group" => {}
                 "virtual_server" => {
-                    let found = service::read(statement, &groups, &mut notices)?;
+                    let mut found = service::read(statement, &groups, &mut notices)?;
+                    name_files(statement, &mut found, &files)?;
                     tell_dormant(statement, &found, &mut notices);
                     services.add(statement, found)?;
                 }
@@ -73,6 +74,34 @@ impl Translation {
         let services = self.services.into_iter().map(|checked| checked.service).collect();
         (Config { services, timeouts: self.timeouts, health, ..Config::default() }, notices)
     }
+}
+
+/// Files that are tracked, by name.
+fn tracked_files(statements: &[Statement]) -> Result<HashMap<&str, &str>, ConfigError> {
+    let mut files = HashMap::new();
+    for statement in statements.iter().filter(|it| matches!(it.keyword(), "track_file" | "vrrp_track_file")) {
+        let name = statement.only("a name")?;
+        let file = statement.statements().iter().find(|inner| inner.keyword() == "file");
+        let file = file.ok_or_else(|| statement.fault("a track_file needs `file` in its braces; write its path"))?;
+        files.insert(name, file.only("a path")?);
+    }
+    Ok(files)
+}
+
+/// Checks of files look at the file that their name stands for.
+fn name_files(
+    statement: &Statement,
+    services: &mut [CheckedService],
+    files: &HashMap<&str, &str>,
+) -> Result<(), ConfigError> {
+    let servers = services.iter_mut().flat_map(|service| &mut service.health.servers);
+    for check in servers.flat_map(|server| &mut server.checks) {
+        if let Probe::File { name, .. } = &mut check.probe {
+            let missing = || format!("FILE_CHECK asks for the track_file `{name}`, which is not there; write one");
+            *name = (*files.get(name.as_str()).ok_or_else(|| statement.fault(missing()))?).to_owned();
+        }
+    }
+    Ok(())
 }
 
 /// What of these services is kept and does not act yet, each thing once.
