@@ -206,7 +206,7 @@ fn aligned(plan: &ServiceHealth, service: &VirtualService) -> ServiceHealth {
             notify_up: None,
             notify_down: None,
         };
-        planned.cloned().map_or_else(unchecked, |planned| planned)
+        planned.cloned().unwrap_or_else(unchecked)
     };
     ServiceHealth { servers: service.servers.iter().map(of).collect(), ..plan.clone() }
 }
