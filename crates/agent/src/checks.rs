@@ -173,9 +173,13 @@ fn programs(host: &Host) -> Vec<Said> {
         return Vec::new();
     }
     let Some(state) = &host.programs else {
-        let why = "packets in tunnels are for nobody here";
+        let why = "packets in tunnels are for nobody here, and nobody is shown real clients";
         return vec![Said::ill(Level::Fail, "the programs are gone", why, AGAIN)];
     };
+    if host.setup.mode == ServerMode::FullNat && state.cgroup.is_none() {
+        let why = "applications are shown the director's addresses as their clients";
+        return vec![Said::ill(Level::Fail, "the programs are attached to no cgroup", why, AGAIN)];
+    }
     let missing = host.entrances().into_iter().filter(|(index, link)| {
         host.setup.mode == ServerMode::Tun && host.receives(*index) && !state.decapsulates_on.contains(&link.name)
     });
@@ -202,6 +206,28 @@ fn directors(host: &Host) -> Vec<Said> {
             what,
             why,
             "if it is a director: xlvs real-server up with --director for it, too",
+        ));
+    }
+    let forged = counted("toa_untrusted");
+    if forged > 0 {
+        let what = format!("{forged} connections named a client, but came from hosts that are not trusted");
+        let why = "if they are of a director, its local addresses are not among those named";
+        said.push(Said::ill(
+            Level::Warn,
+            what,
+            why,
+            "for a director: xlvs real-server up with --director for its local addresses",
+        ));
+    }
+    let silent = counted("toa_missing");
+    if silent > 0 {
+        let what = format!("{silent} connections of directors named no client when they began");
+        let why = "where none comes later either, applications are shown the director's address";
+        said.push(Said::ill(
+            Level::Warn,
+            what,
+            why,
+            "look whether the director inserts TOA, with the kinds 254 and 253",
         ));
     }
     for prefix in &host.setup.directors {

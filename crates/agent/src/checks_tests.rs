@@ -139,3 +139,20 @@ fn tunnels_need_programs_trust_and_room() {
     let strangers = spoiled(|host| host.programs.as_mut().unwrap().counters = [("tunnel_untrusted", 3)].into());
     one(&strangers, "director", Level::Warn, "--director");
 }
+
+#[test]
+fn full_nat_needs_a_cgroup_and_clients_that_are_named() {
+    let full_nat = |host: &mut Host, cgroup, counters: &[(&'static str, u64)]| {
+        host.setup.mode = ServerMode::FullNat;
+        host.setup.virtual_addresses.clear();
+        host.addresses.clear();
+        let counters = counters.iter().copied().collect();
+        host.programs = Some(AgentState { cgroup, counters, ..AgentState::default() });
+    };
+    assert_eq!(ills(|host| full_nat(host, Some(1), &[("toa_in_syn", 9)])), []);
+    one(&ills(|host| full_nat(host, None, &[])), "programs", Level::Fail, "real-server up");
+    let forged = ills(|host| full_nat(host, Some(1), &[("toa_untrusted", 1)]));
+    one(&forged, "director", Level::Warn, "--director");
+    let silent = ills(|host| full_nat(host, Some(1), &[("toa_missing", 1)]));
+    one(&silent, "director", Level::Warn, "TOA");
+}

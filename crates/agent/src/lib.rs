@@ -18,7 +18,7 @@ mod want;
 pub use error::Error;
 
 use dataplane::AgentState;
-use model::{Decapsulation, Finding, Level, RealServerSetup, Said, ServerMode};
+use model::{Decapsulation, Finding, Level, RealServerSetup, Said};
 use network::Network;
 use record::{Ledger, Record};
 use serde::Serialize;
@@ -37,9 +37,6 @@ pub struct Place {
 
 /// Makes this host what `setup` says, or leaves it as it was.
 pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
-    if setup.mode == ServerMode::FullNat {
-        return Err(Error::Refused("mode fullnat is not supported yet: dr and tun are".to_owned()));
-    }
     if setup.decapsulation == Decapsulation::Kernel {
         return Err(Error::Refused(
             "the kernel's tunnel devices are not supported yet: leave out `--decap`".to_owned(),
@@ -113,6 +110,9 @@ pub struct Status {
 pub struct Programs {
     /// Interfaces where packets are taken out of tunnels.
     pub decapsulates_on: BTreeSet<String>,
+    /// Number (inode) of the cgroup whose programs are shown real clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<u64>,
     /// What happened, by name.
     pub counters: BTreeMap<&'static str, u64>,
 }
@@ -126,9 +126,10 @@ pub fn status(place: &Place) -> Result<Status, Error> {
     };
     let host = host::Host::read(record.setup.clone(), &place.pin_directory)?;
     let findings = checks::examine(&host);
-    let programs = host.programs.map(|state| {
-        let AgentState { decapsulates_on, counters, .. } = state;
-        Programs { decapsulates_on, counters }
+    let programs = host.programs.map(|AgentState { decapsulates_on, cgroup, counters }| Programs {
+        decapsulates_on,
+        cgroup,
+        counters,
     });
     Ok(Status { setup: Some(record.setup), programs, findings })
 }

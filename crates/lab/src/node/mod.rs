@@ -1,6 +1,7 @@
 //! What runs on the hosts: web servers, an echo, the client, the director.
 
 mod agent;
+mod cgroup;
 pub mod client;
 mod echo;
 mod nginx;
@@ -11,6 +12,7 @@ mod web;
 pub mod xlvs;
 
 pub use agent::Agent;
+pub use cgroup::Cgroup;
 pub use client::{Client, Reuse, Tally};
 pub use process::{Finished, end, finish, finish_with, wait};
 pub use server::{RealServer, ServerKind, ServerPlan};

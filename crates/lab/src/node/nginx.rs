@@ -58,6 +58,7 @@ http {{
   server {{
     listen {WEB}; listen [::]:{WEB}; root files;
     location = / {{ default_type text/plain; return 200 \"server={name}\\nclient=$remote_addr\\n\"; }}
+    location = /peer {{ default_type text/plain; return 200 \"$remote_addr $remote_port\n\"; }}
     location = /bulk {{ default_type application/octet-stream; }}
     location = /upload {{ dav_methods PUT; }}
   }}

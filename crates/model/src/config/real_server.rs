@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 const REAL_SERVER: Keys = Keys {
     place: "[real_server]",
-    known: &["mode", "virtual_addresses", "directors", "interface", "decap", "gue_port"],
+    known: &["mode", "virtual_addresses", "directors", "interface", "decap", "gue_port", "cgroup"],
     planned: &[],
 };
 
@@ -36,7 +36,10 @@ pub(super) fn read(value: &Value<'_>) -> Result<RealServerSetup, Fault> {
             Some(value) => value.number(1, u16::MAX.into())? as u16,
             None => crate::real_server::GUE_PORT,
         },
-        cgroup: None,
+        cgroup: match table.get("cgroup") {
+            Some(value) => Some(value.string("\"/sys/fs/cgroup/web.slice\"")?.into()),
+            None => None,
+        },
     };
     setup.checked().map_err(|message| Fault::at(table.offset, message))
 }

@@ -44,7 +44,7 @@ enum Verb {
 #[derive(Args, Debug)]
 struct Up {
     /// Read [real_server] of this file instead of arguments
-    #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["mode", "vips", "directors", "interface", "decap"])]
+    #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["mode", "vips", "directors", "interface", "decap", "cgroup"])]
     config: Option<PathBuf>,
     /// How directors forward: dr, tun or fullnat
     #[arg(long, value_name = "MODE", required_unless_present = "config")]
@@ -61,6 +61,9 @@ struct Up {
     /// UDP port of tunnels by GUE, as ipvsadm's --tun-port
     #[arg(long, value_name = "PORT", default_value_t = model::real_server::GUE_PORT, value_parser = clap::value_parser!(u16).range(1..))]
     gue_port: u16,
+    /// The cgroup (of version 2) whose programs are shown real clients behind FullNAT; all programs without it
+    #[arg(long, value_name = "DIR")]
+    cgroup: Option<PathBuf>,
     /// Who takes packets out of their tunnel: bpf or kernel
     #[arg(long, value_name = "WHO")]
     decap: Option<Decapsulation>,
@@ -102,7 +105,7 @@ fn setup(typed: Up) -> Result<RealServerSetup, String> {
         interface: typed.interface,
         decapsulation: typed.decap.unwrap_or_default(),
         gue_port: typed.gue_port,
-        cgroup: None,
+        cgroup: typed.cgroup,
     }
     .checked()
 }
