@@ -104,6 +104,7 @@ impl Service {
                 source: MacAddress([2, 0, 0, 0, 1, 0]),
                 vlan: 0,
                 mtu: 1500,
+                address: None,
             };
             let reach = match sketch.reach {
                 0 => Reach::Unresolved,

@@ -102,11 +102,8 @@ impl Writer<'_> {
     fn put_server(&mut self, key: &ServiceKey, server: &ServerState, add: bool) -> Result<(), Error> {
         let service = self.known(key)?;
         let endpoint = server.server.endpoint;
-        if endpoint.is_ipv4() != key.endpoint.is_ipv4() {
+        if endpoint.is_ipv4() != key.endpoint.is_ipv4() && !server.server.method.mixes_families() {
             return Err(Error::Invalid(format!("server {endpoint} is not of the family of service {key}")));
-        }
-        if translate::method(server.server.method).is_none() {
-            return Err(Error::Invalid(format!("server {endpoint} of service {key}: its method does not act yet")));
         }
         match service.position(&endpoint) {
             Some(position) => self.edit_server(key, position, server),
@@ -236,9 +233,9 @@ impl Writer<'_> {
     /// Writes `next`, whose slots are prepared, and makes it what packets see.
     fn commit(&mut self, key: &ServiceKey, next: Service, edit: Option<Edit>) -> Result<(), Error> {
         for server in &next.servers {
-            let (cell, load) = (self.maps.servers.get(server.id), self.maps.loads.get(server.id));
-            let (Some(cell), Some(load)) = (cell, load) else { return Err(missing("server")) };
-            translate::write_server(cell, next.id, next.owned, &server.state, server.last_weight);
+            let cells = self.maps.servers.get(server.id).zip(self.maps.tunnels.get(server.id));
+            let Some((cells, load)) = cells.zip(self.maps.loads.get(server.id)) else { return Err(missing("server")) };
+            translate::write_server(cells, next.id, next.owned, &server.state, server.last_weight);
             load.weight.set(translate::effective_weight(next.owned, &server.state));
         }
         local::write(self.maps, next.id, key, &next.options.local_addresses);

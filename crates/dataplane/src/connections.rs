@@ -76,7 +76,7 @@ where
     let entries = buffer.entries().filter_map(|(key, connection)| {
         let mut entry = entry(key, connection, now)?;
         let server = maps.servers.get(connection.server.get());
-        entry.server = server.map(|cell| translate::endpoint(cell, entry.client.is_ipv4()));
+        entry.server = server.map(translate::endpoint);
         Some(entry)
     });
     Ok((entries.collect(), slice.next))

@@ -50,8 +50,7 @@ pub(crate) fn explain(
     let reason = Counter::ALL.get(reason as usize).copied();
     let reason = reason.ok_or_else(|| Error::Inconsistent("a rehearsed frame has no reason".to_owned()))?;
     let server = maps.explanation.get(1).map_or(NO_SERVER, |cell| cell.get());
-    let is_v4 = frame.get(12..14) == Some(&[0x08, 0x00]);
     let server = maps.servers.get(server).filter(|_| server != NO_SERVER);
-    let server = server.map(|cell| translate::endpoint(cell, is_v4));
+    let server = server.map(translate::endpoint);
     Ok(Rehearsed { action, frame: run.frame, reason, server })
 }

@@ -49,6 +49,7 @@ mod table;
 mod tests;
 mod translate;
 mod trial;
+mod tunnel;
 mod watch;
 
 pub use agent::{AgentOptions, AgentState, agent_state, remove_agent, root_cgroup, set_up_agent};

@@ -1,9 +1,8 @@
 //! Local addresses in the maps.
 
 use crate::maps::Maps;
-use crate::translate::{ToIp, store};
-use forward::abi::{self, Address4, Address6};
-use forward::{Cell64, address};
+use crate::translate::{load, store};
+use forward::abi;
 use model::{LocalAddresses, LocalRange, ServiceKey};
 use std::net::IpAddr;
 use std::sync::atomic::{Ordering, fence};
@@ -17,14 +16,14 @@ pub(crate) fn write(maps: &Maps, id: u32, key: &ServiceKey, local: &LocalAddress
     }
     cell.size.set(0);
     fence(Ordering::SeqCst);
-    put(&cell.address, key.endpoint.ip());
+    store(&cell.address, key.endpoint.ip());
     let mut size = 0;
     for (place, cell) in cell.ranges.iter().enumerate() {
         let range = local.ranges().get(place);
         let (first_port, last_port) = range.map_or((0, 0), LocalRange::ports);
         let (addresses, ports) = range.map_or((0, 0), |range| (range.count(), u32::from(last_port - first_port) + 1));
         if let Some(range) = range {
-            put(&cell.first, range.first());
+            store(&cell.first, range.first());
         }
         cell.addresses.set(addresses);
         cell.ports.set(u32::from(first_port) | ports << 16);
@@ -44,20 +43,9 @@ pub(crate) fn read(maps: &Maps, id: u32, is_v4: bool) -> LocalAddresses {
 fn read_range(range: &abi::LocalRange, is_v4: bool) -> Option<LocalRange> {
     let (addresses, ports) = (range.addresses.get(), range.ports.get());
     let last = (ports & 0xffff) + (ports >> 16).checked_sub(1)?;
-    LocalRange::of(get(&range.first, is_v4), addresses, (ports as u16, u16::try_from(last).ok()?)).ok()
+    LocalRange::of(load(&range.first, !is_v4), addresses, (ports as u16, u16::try_from(last).ok()?)).ok()
 }
 
 fn virtual_address(cell: &abi::Locals, key: &ServiceKey) -> IpAddr {
-    get(&cell.address, key.endpoint.is_ipv4())
-}
-
-fn get(cells: &[Cell64; 2], is_v4: bool) -> IpAddr {
-    if is_v4 { address::load::<Address4>(cells).to_ip() } else { address::load::<Address6>(cells).to_ip() }
-}
-
-fn put(cells: &[Cell64; 2], address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => store(cells, Address4::from(address)),
-        IpAddr::V6(address) => store(cells, Address6::from(address)),
-    }
+    load(&cell.address, key.endpoint.is_ipv6())
 }

@@ -3,7 +3,7 @@
 
 use crate::syscall;
 use crate::table::wrong_shape;
-use forward::abi::{Load, Locals, RealServer, Settings};
+use forward::abi::{Load, Locals, RealServer, Settings, Tunnel};
 use forward::{Cell32, Cell64};
 use std::io;
 use std::marker::PhantomData;
@@ -21,6 +21,8 @@ unsafe impl Shared for Cell32 {}
 unsafe impl Shared for Cell64 {}
 // SAFETY: cells only, see `forward::abi`.
 unsafe impl Shared for RealServer {}
+// SAFETY: cells only, see `forward::abi`.
+unsafe impl Shared for Tunnel {}
 // SAFETY: cells only, see `forward::abi`.
 unsafe impl Shared for Load {}
 // SAFETY: cells only, see `forward::abi`.

@@ -8,7 +8,7 @@ use crate::syscall;
 use crate::table::{PerCpu, Table};
 use forward::abi::{
     Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, Locals, RealServer,
-    Service, ServiceKey, Settings, Statistics,
+    Service, ServiceKey, Settings, Statistics, Tunnel,
 };
 use forward::{Cell32, Cell64};
 use std::io;
@@ -25,6 +25,7 @@ pub(crate) struct Maps {
     pub(crate) services4: Table<ServiceKey<Address4>, Service>,
     pub(crate) services6: Table<ServiceKey<Address6>, Service>,
     pub(crate) servers: Mapped<RealServer>,
+    pub(crate) tunnels: Mapped<Tunnel>,
     pub(crate) loads: Mapped<Load>,
     pub(crate) cursors: Mapped<Cell64>,
     pub(crate) locals: Mapped<Locals>,
@@ -51,6 +52,7 @@ impl Maps {
             services4: opener.view("SERVICES4", Table::new)?,
             services6: opener.view("SERVICES6", Table::new)?,
             servers: opener.view("SERVERS", |map| Mapped::new(&map))?,
+            tunnels: opener.view("TUNNELS", |map| Mapped::new(&map))?,
             loads: opener.view("LOADS", |map| Mapped::new(&map))?,
             cursors: opener.view("CURSORS", |map| Mapped::new(&map))?,
             locals: opener.view("LOCALS", |map| Mapped::new(&map))?,

@@ -153,7 +153,7 @@ impl Mirror {
             self.service_ids.reserve(service);
             let key = retired::service_key(maps, service)?;
             make_unavailable(maps, id);
-            let was = (key, translate::endpoint(cell, key.endpoint.is_ipv4()));
+            let was = (key, translate::endpoint(cell));
             self.gone.push(Gone { id, service, was, since: now });
         }
         Ok(())

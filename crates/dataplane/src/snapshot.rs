@@ -58,23 +58,23 @@ fn service<A: ToIp + KeyTail>(
     let key = translate::service_key(key).ok_or_else(|| broken("an unknown protocol"))?;
     let scheduler = translate::scheduler(element.scheduler).ok_or_else(|| broken("an unknown scheduler"))?;
     let list = Span { start: element.list_start, length: element.list_count };
-    let is_v4 = key.endpoint.is_ipv4();
-    let servers = (0..list.length).map(|position| server(maps, list.start + position, is_v4));
+    let servers = (0..list.length).map(|position| server(maps, list.start + position));
     Ok(FoundService {
         key,
         id: element.id,
         scheduler,
         flags: translate::scheduler_flags(element.flags),
         owned: element.flags & abi::Service::OWNED != 0,
-        local: local::read(maps, element.id, is_v4),
+        local: local::read(maps, element.id, key.endpoint.is_ipv4()),
         servers: servers.collect::<Option<_>>().ok_or_else(|| broken("a list that points nowhere"))?,
         list,
         table: Span { start: element.table_start, length: element.table_size },
     })
 }
 
-fn server(maps: &Maps, slot: u32, is_v4: bool) -> Option<FoundServer> {
+fn server(maps: &Maps, slot: u32) -> Option<FoundServer> {
     let id = maps.schedule.get(slot)?.get();
     let cell = maps.servers.get(id).filter(|_| id != abi::NO_SERVER)?;
-    Some(FoundServer { id, state: translate::read_server(cell, is_v4), last_weight: cell.last_weight.get() })
+    let cells = (cell, maps.tunnels.get(id)?);
+    Some(FoundServer { id, state: translate::read_server(cells), last_weight: cell.last_weight.get() })
 }

@@ -64,6 +64,7 @@ fn server(endpoint: &str, weight: u32) -> ServerState {
         source: MacAddress([2, 0, 0, 0, 0, 1]),
         vlan: 0,
         mtu: 1500,
+        address: None,
     };
     let (endpoint, weight) = (endpoint.parse().unwrap(), Weight::new(weight).unwrap());
     ServerState { server: RealServer::new(endpoint, ForwardingMethod::Nat, weight), reach: Reach::Via(hop) }

@@ -1,5 +1,6 @@
 //! The operator's words and the maps' words for the same things.
 
+use crate::tunnel;
 use forward::abi::{self, Address4, Address6, KeyTail, Port, SchedulerKind};
 use forward::{Address, Cell64, address};
 use model::{
@@ -120,68 +121,76 @@ pub(crate) fn effective_weight(owned: bool, server: &ServerState) -> u32 {
     if ready { server.server.weight.get() } else { 0 }
 }
 
-/// The number of a method; none where the programs have none.
-pub(crate) const fn method(method: ForwardingMethod) -> Option<abi::Method> {
+/// The number of a method.
+pub(crate) const fn method(method: ForwardingMethod) -> abi::Method {
     match method {
-        ForwardingMethod::Nat => Some(abi::Method::Nat),
-        ForwardingMethod::DirectRouting => Some(abi::Method::DirectRouting),
-        ForwardingMethod::FullNat => Some(abi::Method::FullNat),
-        ForwardingMethod::Tunnel(_) => None,
+        ForwardingMethod::Nat => abi::Method::Nat,
+        ForwardingMethod::DirectRouting => abi::Method::DirectRouting,
+        ForwardingMethod::Tunnel(_) => abi::Method::Tunnel,
+        ForwardingMethod::FullNat => abi::Method::FullNat,
     }
 }
 
-/// Writes a configured server; its flags last, so that nobody believes a half-written one. One whose method the
-/// programs do not know is written as none that takes packets.
-pub(crate) fn write_server(cell: &abi::RealServer, service: u32, owned: bool, server: &ServerState, last_weight: u32) {
+/// Writes a configured server; its flags last, so that nobody believes a half-written one.
+pub(crate) fn write_server(
+    (cell, tunnel): (&abi::RealServer, &abi::Tunnel),
+    service: u32,
+    owned: bool,
+    server: &ServerState,
+    last_weight: u32,
+) {
     let endpoint = server.server.endpoint;
-    let method = method(server.server.method).map_or(0, |method| method as u32);
+    let method = method(server.server.method) as u32;
     cell.service.set(service);
-    match endpoint.ip() {
-        IpAddr::V4(address) => store(&cell.address, Address4::from(address)),
-        IpAddr::V6(address) => store(&cell.address, Address6::from(address)),
-    }
+    store(&cell.address, endpoint.ip());
+    let room = tunnel::write(tunnel, server);
     cell.port_and_method.set(u32::from(Port::new(endpoint.port()).0) | method << 16);
     cell.weight.set(server.server.weight.get());
     cell.last_weight.set(last_weight);
-    if let Reach::Via(Hop { interface, vlan, destination, source, mtu }) = server.reach {
-        cell.mtu.set(mtu);
+    if let Reach::Via(Hop { interface, vlan, destination, source, mtu, .. }) = server.reach {
+        cell.mtu.set(mtu.saturating_sub(room));
         cell.hop.set(abi::NextHop { interface: abi::NextHop::through(interface, vlan), destination, source });
     }
     fence(Ordering::Release);
-    cell.flags.set(server_flags(owned, server.reach));
+    cell.flags.set(server_flags(owned, server.reach) | if endpoint.is_ipv6() { abi::RealServer::IPV6 } else { 0 });
 }
 
-pub(crate) fn store([first, second]: &[Cell64; 2], address: impl Address) {
-    let [low, high] = address.words();
+/// Writes an address of either family.
+pub(crate) fn store([first, second]: &[Cell64; 2], address: IpAddr) {
+    let [low, high] = match address {
+        IpAddr::V4(address) => Address4::from(address).words(),
+        IpAddr::V6(address) => Address6::from(address).words(),
+    };
     first.set(low);
     second.set(high);
 }
 
-/// Address and port of a server of a service of this family.
-pub(crate) fn endpoint(cell: &abi::RealServer, is_v4: bool) -> Endpoint {
-    let ip = if is_v4 {
-        address::load::<Address4>(&cell.address).to_ip()
-    } else {
-        address::load::<Address6>(&cell.address).to_ip()
-    };
+/// Reads it back.
+pub(crate) fn load(words: &[Cell64; 2], is_ipv6: bool) -> IpAddr {
+    if is_ipv6 { address::load::<Address6>(words).to_ip() } else { address::load::<Address4>(words).to_ip() }
+}
+
+/// Address and port of a server.
+pub(crate) fn endpoint(cell: &abi::RealServer) -> Endpoint {
+    let ip = load(&cell.address, cell.flags.get() & abi::RealServer::IPV6 != 0);
     SocketAddr::new(ip, Port(cell.port_and_method.get() as u16).get())
 }
 
-fn read_method(cell: &abi::RealServer) -> ForwardingMethod {
-    match cell.port_and_method.get() >> 16 {
-        number if number == abi::Method::Nat as u32 => ForwardingMethod::Nat,
-        number if number == abi::Method::FullNat as u32 => ForwardingMethod::FullNat,
-        _ => ForwardingMethod::DirectRouting,
-    }
-}
-
-/// A server as its cell tells. One that is listed but not available (a removal was cut short) is unresolved.
-pub(crate) fn read_server(cell: &abi::RealServer, is_v4: bool) -> ServerState {
+/// A server as its cells tell. One that is listed but not available (a removal was cut short) is unresolved.
+pub(crate) fn read_server((cell, tunnel): (&abi::RealServer, &abi::Tunnel)) -> ServerState {
+    let has = |method: abi::Method| cell.port_and_method.get() >> 16 == method as u32;
+    let tunnel = has(abi::Method::Tunnel).then(|| tunnel::read(tunnel));
+    let method = match tunnel {
+        Some(tunnel) => ForwardingMethod::Tunnel(tunnel.encapsulation),
+        None if has(abi::Method::Nat) => ForwardingMethod::Nat,
+        None if has(abi::Method::FullNat) => ForwardingMethod::FullNat,
+        None => ForwardingMethod::DirectRouting,
+    };
     let weight = Weight::new(cell.weight.get()).unwrap_or_default();
-    ServerState { server: RealServer::new(endpoint(cell, is_v4), read_method(cell), weight), reach: read_reach(cell) }
+    ServerState { server: RealServer::new(endpoint(cell), method, weight), reach: read_reach(cell, tunnel) }
 }
 
-fn read_reach(cell: &abi::RealServer) -> Reach {
+fn read_reach(cell: &abi::RealServer, tunnel: Option<tunnel::Found>) -> Reach {
     let flags = cell.flags.get();
     if flags & abi::RealServer::AVAILABLE == 0 || flags & abi::RealServer::RESOLVED == 0 {
         Reach::Unresolved
@@ -190,7 +199,9 @@ fn read_reach(cell: &abi::RealServer) -> Reach {
     } else {
         let hop = cell.hop.get();
         let abi::NextHop { destination, source, .. } = hop;
-        Reach::Via(Hop { interface: hop.index(), vlan: hop.vlan(), destination, source, mtu: cell.mtu.get() })
+        let (room, address) = tunnel.map_or((0, None), |tunnel| (tunnel.room, Some(tunnel.source)));
+        let mtu = cell.mtu.get().checked_add(room).filter(|mtu| *mtu != room).unwrap_or(0);
+        Reach::Via(Hop { interface: hop.index(), vlan: hop.vlan(), destination, source, mtu, address })
     }
 }
 
@@ -205,26 +216,42 @@ pub(crate) fn filter_hash(ip: IpAddr) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::{Encapsulation, TunnelChecksum};
     use wire::MacAddress;
 
-    fn state(endpoint: &str, reach: Reach) -> ServerState {
+    fn check(method: ForwardingMethod, endpoint: Endpoint, reach: Reach, mtu: u32) {
         let weight = Weight::new(7).unwrap();
-        let server = RealServer::new(endpoint.parse().unwrap(), ForwardingMethod::Nat, weight);
-        ServerState { server, reach }
+        let written = ServerState { server: RealServer::new(endpoint, method, weight), reach };
+        let (cell, tunnel) = (abi::RealServer::default(), abi::Tunnel::default());
+        write_server((&cell, &tunnel), 5, true, &written, 9);
+        assert_eq!(read_server((&cell, &tunnel)), written);
+        assert_eq!((cell.service.get(), cell.last_weight.get()), (5, 9));
+        assert_eq!(effective_weight(true, &written), if reach == Reach::Unresolved { 0 } else { 7 });
+        assert_eq!(effective_weight(false, &written), 0);
+        if matches!(reach, Reach::Via(_)) {
+            assert_eq!(cell.mtu.get(), mtu, "{method:?} {endpoint}");
+        }
     }
 
     #[test]
     fn servers_come_back_as_they_were_written() {
-        let hop =
-            Hop { interface: 3, destination: MacAddress([2; 6]), source: MacAddress([4; 6]), vlan: 100, mtu: 1500 };
-        for reach in [Reach::Unresolved, Reach::Local, Reach::Via(hop)] {
-            for endpoint in ["10.1.2.3:8080", "[fd00::1:2]:443"] {
-                let (cell, written) = (abi::RealServer::default(), state(endpoint, reach));
-                write_server(&cell, 5, true, &written, 9);
-                assert_eq!(read_server(&cell, written.server.endpoint.is_ipv4()), written);
-                assert_eq!((cell.service.get(), cell.last_weight.get()), (5, 9));
-                assert_eq!(effective_weight(true, &written), if reach == Reach::Unresolved { 0 } else { 7 });
-                assert_eq!(effective_weight(false, &written), 0);
+        let (destination, source) = (MacAddress([2; 6]), MacAddress([4; 6]));
+        let hop = Hop { interface: 3, destination, source, vlan: 100, mtu: 1500, address: None };
+        let (gue, gre) =
+            (|checksum| Encapsulation::Gue { port: 6080, checksum }, |checksum| Encapsulation::Gre { checksum });
+        let (none, full) = (TunnelChecksum::None, TunnelChecksum::Full);
+        let tunnels = [(Encapsulation::Ipip, 0), (gue(none), 12), (gue(full), 12), (gre(none), 4), (gre(full), 8)];
+        let remote = (gue(TunnelChecksum::Remote), 12);
+        for (endpoint, header) in [("10.1.2.3:8080", 20), ("[fd00::1:2]:443", 40)] {
+            let endpoint: Endpoint = endpoint.parse().unwrap();
+            for reach in [Reach::Unresolved, Reach::Local, Reach::Via(hop)] {
+                check(ForwardingMethod::Nat, endpoint, reach, 1500);
+                check(ForwardingMethod::DirectRouting, endpoint, reach, 1500);
+            }
+            for (encapsulation, envelope) in tunnels.into_iter().chain([remote]) {
+                let reach = Reach::Via(Hop { address: Some(endpoint.ip()), ..hop });
+                check(ForwardingMethod::Tunnel(encapsulation), endpoint, reach, 1500 - header - envelope);
+                check(ForwardingMethod::Tunnel(encapsulation), endpoint, Reach::Unresolved, 0);
             }
         }
     }

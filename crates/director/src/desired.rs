@@ -5,7 +5,7 @@ use crate::observe::sight::{Sight, Why};
 use crate::observe::{Network, Observer};
 use crate::store::Store;
 use model::{
-    Dormant, Endpoint, ForwardingMethod, Key, Reach, RealServer, ServerState, ServiceOptions, ServiceState, State,
+    Endpoint, ForwardingMethod, Hop, Key, Reach, RealServer, ServerState, ServiceOptions, ServiceState, State,
     VirtualService,
 };
 use std::collections::BTreeSet;
@@ -50,6 +50,11 @@ pub(crate) fn reach<N: Network>(service: &VirtualService, server: &RealServer, o
         Sight::Local if why_not_local(server).is_some() => Reach::Unresolved,
         Sight::Local => Reach::Local,
         Sight::Via(_) if stranger(service, server, observer).is_some() => Reach::Unresolved,
+        Sight::Via(hop) if !matches!(server.method, ForwardingMethod::Tunnel(_)) => {
+            Reach::Via(Hop { address: None, ..hop })
+        }
+        // A tunnel begins at an address of this host.
+        Sight::Via(hop) if hop.address.is_none() => Reach::Unresolved,
         Sight::Via(hop) => Reach::Via(hop),
         Sight::Pending | Sight::Lost(_) => Reach::Unresolved,
     }
@@ -61,11 +66,11 @@ pub(crate) fn obstacle<N: Network>(
     server: &RealServer,
     observer: &Observer<N>,
 ) -> Option<String> {
-    if !server.method.acts() {
-        return Some(Dormant::Tunnel.to_string());
-    }
     match observer.sight(server.endpoint.ip()) {
         Sight::Local => why_not_local(server).map(str::to_owned),
+        Sight::Via(Hop { address: None, .. }) if matches!(server.method, ForwardingMethod::Tunnel(_)) => {
+            Some("this host has no address to send from in a tunnel; add one to the interface towards it".to_owned())
+        }
         Sight::Via(_) => stranger(service, server, observer).map(|address| {
             format!("local address {address} of its service is not an address of this node outside lo (ip address add)")
         }),
@@ -111,7 +116,7 @@ fn remedy(why: Why) -> String {
 
 fn service_state<N: Network>(service: &VirtualService, observer: &Observer<N>) -> ServiceState {
     let server_state = |server: &RealServer| {
-        let endpoint = endpoint_in_maps(service, server.endpoint).filter(|_| server.method.acts())?;
+        let endpoint = endpoint_in_maps(service, server.endpoint)?;
         let reach = reach(service, server, observer);
         // Thresholds are not in the maps: read back, there are none.
         Some(ServerState { server: RealServer::new(endpoint, server.method, server.weight), reach })

@@ -299,7 +299,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
 /// The servers of a service that packets are sent to.
 fn reached(service: &VirtualService) -> impl Iterator<Item = IpAddr> {
-    let acting = service.servers.iter().filter(|server| service.key.acting().is_some() && server.method.acts());
+    let acting = service.servers.iter().filter(|_| service.key.acting().is_some());
     acting.map(|server| server.endpoint.ip())
 }
 

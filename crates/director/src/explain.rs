@@ -76,7 +76,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             return Err(refuse(RefusalKind::Conflict, message));
         };
         let sender = match route {
-            Route::Via { interface, next_hop } if interface == attachment.index => {
+            Route::Via { interface, next_hop, .. } if interface == attachment.index => {
                 self.observer.neighbour(interface, next_hop).and_then(|Neighbour { mac, .. }| mac)
             }
             _ => None,
@@ -103,7 +103,9 @@ impl<P: Plane, N: Network> Director<P, N> {
                     ForwardingMethod::DirectRouting => frame.starts_with(&hop.destination.0),
                     // The data plane tells it.
                     ForwardingMethod::FullNat => false,
-                    ForwardingMethod::Tunnel(_) => false,
+                    ForwardingMethod::Tunnel(_) => {
+                        destination(frame).is_some_and(|outer| outer.ip() == server.endpoint.ip())
+                    }
                 },
                 (None, Reach::Local) => counter == Counter::PassLocalServer,
                 _ => false,
@@ -163,7 +165,8 @@ impl<P: Plane, N: Network> Director<P, N> {
     }
 }
 
-/// Destination address and port of a frame without options or extension headers.
+/// Destination address and port of a frame without options or extension headers; what is in the place of the port where
+/// there is none.
 fn destination(frame: &[u8]) -> Option<Endpoint> {
     let (address, port): (IpAddr, usize) = match frame.get(12..14)? {
         [0x08, 0x00] => (<[u8; 4]>::try_from(frame.get(30..34)?).ok()?.into(), 36),

@@ -169,7 +169,7 @@ impl<N: Network> Observer<N> {
 
     /// The way along `route` now. An entry that is not managed yet is given to the kernel to resolve and keep.
     fn see(&mut self, route: Route) -> Sight {
-        let Route::Via { interface, next_hop } = route else {
+        let Route::Via { interface, next_hop, .. } = route else {
             return decide(route, &self.links, None);
         };
         let mut neighbour = self.network.neighbour(interface, next_hop);
@@ -194,7 +194,7 @@ impl<N: Network> Observer<N> {
 
     fn release_unused(&mut self) {
         let hops = self.targets.values().filter_map(|target| match target.route {
-            Route::Via { interface, next_hop } => Some((interface, next_hop)),
+            Route::Via { interface, next_hop, .. } => Some((interface, next_hop)),
             _ => None,
         });
         let used: BTreeSet<_> = hops.collect();

@@ -123,8 +123,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     fn unreachable(&self, service: &VirtualService) -> Vec<String> {
         let Some(key) = service.key.acting() else { return Vec::new() };
-        let acting = service.servers.iter().filter(|server| server.method.acts());
-        let servers = acting.filter_map(|server| {
+        let servers = service.servers.iter().filter_map(|server| {
             if endpoint_in_maps(service, server.endpoint).is_none() {
                 let (server, port) = (server.endpoint, key.endpoint.port());
                 return Some(format!(

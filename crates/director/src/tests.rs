@@ -6,3 +6,4 @@ mod events;
 mod fakes;
 mod neighbours;
 mod requests;
+mod tunnels;

@@ -25,8 +25,9 @@ use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use forward::abi::{Address4, Address6, FlowKey, Service};
 use forward::classify::NETWORK;
+use forward::encapsulate::Headers;
 use forward::parse::{self, Walk};
-use forward::{Answer, Counter, Verdict, answer, expire, fullnat, schedule};
+use forward::{Answer, Counter, Verdict, answer, encapsulate, expire, fullnat, schedule};
 use skb::SkbFrame;
 use tables::LIVE;
 use wire::Checksum;
@@ -279,6 +280,28 @@ pub unsafe extern "C" fn tc_answer(context: *mut __sk_buff, network: u32, word: 
     let (mut frame, answer) = (SkbFrame(TcContext::new(context)), Answer::from_word(word));
     answer::answer(&mut frame, Walk::offset(network), answer, &LIVE, lane::now()) as u32
 }
+
+/// A packet put into another one, for each lane and family: those who forward in other ways do not carry it. Gives the
+/// verdict's word.
+macro_rules! encapsulation {
+    ($context:ident, $frame:expr, $address:ty, $encapsulate:ident) => {
+        /// A packet put into another one.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $encapsulate(context: *mut $context, headers: u32, server: u32) -> u64 {
+            let headers = Headers::from_word(headers);
+            encapsulate::encapsulate::<$address, _, _>(&mut $frame(context), headers, server, &LIVE).word()
+        }
+    };
+}
+
+encapsulation!(xdp_md, |context| XdpFrame(XdpContext::new(context)), Address4, encapsulate4);
+encapsulation!(xdp_md, |context| XdpFrame(XdpContext::new(context)), Address6, encapsulate6);
+encapsulation!(__sk_buff, |context| SkbFrame(TcContext::new(context)), Address4, tc_encapsulate4);
+encapsulation!(__sk_buff, |context| SkbFrame(TcContext::new(context)), Address6, tc_encapsulate6);
 
 /// The beginning and the end of a capture, once for each lane: copying frames is verified once.
 macro_rules! capture {

@@ -5,7 +5,7 @@ use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
     Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, Load,
     Locals, MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, NO_SERVER, RealServer, Service, ServiceKey, Settings,
-    Statistics, TAIL_CALLED,
+    Statistics, TAIL_CALLED, Tunnel,
 };
 use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;
@@ -32,6 +32,8 @@ pub(crate) static SERVICES4: HashMap<ServiceKey<Address4>, Service> = HashMap::w
 pub(crate) static SERVICES6: HashMap<ServiceKey<Address6>, Service> = HashMap::with_max_entries(MAX_SERVICES, 0);
 #[map]
 pub(crate) static SERVERS: Array<RealServer> = Array::with_max_entries(MAX_SERVERS, MAPPED);
+#[map]
+pub(crate) static TUNNELS: Array<Tunnel> = Array::with_max_entries(MAX_SERVERS, MAPPED);
 #[map]
 pub(crate) static LOADS: Array<Load> = Array::with_max_entries(MAX_SERVERS, MAPPED);
 #[map]

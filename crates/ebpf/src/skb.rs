@@ -7,16 +7,21 @@ use crate::bytes::Bytes;
 use crate::lane::Lane;
 use crate::maps;
 use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
-use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
+use aya_ebpf::bindings::{
+    BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L4_GRE,
+    BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO, TC_ACT_SHOT, TC_ACT_UNSPEC,
+};
 use aya_ebpf::helpers::generated::{
     bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
     bpf_skb_pull_data, bpf_skb_vlan_pop, bpf_skb_vlan_push,
 };
 use aya_ebpf::programs::TcContext;
+use forward::abi::Outer;
 use forward::classify::NETWORK;
-use forward::parse::Walk;
-use forward::{Action, Answer, Frame, Shared, Time, Verdict, linear};
-use wire::{Checksum, Header, Vlan};
+use forward::encapsulate::Headers;
+use forward::parse::{Parse, Walk};
+use forward::{Action, Answer, Family, Frame, Shared, Time, Verdict, linear};
+use wire::{Checksum, Header, Vlan, protocol};
 
 /// BPF_F_PSEUDO_HDR (linux/bpf.h)
 const PSEUDO_HEADER: u64 = 1 << 4;
@@ -88,8 +93,7 @@ impl Frame for SkbFrame {
 
     #[inline(always)]
     fn exceeds(&self, bytes: u32, mtu: u32) -> bool {
-        // SAFETY: the context is valid for the whole program.
-        bytes > mtu && unsafe { (*self.0.skb.skb).gso_size } == 0
+        bytes > mtu && !self.is_joined()
     }
 
     #[inline(always)]
@@ -104,6 +108,29 @@ impl Frame for SkbFrame {
     fn make_room(&mut self, bytes: usize) -> Option<()> {
         // SAFETY: as above.
         (unsafe { bpf_skb_adjust_room(self.0.skb.skb, bytes as i32, BPF_ADJ_ROOM_MAC, 0) } == 0).then_some(())
+    }
+
+    /// Where TCP segments were joined, each of them becomes shorter by the new headers. Datagrams cannot.
+    #[inline(always)]
+    fn make_tunnel_room(&mut self, outer: Outer, protocol: u8) -> Option<()> {
+        let network = if outer.is_ipv6() { BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 } else { BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 };
+        let envelope = if outer.is_gue() {
+            BPF_F_ADJ_ROOM_ENCAP_L4_UDP
+        } else if outer.is_gre() {
+            BPF_F_ADJ_ROOM_ENCAP_L4_GRE
+        } else {
+            0
+        };
+        let parts = if protocol == protocol::TCP { 0 } else { BPF_F_ADJ_ROOM_FIXED_GSO };
+        let (bytes, flags) = (outer.length() as i32, (network | envelope | parts) as u64);
+        // SAFETY: as above.
+        (unsafe { bpf_skb_adjust_room(self.0.skb.skb, bytes, BPF_ADJ_ROOM_MAC, flags) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn is_joined(&self) -> bool {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0.skb.skb).gso_size != 0 }
     }
 
     /// Nothing needs it here: the helpers below keep tags.
@@ -125,6 +152,11 @@ impl Frame for SkbFrame {
     }
 
     #[inline(always)]
+    fn discard_tag(&mut self) -> Option<()> {
+        self.pop_tag()
+    }
+
+    #[inline(always)]
     fn tag_is_aside(&self) -> bool {
         // SAFETY: the context is valid for the whole program.
         unsafe { (*self.0.skb.skb).vlan_present != 0 }
@@ -143,6 +175,17 @@ impl Frame for SkbFrame {
     }
 
     /// A sum that was only begun holds nothing but the pseudo-header: the helper leaves out what is not of it.
+    #[inline(always)]
+    fn encapsulate<A: Parse, T: Shared>(&mut self, headers: Headers, server: u32, _tables: &T) -> Verdict {
+        // SAFETY: the context is valid for the whole program.
+        Verdict::from_word(unsafe {
+            match A::FAMILY {
+                Family::Ipv4 => crate::tc_encapsulate4(self.0.skb.skb, headers.word(), server),
+                Family::Ipv6 => crate::tc_encapsulate6(self.0.skb.skb, headers.word(), server),
+            }
+        })
+    }
+
     #[inline(always)]
     fn adjust_checksum(&mut self, offset: usize, delta: Checksum, pseudo: Checksum, udp: bool) -> Option<()> {
         let context = self.0.skb.skb;

@@ -4,7 +4,7 @@ use crate::{atomic, maps};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use forward::abi::{
     Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, Load, Locals, RealServer, Service, ServiceKey,
-    Settings,
+    Settings, Tunnel,
 };
 use forward::filter::Filter;
 use forward::fullnat::Place;
@@ -79,6 +79,11 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     #[inline(always)]
     fn server(&self, id: u32) -> Option<&RealServer> {
         element(&maps::SERVERS, id)
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, id: u32) -> Option<&Tunnel> {
+        element(&maps::TUNNELS, id)
     }
 
     #[inline(always)]

@@ -8,8 +8,9 @@ use aya_ebpf::helpers::generated::{
     bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
 };
 use aya_ebpf::programs::XdpContext;
-use forward::parse::Walk;
-use forward::{Action, Answer, Frame, Shared, Time, Verdict};
+use forward::encapsulate::Headers;
+use forward::parse::{Parse, Walk};
+use forward::{Action, Answer, Family, Frame, Shared, Time, Verdict};
 use wire::{Be16, Checksum, Header};
 
 /// The frame of an XDP program.
@@ -90,6 +91,17 @@ impl Frame for XdpFrame {
     fn answer<T: Shared>(&mut self, network: usize, answer: Answer, _tables: &T, _now: Time) -> bool {
         // SAFETY: the context is valid for the whole program.
         unsafe { crate::answer(self.0.ctx, network as u32, answer.word()) != 0 }
+    }
+
+    #[inline(always)]
+    fn encapsulate<A: Parse, T: Shared>(&mut self, headers: Headers, server: u32, _tables: &T) -> Verdict {
+        // SAFETY: the context is valid for the whole program.
+        Verdict::from_word(unsafe {
+            match A::FAMILY {
+                Family::Ipv4 => crate::encapsulate4(self.0.ctx, headers.word(), server),
+                Family::Ipv6 => crate::encapsulate6(self.0.ctx, headers.word(), server),
+            }
+        })
     }
 
     #[inline(always)]

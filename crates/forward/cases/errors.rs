@@ -112,7 +112,7 @@ fn to_server(net: Net, quoted: &PacketBuilder, cut: usize) -> PacketBuilder {
     let target = if net.is_nat() { net.server(3).ip() } else { net.vip().ip() };
     let hop = hop(3, SERVER_SIDE);
     let message = packet().ip(router(net), target).hops(63).ethernet(hop.source, hop.destination);
-    unreachable(net, 4, 1400)(message).quote(quoted, cut)
+    net.on_the_way(3, unreachable(net, 4, 1400)(message).quote(quoted, cut))
 }
 
 fn about_servers_packets(net: Net) -> Case {

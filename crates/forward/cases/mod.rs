@@ -11,6 +11,7 @@ mod lifecycle;
 mod net;
 mod own;
 mod scheduling;
+mod tunnel;
 mod vlan;
 
 use crate::host::{PacketBuilder, SliceFrame, World};
@@ -97,6 +98,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(answers::cases());
     cases.extend(vlan::cases());
     cases.extend(fullnat::cases());
+    cases.extend(tunnel::cases());
     cases
 }
 

@@ -1,9 +1,9 @@
 //! The little network of the cases: one client, one virtual address, three servers, in either family.
 
-use crate::abi::{Method, SchedulerKind};
+use crate::abi::{Envelope, Method, SchedulerKind};
 use crate::host::packet::DIRECTOR_MAC;
-use crate::host::world::hop;
-use crate::host::{PacketBuilder, ServerSpec, World, packet};
+use crate::host::world::{DIRECTOR4, DIRECTOR6, hop};
+use crate::host::{Around, PacketBuilder, ServerSpec, World, packet};
 use core::net::{IpAddr, SocketAddr};
 use std::vec::Vec;
 use wire::protocol;
@@ -24,7 +24,7 @@ impl Net {
     pub(super) fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for six in [false, true] {
-            for method in [Method::Nat, Method::DirectRouting] {
+            for method in [Method::Nat, Method::DirectRouting, Method::Tunnel] {
                 for protocol in [protocol::TCP, protocol::UDP] {
                     all.push(Self { six, method, protocol });
                 }
@@ -38,6 +38,7 @@ impl Net {
             Method::Nat => "nat",
             Method::DirectRouting => "dr",
             Method::FullNat => "fullnat",
+            Method::Tunnel => "tun",
         };
         let protocol = if self.protocol == protocol::TCP { "tcp" } else { "udp" };
         format!("{method}{}-{protocol}", if self.six { 6 } else { 4 })
@@ -55,9 +56,10 @@ impl Net {
         SocketAddr::new(self.address([10, 0, 0, 100], 0x100), 80)
     }
 
-    /// The server with this id (1, 2, 3 in order of addition). Direct routing keeps the port.
+    /// The server with this id (1, 2, 3 in order of addition). Only NAT changes the port.
     pub(super) fn server(&self, id: u32) -> SocketAddr {
-        let port = if self.method != Method::DirectRouting { 8000 + id as u16 } else { 80 };
+        let keeps_port = matches!(self.method, Method::DirectRouting | Method::Tunnel);
+        let port = if keeps_port { 80 } else { 8000 + id as u16 };
         SocketAddr::new(self.address([10, 0, 1, 10 + id as u8], 0x1000 + id as u16), port)
     }
 
@@ -97,10 +99,21 @@ impl Net {
     pub(super) fn at_server(&self, id: u32, port: u16) -> PacketBuilder {
         let hop = hop(id, SERVER_SIDE);
         let target = if self.method == Method::Nat { self.server(id) } else { self.vip() };
-        self.transport(packet().ip(self.client(), target.ip()), port, target.port())
+        let arrives = self
+            .transport(packet().ip(self.client(), target.ip()), port, target.port())
             .payload(b"request")
             .hops(63)
-            .ethernet(hop.source, hop.destination)
+            .ethernet(hop.source, hop.destination);
+        self.on_the_way(id, arrives)
+    }
+
+    /// A packet as it leaves for a server: with a tunnel, in another one.
+    pub(super) fn on_the_way(&self, id: u32, packet: PacketBuilder) -> PacketBuilder {
+        if self.method != Method::Tunnel {
+            return packet;
+        }
+        let source: IpAddr = if self.six { DIRECTOR6.into() } else { DIRECTOR4.into() };
+        packet.inside(Around { source, destination: self.server(id).ip(), envelope: Envelope::Ipip, checksum: false })
     }
 
     /// From a server to the client, as it leaves the server.

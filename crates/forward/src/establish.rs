@@ -25,7 +25,7 @@ pub fn establish<A: Parse, F: Frame, T: Tables<A>>(
     }
     let mut forward = Forward::undecided();
     match begin(&packet, frame, tables, now, &mut forward) {
-        Ok(()) => Ok(rewrite::depart(frame, &packet, &forward)),
+        Ok(()) => Ok(rewrite::depart(frame, &packet, &forward, tables)),
         Err(Stop::FullNat) => Err(Next::Bind),
         Err(Stop::New) => Ok(Verdict::because(Counter::DropContended)),
         Err(Stop::Because(Counter::DropNoServer)) => {
@@ -54,7 +54,7 @@ fn begin<A: Parse, F: Frame, T: Tables<A>>(
     let (id, server) = admit(packet, service, false, frame, tables, now)?;
     tables.account(id, Direction::Input, packet.bytes);
     tables.count_checksum(frame.ingress(), parse::has_partial_checksum(frame, packet));
-    steer::towards_server(server, server.flags.get(), forward).map_err(Stop::Because)
+    steer::towards_server(id, server, server.flags.get(), forward).map_err(Stop::Because)
 }
 
 /// The same for a flow that somebody else's packet speaks of: `packet` has what the client's would have, but no flags.

@@ -1,8 +1,10 @@
 //! Access to the bytes of a frame: the one thing that differs between lanes and the host.
 
-use crate::parse::Walk;
-use crate::{Answer, Shared, Time, vlan};
-use wire::{Be16, Checksum, Header};
+use crate::abi::Outer;
+use crate::encapsulate::Headers;
+use crate::parse::{Parse, Walk};
+use crate::{Answer, Shared, Time, Verdict, vlan};
+use wire::{Be16, Checksum, Header, Vlan};
 
 /// A frame whose headers can be read and written. Implementations check every access against the end of the frame.
 ///
@@ -42,6 +44,17 @@ pub trait Frame {
     /// caller's to write anew.
     fn make_room(&mut self, bytes: usize) -> Option<()>;
 
+    /// The same for the headers of a tunnel around a packet of this transport protocol: a lane that joins packets must
+    /// part them with their new headers.
+    fn make_tunnel_room(&mut self, outer: Outer, _protocol: u8) -> Option<()> {
+        self.make_room(outer.length())
+    }
+
+    /// True for packets that a lane has joined and will part again.
+    fn is_joined(&self) -> bool {
+        false
+    }
+
     /// Takes so many bytes off the front. What is the link header then is the caller's to write anew.
     fn drop_front(&mut self, bytes: usize) -> Option<()>;
 
@@ -61,6 +74,11 @@ pub trait Frame {
         vlan::pop(self)
     }
 
+    /// The same where the link header is the caller's to write anew.
+    fn discard_tag(&mut self) -> Option<()> {
+        self.drop_front(Vlan::LENGTH)
+    }
+
     /// True when the frame is of a VLAN but its tag was taken out by a device: the VLAN's own interface gets it.
     fn tag_is_aside(&self) -> bool {
         false
@@ -72,6 +90,10 @@ pub trait Frame {
     /// [`crate::answer::answer`]. A method, because it is a BPF function of its own, over the tables that packets
     /// meet.
     fn answer<T: Shared>(&mut self, network: usize, answer: Answer, tables: &T, now: Time) -> bool;
+
+    /// [`crate::encapsulate::encapsulate`]. A method, because it is a BPF function of its own: those who forward in other
+    /// ways shall not carry it.
+    fn encapsulate<A: Parse, T: Shared>(&mut self, headers: Headers, server: u32, tables: &T) -> Verdict;
 
     /// Makes good the transport checksum at `offset` after the change recorded in `delta` (`pseudo` tells the part of
     /// it that belongs to the pseudo-header, which a lane with partial checksums must treat apart). `udp`: zero means

@@ -1,7 +1,8 @@
 //! What to do with a packet: the whole forwarding path, pure.
 //!
 //! [`classify`](classify::classify) tells what is ours, [`steer`](steer::steer) serves known flows,
-//! [`establish`](establish::establish) schedules new ones, [`relate`](relate::relate) takes errors along, [`rewrite`](rewrite::rewrite) changes the frame. The same
+//! [`establish`](establish::establish) schedules new ones, [`relate`](relate::relate) takes errors along, [`rewrite`](rewrite::rewrite) changes the frame, [`encapsulate`](encapsulate::encapsulate) puts it
+//! into another one. The same
 //! code runs in BPF programs (`ebpf`) and on the host ([`host`]), where tests, fuzzers and benches use it. Nothing
 //! here allocates, panics, reads a clock or loops without a constant bound.
 #![cfg_attr(not(any(test, feature = "host")), no_std)]
@@ -22,6 +23,7 @@ pub mod cell;
 pub mod classify;
 pub mod connection;
 pub mod decide;
+pub mod encapsulate;
 pub mod establish;
 pub mod expire;
 pub mod filter;

@@ -1,8 +1,9 @@
 //! A frame's headers, read once.
 
 use crate::abi::{Address4, Address6, FlowKey, Port};
+use crate::encapsulate::{Headers, Inside, ends};
 use crate::{Address, Counter, Family, Frame};
-use wire::{Be16, Be32, Icmp, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
+use wire::{Be16, Be32, Checksum, Ethernet, Icmp, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
 
 /// What the forwarding path needs to know of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +68,18 @@ pub trait Parse: Address {
 
     /// True for the kind of a message about a packet that failed, as IPVS takes them (ip_vs_core.c).
     fn is_error(kind: u8) -> bool;
+
+    /// Number of its packets as the contents of another one.
+    const INSIDE: u8;
+    /// Its ether type.
+    const ETHER_TYPE: Be16;
+
+    /// What a packet around this one takes over; its headers are known to be where `headers` says.
+    fn inside<F: Frame>(frame: &F, headers: Headers) -> Option<Inside>;
+
+    /// Sum over a packet whose transport checksum holds, without a look at its payload: that checksum makes transport
+    /// header, payload and pseudo-header nothing. `None`: there are extension headers.
+    fn sum_inside<F: Frame>(frame: &F, headers: Headers) -> Option<Checksum>;
 }
 
 /// Reads network and transport header; what cannot be balanced ends here.
@@ -117,6 +130,35 @@ impl Parse for Address4 {
     #[inline(always)]
     fn is_error(kind: u8) -> bool {
         matches!(kind, Icmp::UNREACHABLE | Icmp::SOURCE_QUENCH | Icmp::TIME_EXCEEDED)
+    }
+
+    const INSIDE: u8 = protocol::IPV4;
+    const ETHER_TYPE: Be16 = Ethernet::IPV4;
+
+    #[inline(always)]
+    fn inside<F: Frame>(frame: &F, headers: Headers) -> Option<Inside> {
+        let ip = frame.read::<Ipv4>(headers.network())?;
+        Some(Inside {
+            traffic_class: ip.traffic_class,
+            hops: ip.time_to_live,
+            bytes: ip.total_length.get(),
+            whole: !ip.may_be_fragmented(),
+            fragment: ip.is_fragment(),
+            identification: ip.identification.get(),
+            ends: ends(Self(ip.source.bits()), Self(ip.destination.bits())),
+        })
+    }
+
+    /// (The header's own checksum makes the header nothing.)
+    #[inline(always)]
+    fn sum_inside<F: Frame>(frame: &F, headers: Headers) -> Option<Checksum> {
+        let ip = frame.read::<Ipv4>(headers.network())?;
+        if ip.protocol == protocol::ICMP {
+            return Some(Checksum::new());
+        }
+        let length = ip.total_length.get() as usize - (headers.transport() - headers.network());
+        let sum = Checksum::new().remove32(ip.source.bits()).remove32(ip.destination.bits());
+        Some(sum.remove16((ip.protocol as u16).to_be()).remove16((length as u16).to_be()))
     }
 }
 
@@ -172,6 +214,44 @@ impl Parse for Address6 {
     #[inline(always)]
     fn is_error(kind: u8) -> bool {
         kind & Icmp::INFORMATIONAL6 == 0
+    }
+
+    const INSIDE: u8 = protocol::IPV6;
+    const ETHER_TYPE: Be16 = Ethernet::IPV6;
+
+    /// It says nothing about fragments around it, as in IPVS; the transport checksum is what differs most. (Fragments
+    /// never come so far.)
+    #[inline(always)]
+    fn inside<F: Frame>(frame: &F, headers: Headers) -> Option<Inside> {
+        let field = match headers.protocol() {
+            protocol::TCP => core::mem::offset_of!(Tcp, checksum),
+            protocol::UDP => core::mem::offset_of!(Udp, checksum),
+            _ => core::mem::offset_of!(Icmp, checksum),
+        };
+        let identification = frame.read::<Be16>(headers.transport() + field).map_or(0, |sum| sum.get());
+        let ip = frame.read::<Ipv6>(headers.network())?;
+        Some(Inside {
+            traffic_class: (ip.version_and_flow.get() >> 20) as u8,
+            hops: ip.hop_limit,
+            bytes: ip.payload_length.get().saturating_add(Ipv6::LENGTH as u16),
+            whole: false,
+            fragment: false,
+            identification,
+            ends: ends(Self(ip.source.bits()), Self(ip.destination.bits())),
+        })
+    }
+
+    /// (The addresses are in the header and in the pseudo-header.)
+    #[inline(always)]
+    fn sum_inside<F: Frame>(frame: &F, headers: Headers) -> Option<Checksum> {
+        if headers.transport() != headers.network() + Ipv6::LENGTH {
+            return None;
+        }
+        let ip = frame.read::<Ipv6>(headers.network())?;
+        let next = u16::from_ne_bytes([ip.next_header, ip.hop_limit]);
+        let header = Checksum::new().add32(ip.version_and_flow.bits()).add16(ip.payload_length.bits()).add16(next);
+        let length = ip.payload_length.bits();
+        Some(header.remove16((headers.protocol() as u16).to_be()).remove16(length))
     }
 }
 

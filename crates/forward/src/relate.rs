@@ -8,11 +8,13 @@ use crate::abi::{Connection, FlowKey, Port, Settings};
 use crate::address;
 use crate::classify::addressed_to_us;
 use crate::connection::{self, StateWord};
+use crate::encapsulate::Headers;
 use crate::parse::Parse;
 use crate::rewrite::{self, DESTINATION_PORT, SOURCE_PORT};
 use crate::tcp_state::Direction;
 use crate::{
-    Counter, Forward, Frame, Next, Packet, Shared, Stop, Tables, Time, Translation, Verdict, establish, frame, steer,
+    Answer, Counter, Forward, Frame, Next, Packet, Shared, Stop, Tables, Time, Translation, Verdict, establish, frame,
+    steer,
 };
 use core::mem::offset_of;
 use wire::{Be16, Be32, Checksum, Icmp, Tcp, Udp, protocol};
@@ -35,7 +37,7 @@ pub fn relate<A: Parse, F: Frame, T: Tables<A>>(
         .map_err(Stop::Because)
         .and_then(|()| decide(&message, &quoted, tables, now, &mut forward));
     match outcome {
-        Ok(()) => Ok(depart(frame, &message, &quoted, &forward)),
+        Ok(()) => Ok(depart(frame, &message, &quoted, &forward, tables)),
         Err(Stop::FullNat) => Err(Next::RelateFullNat),
         Err(Stop::New) if may_begin_flows(tables) => Err(Next::Invite),
         Err(Stop::Because(NOT_RELATED)) if may_begin_flows(tables) => Err(Next::Invite),
@@ -167,14 +169,24 @@ fn to_server<A: Parse, T: Tables<A>>(
     let flags = server.flags.get();
     steer::check_ready(flags)?;
     tables.account(id, Direction::Input, message.bytes);
-    steer::towards_server(server, flags, forward)?;
+    steer::towards_server(id, server, flags, forward)?;
     forward.counter = Counter::ForwardIcmpIn;
     Ok(())
 }
 
 /// Rewrites the message as decided. One whose last hop this was is dropped: no error is told about an error.
 #[inline(always)]
-fn depart<A: Parse, F: Frame>(frame: &mut F, message: &Packet<A>, quoted: &Packet<A>, forward: &Forward<A>) -> Verdict {
+fn depart<A: Parse, F: Frame, T: Shared>(
+    frame: &mut F,
+    message: &Packet<A>,
+    quoted: &Packet<A>,
+    forward: &Forward<A>,
+    tables: &T,
+) -> Verdict {
+    if forward.translation == Translation::Inside {
+        let verdict = frame.encapsulate::<A, T>(Headers::of(message), forward.server, tables);
+        return Verdict { answer: Answer::NOTHING, ..verdict };
+    }
     let stays = rewrite::stays(frame, forward);
     if !stays && message.hops <= 1 {
         return Verdict::because(Counter::DropTimeToLive);
@@ -196,7 +208,7 @@ pub(crate) fn translate<A: Parse, F: Frame>(
     // The quoted packet went the other way: the outer destination is its source, and its destination is where the
     // endpoint stands that the outer source shall be taken for.
     let (source, destination) = match forward.translation {
-        Translation::Nothing => return A::readdress(frame, message.network, None, None, hops),
+        Translation::Nothing | Translation::Inside => return A::readdress(frame, message.network, None, None, hops),
         Translation::Destination => (None, new),
         Translation::Source => (new, None),
     };

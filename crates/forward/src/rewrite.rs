@@ -1,13 +1,22 @@
 //! Writing what was decided into the frame.
 
 use crate::abi::{NextHop, Port};
+use crate::encapsulate::Headers;
 use crate::parse::Parse;
-use crate::{Action, Address, Answer, Counter, Forward, Frame, Packet, Translation, Verdict, address, vlan};
+use crate::{Action, Address, Answer, Counter, Forward, Frame, Packet, Shared, Translation, Verdict, address, vlan};
 use wire::{Be16, Checksum, Ethernet, Tcp, Udp, protocol};
 
 /// Rewrites the frame as decided; one that cannot go on is dropped, or passed if the stack shall tell a server.
 #[inline(always)]
-pub fn depart<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>) -> Verdict {
+pub fn depart<A: Parse, F: Frame, T: Shared>(
+    frame: &mut F,
+    packet: &Packet<A>,
+    forward: &Forward<A>,
+    tables: &T,
+) -> Verdict {
+    if forward.translation == Translation::Inside {
+        return frame.encapsulate::<A, T>(Headers::of(packet), forward.server, tables);
+    }
     let stays = stays(frame, forward);
     if !stays && packet.hops <= 1 {
         return match forward.translation {
@@ -65,7 +74,7 @@ fn too_big<A: Parse, F: Frame>(frame: &F, packet: &Packet<A>, forward: &Forward<
 #[inline(always)]
 fn endpoints<A: Address, F: Frame>(frame: &mut F, packet: &Packet<A>, forward: &Forward<A>, hops: u8) -> Option<()> {
     match forward.translation {
-        Translation::Nothing => A::readdress(frame, packet.network, None, None, hops),
+        Translation::Nothing | Translation::Inside => A::readdress(frame, packet.network, None, None, hops),
         Translation::Destination => {
             let old = (packet.flow.destination, packet.flow.destination_port);
             translate(frame, packet, old, (forward.address, forward.port))?;

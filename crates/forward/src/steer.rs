@@ -29,7 +29,7 @@ pub fn steer<A: Parse, F: Frame, T: Tables<A>>(
     }
     let mut forward = Forward::undecided();
     match decide(&packet, frame, tables, now, &mut forward) {
-        Ok(()) => Ok(rewrite::depart(frame, &packet, &forward)),
+        Ok(()) => Ok(rewrite::depart(frame, &packet, &forward, tables)),
         Err(Stop::New) => Err(Next::Establish),
         Err(Stop::FullNat) => Err(Next::FullNat),
         Err(Stop::Because(counter)) => Ok(Verdict::because(counter)),
@@ -69,13 +69,14 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
     now: Time,
     forward: &mut Forward<A>,
 ) -> Result<(), Stop> {
-    let server = tables.server(connection.server.get()).ok_or(Counter::DropInconsistent)?;
+    let id = connection.server.get();
+    let server = tables.server(id).ok_or(Counter::DropInconsistent)?;
     let reply = || {
         let (address, port) = nat_endpoint::<A>(server);
         is_nat(server).then(|| reply_key(&packet.flow, address, port))
     };
     let flags = take_from_client(packet, connection, server, reply, frame, tables, now)?;
-    towards_server(server, flags, forward).map_err(Stop::Because)
+    towards_server(id, server, flags, forward).map_err(Stop::Because)
 }
 
 /// Counts a packet from a client and steps its connection; `reply` is the key of its reply entry, if it has one. Returns
@@ -142,7 +143,12 @@ pub fn check_ready(flags: u32) -> Result<(), Counter> {
 
 /// How a packet leaves for a server that is ready.
 #[inline(always)]
-pub fn towards_server<A: Parse>(server: &RealServer, flags: u32, forward: &mut Forward<A>) -> Result<(), Counter> {
+pub fn towards_server<A: Parse>(
+    id: u32,
+    server: &RealServer,
+    flags: u32,
+    forward: &mut Forward<A>,
+) -> Result<(), Counter> {
     if flags & RealServer::LOCAL == 0 {
         forward.hop = server.hop.get();
         forward.mtu = server.mtu.get();
@@ -154,6 +160,9 @@ pub fn towards_server<A: Parse>(server: &RealServer, flags: u32, forward: &mut F
     if is_nat(server) {
         forward.translation = Translation::Destination;
         (forward.address, forward.port) = nat_endpoint(server);
+    } else if is_tunnel(server) {
+        forward.translation = Translation::Inside;
+        forward.server = id;
     }
     Ok(())
 }
@@ -169,6 +178,7 @@ impl<A: Parse> Forward<A> {
             address: A::from_words([0, 0]),
             port: Port(0),
             mtu: 0,
+            server: 0,
         }
     }
 }
@@ -177,6 +187,12 @@ impl<A: Parse> Forward<A> {
 #[inline(always)]
 pub fn is_nat(server: &RealServer) -> bool {
     server.port_and_method.get() >> 16 == Method::Nat as u32
+}
+
+/// True for a server reached by tunnel.
+#[inline(always)]
+pub fn is_tunnel(server: &RealServer) -> bool {
+    server.port_and_method.get() >> 16 == Method::Tunnel as u32
 }
 
 /// Address and port of a server.

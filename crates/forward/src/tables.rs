@@ -1,6 +1,6 @@
 //! What the forwarding path knows: maps in the kernel, hash tables on the host.
 
-use crate::abi::{Connection, FlowKey, Interface, Load, Locals, RealServer, Service, ServiceKey, Settings};
+use crate::abi::{Connection, FlowKey, Interface, Load, Locals, RealServer, Service, ServiceKey, Settings, Tunnel};
 use crate::filter::Filter;
 use crate::fullnat::Place;
 use crate::schedule::Scan;
@@ -17,6 +17,8 @@ pub trait Shared {
     fn settings(&self) -> Option<&Settings>;
     /// A real server by id.
     fn server(&self, id: u32) -> Option<&RealServer>;
+    /// What is put around packets for it, if it is reached by tunnel.
+    fn tunnel(&self, id: u32) -> Option<&Tunnel>;
     /// Its load by id.
     fn load(&self, id: u32) -> Option<&Load>;
     /// What FullNAT needs to know of a service.

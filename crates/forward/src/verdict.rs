@@ -71,6 +71,8 @@ pub struct Forward<A> {
     pub port: Port,
     /// Largest packet that gets there; 0 when that is not known.
     pub mtu: u32,
+    /// Id of the server, where it is reached by tunnel.
+    pub server: u32,
 }
 
 /// Which endpoint of a packet changes.
@@ -82,6 +84,8 @@ pub enum Translation {
     Destination,
     /// NAT towards the client.
     Source,
+    /// None: the packet goes inside another one.
+    Inside,
 }
 
 /// Why the path of a packet ends early.
@@ -235,6 +239,30 @@ impl Verdict {
         Self { action: Action::Forward, counter, interface, answer: Answer::NOTHING }
     }
 
+    /// In one word for a BPF function. What its sender shall know needs as many bits as the interface it leaves by, and
+    /// never are both there.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        let (forward, more) = match self.action {
+            Action::Forward => (Self::FORWARD, self.interface),
+            Action::Pass | Action::Drop => (0, self.answer.word()),
+        };
+        self.counter as u64 | forward | (more as u64) << 32
+    }
+
+    /// The inverse of [`word`](Self::word).
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Self {
+        let more = (word >> 32) as u32;
+        match Counter::from_number(word as u8 as u32) {
+            Some(counter) if word & Self::FORWARD != 0 => Self::forward(counter, more),
+            Some(counter) => Self::telling(counter, Answer::from_word(more)),
+            None => Self::because(Counter::DropInconsistent),
+        }
+    }
+
+    const FORWARD: u64 = 1 << 8;
+
     /// Dropped, which its sender shall know.
     #[inline(always)]
     pub const fn telling(counter: Counter, answer: Answer) -> Self {
@@ -252,5 +280,14 @@ mod tests {
             assert_eq!(*counter as usize, number);
             assert_eq!(counter.is_drop(), counter.name().starts_with("drop_"), "{counter:?}");
         }
+    }
+
+    #[test]
+    fn verdicts_come_back_from_their_words() {
+        let told = Verdict::telling(Counter::DropTooBig, Answer::too_big(1480));
+        for verdict in [Verdict::forward(Counter::ForwardIn, 7), Verdict::because(Counter::DropRewriteFailed), told] {
+            assert_eq!(Verdict::from_word(verdict.word()), verdict);
+        }
+        assert_eq!(Verdict::from_word(255).counter, Counter::DropInconsistent);
     }
 }

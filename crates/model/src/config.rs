@@ -4,6 +4,7 @@
 
 mod address;
 mod error;
+mod method;
 mod metrics;
 mod real_server;
 mod service;

@@ -20,8 +20,6 @@ pub enum Dormant {
     PersistenceEngine,
     /// `-o`
     OnePacket,
-    /// `-i`
-    Tunnel,
     /// `-x`, `-y`
     Thresholds,
     /// `--start-daemon`
@@ -44,7 +42,6 @@ impl fmt::Display for Dormant {
             Self::Persistence => ("persistence (-p)", "each connection is scheduled by itself"),
             Self::PersistenceEngine => ("a persistence engine (--pe)", "each connection is scheduled by itself"),
             Self::OnePacket => ("one-packet scheduling (-o)", "the packets of a flow stay with one server"),
-            Self::Tunnel => ("tunneling (-i)", "the server gets no packets"),
             Self::Synchronization => ("connection synchronization (--start-daemon)", "nothing is sent or received"),
             Self::Thresholds => ("a threshold (-x, -y)", "the server takes as many connections as it gets"),
         };
@@ -80,8 +77,7 @@ impl ServiceOptions {
 impl RealServer {
     /// What of it has no effect yet.
     pub fn dormant(&self) -> Vec<Dormant> {
-        let all = [(!self.method.acts(), Dormant::Tunnel), (!self.thresholds.are_none(), Dormant::Thresholds)];
-        all.into_iter().filter_map(|(is_there, what)| is_there.then_some(what)).collect()
+        if self.thresholds.are_none() { Vec::new() } else { vec![Dormant::Thresholds] }
     }
 }
 

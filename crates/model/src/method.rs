@@ -33,11 +33,6 @@ impl ForwardingMethod {
     pub const fn mixes_families(self) -> bool {
         matches!(self, Self::Tunnel(_))
     }
-
-    /// True for those that the data plane knows.
-    pub const fn acts(self) -> bool {
-        !matches!(self, Self::Tunnel(_))
-    }
 }
 
 impl fmt::Display for ForwardingMethod {

@@ -19,6 +19,7 @@ fn server(number: u8, weight: u32) -> ServerState {
         source: wire::MacAddress([2, 0, 0, 0, 0, 1]),
         vlan: 0,
         mtu: 1500,
+        address: None,
     };
     let endpoint = Endpoint::from(([10, 0, 0, number], 80));
     let weight = Weight::new(weight).unwrap();

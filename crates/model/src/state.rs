@@ -59,6 +59,9 @@ pub struct Hop {
     pub source: wire::MacAddress,
     /// Largest packet that the interface takes.
     pub mtu: u32,
+    /// This host's address for those who are reached through it: the source of tunnels. Not known to the data plane for
+    /// other methods.
+    pub address: Option<std::net::IpAddr>,
 }
 
 /// One step from an actual state towards a desired one. Each is idempotent and touches only what it names.

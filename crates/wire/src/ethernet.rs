@@ -74,6 +74,10 @@ pub struct Ethernet {
 unsafe impl Header for Ethernet {}
 
 impl Ethernet {
+    /// The ether type of IPv4.
+    pub const IPV4: Be16 = Be16::new(0x0800);
+    /// The ether type of IPv6.
+    pub const IPV6: Be16 = Be16::new(0x86dd);
     /// Length in bytes.
     pub const LENGTH: usize = size_of::<Self>();
 }

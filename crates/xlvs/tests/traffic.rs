@@ -277,20 +277,34 @@ fn a_director_that_is_a_server_too_serves_by_direct_routing() {
 
 #[test]
 #[ignore = "needs root"]
-fn a_tunnel_gets_nothing_and_nobody_waits_for_it() {
+fn a_tunnels_packets_arrive_inside_others() {
     let mut lab = Lab::new(false);
     for family in &FAMILIES {
         let service = family.service();
-        for line in [
-            format!("-A -t {service} -s rr -p 60"),
-            format!("-a -t {service} -r {} -m -x 1", endpoint(family.servers[0])),
-            format!("-a -t {service} -r {} -i", endpoint(family.servers[1])),
-            format!("-A -f 7{} -s rr", if service.is_ipv6() { " -6" } else { "" }),
-        ] {
-            assert_eq!(lab.node.place.shell(&format!("ipvsadm {line}")).code, 0, "{line}");
-        }
-        lab.node.wait_for("the server", |node| !node.status()["notes"].to_string().contains("not in the rotation"));
-        assert_eq!(lab.answers("-t", family, 6), [("one".to_owned(), 6)].into());
-        assert_eq!(lab.row(&format!("-Ln -t {service}"), endpoint(family.servers[1])), ["Tunnel", "1", "0", "0"]);
+        let outer = lab.servers[1].run(|| raw_socket(family));
+        lab.balance("-u", family, &[endpoint(family.servers[1])], "-i");
+        lab.client.run(|| {
+            let socket = UdpSocket::bind((family.client, 0)).unwrap();
+            socket.send_to(b"question", service).unwrap();
+        });
+        let mut packet = [0; 256];
+        let length =
+            outer.recv(&mut packet).unwrap_or_else(|error| panic!("{service}: {error}: {}", lab.node.status()));
+        assert!(packet[..length].ends_with(b"question"), "{:02x?}", &packet[..length]);
+        assert_eq!(lab.row(&format!("-Ln -u {service}"), endpoint(family.servers[1])), ["Tunnel", "1", "0", "1"]);
     }
+}
+
+/// Receives packets that carry a packet of their own family.
+#[expect(unsafe_code, reason = "no safe call makes a socket for a protocol by number")]
+fn raw_socket(family: &Family) -> UdpSocket {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    let (domain, protocol) = if family.service().is_ipv4() { (libc::AF_INET, 4) } else { (libc::AF_INET6, 41) };
+    // SAFETY: a call with numbers.
+    let descriptor = unsafe { libc::socket(domain, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
+    assert!(descriptor >= 0, "{}", io::Error::last_os_error());
+    // SAFETY: a new descriptor, which nobody else owns.
+    let socket = UdpSocket::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    socket.set_read_timeout(PATIENCE).unwrap();
+    socket
 }

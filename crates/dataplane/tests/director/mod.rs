@@ -67,6 +67,7 @@ impl Director {
             source: DIRECTOR_MAC,
             vlan: 0,
             mtu: 1500,
+            address: None,
         };
         ServerState { server: RealServer::new(endpoint, self.method, weight), reach: Reach::Via(hop) }
     }

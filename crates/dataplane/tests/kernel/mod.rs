@@ -90,6 +90,7 @@ impl Kernel {
             .map_max_entries("CONNECTIONS4", connections)
             .map_max_entries("CONNECTIONS6", connections)
             .map_max_entries("SERVERS", SERVERS)
+            .map_max_entries("TUNNELS", SERVERS)
             .map_max_entries("LOADS", SERVERS)
             .map_max_entries("STATISTICS", SERVERS)
             .map_max_entries("SCHEDULE", 1 << 16)
@@ -142,6 +143,7 @@ impl Kernel {
         six.iter().for_each(|key| self.hash::<24, 32>("SERVICES6").remove(key).unwrap());
         for id in 0..USED_SERVERS {
             self.array::<64>("SERVERS").set(id, [0; 64], 0).unwrap();
+            self.array::<32>("TUNNELS").set(id, [0; 32], 0).unwrap();
             self.array::<16>("LOADS").set(id, [0; 16], 0).unwrap();
             self.array::<8>("CURSORS").set(id, [0; 8], 0).unwrap();
             self.array::<128>("LOCALS").set(id, [0; 128], 0).unwrap();
@@ -191,6 +193,7 @@ impl Kernel {
         for id in (0..USED_SERVERS).filter(|id| tables.servers[*id as usize].flags.get() != 0) {
             let server: &RealServer = &tables.servers[id as usize];
             self.array::<64>("SERVERS").set(id, bytes(server), 0).unwrap();
+            self.array::<32>("TUNNELS").set(id, bytes(&tables.tunnels[id as usize]), 0).unwrap();
             let mut load = self.array::<16>("LOADS").get(&id, 0).unwrap();
             let weight = std::mem::offset_of!(Load, weight);
             load[weight..weight + 4].copy_from_slice(&tables.loads[id as usize].weight.get().to_ne_bytes());

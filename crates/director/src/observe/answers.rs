@@ -92,9 +92,12 @@ pub(super) fn read_route(destination: IpAddr, message: &RouteMessage) -> Route {
     }
     let mut interface = None;
     let mut next_hop = destination;
+    let mut address = None;
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Oif(index) => interface = Some(*index),
+            RouteAttribute::PrefSource(RouteAddress::Inet(source)) => address = Some((*source).into()),
+            RouteAttribute::PrefSource(RouteAddress::Inet6(source)) => address = Some((*source).into()),
             RouteAttribute::Gateway(RouteAddress::Inet(address)) => next_hop = (*address).into(),
             RouteAttribute::Gateway(RouteAddress::Inet6(address)) => next_hop = (*address).into(),
             RouteAttribute::Via(RouteVia::Inet(address)) => next_hop = (*address).into(),
@@ -102,7 +105,7 @@ pub(super) fn read_route(destination: IpAddr, message: &RouteMessage) -> Route {
             _ => {}
         }
     }
-    interface.map_or(Route::None, |interface| Route::Via { interface, next_hop })
+    interface.map_or(Route::None, |interface| Route::Via { interface, next_hop, address })
 }
 
 pub(super) fn read_neighbour(message: &NeighbourMessage) -> Neighbour {

@@ -10,12 +10,22 @@ use wire::MacAddress;
 pub(crate) enum Route {
     /// An address of this host.
     Local,
-    /// Out of this interface, to this address on its link.
-    Via { interface: u32, next_hop: IpAddr },
+    /// Out of this interface, to this address on its link, from this address of ours.
+    Via { interface: u32, next_hop: IpAddr, address: Option<IpAddr> },
     /// To everybody on a link.
     Broadcast,
     /// None, or one that forbids it.
     None,
+}
+
+impl Route {
+    /// This host's address along it.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Via { address, .. } => address,
+            Self::Local | Self::Broadcast | Self::None => None,
+        }
+    }
 }
 
 /// A neighbour entry of the kernel.
@@ -78,10 +88,10 @@ impl std::fmt::Display for Why {
 
 /// The decision.
 pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) -> Sight {
-    let interface = match route {
+    let (interface, address) = match route {
         Route::Local => return Sight::Local,
         Route::None | Route::Broadcast => return Sight::Lost(Why::NoRoute),
-        Route::Via { interface, .. } => interface,
+        Route::Via { interface, address, .. } => (interface, address),
     };
     let Some(link) = links.get(&interface).filter(|link| link.up && link.running) else {
         return Sight::Lost(Why::LinkDown);
@@ -99,7 +109,7 @@ pub(crate) fn decide(route: Route, links: &Links, neighbour: Option<Neighbour>) 
     };
     match (neighbour.state, neighbour.mac) {
         (NeighbourState::Usable | NeighbourState::Fixed, Some(destination)) => {
-            Sight::Via(Hop { interface, vlan, destination, source, mtu: link.mtu })
+            Sight::Via(Hop { interface, vlan, destination, source, mtu: link.mtu, address })
         }
         (NeighbourState::Failed, _) => Sight::Lost(Why::NoAnswer),
         _ => Sight::Pending,
@@ -135,8 +145,9 @@ mod tests {
 
     #[test]
     fn every_state_of_the_neighbour() {
-        let route = Route::Via { interface: 7, next_hop: "10.0.0.1".parse().unwrap() };
-        let via = Sight::Via(Hop { interface: 7, destination: THEIRS, source: OURS, vlan: 0, mtu: 1500 });
+        let route = Route::Via { interface: 7, next_hop: "10.0.0.1".parse().unwrap(), address: None };
+        let via =
+            Sight::Via(Hop { interface: 7, destination: THEIRS, source: OURS, vlan: 0, mtu: 1500, address: None });
         assert_eq!(see(route, NeighbourState::Usable, Some(THEIRS)), via);
         assert_eq!(see(route, NeighbourState::Fixed, Some(THEIRS)), via);
         assert_eq!(see(route, NeighbourState::Unknown, None), Sight::Pending);
@@ -149,8 +160,8 @@ mod tests {
     #[test]
     fn routes_and_links_come_first() {
         let answered = Some(Neighbour { state: NeighbourState::Usable, mac: Some(THEIRS) });
-        let route = Route::Via { interface: 7, next_hop: "10.0.0.1".parse().unwrap() };
-        let elsewhere = Route::Via { interface: 8, next_hop: "10.0.0.1".parse().unwrap() };
+        let route = Route::Via { interface: 7, next_hop: "10.0.0.1".parse().unwrap(), address: None };
+        let elsewhere = Route::Via { interface: 8, next_hop: "10.0.0.1".parse().unwrap(), address: None };
         assert_eq!(see(Route::Local, NeighbourState::Failed, None), Sight::Local);
         assert_eq!(see(Route::None, NeighbourState::Usable, Some(THEIRS)), Sight::Lost(Why::NoRoute));
         assert_eq!(see(elsewhere, NeighbourState::Usable, Some(THEIRS)), Sight::Lost(Why::LinkDown));
@@ -164,8 +175,8 @@ mod tests {
         let mut links = links(true, true, Some(OURS));
         links.insert(9, Link { vlan: Some(Vlan { parent: 7, identifier: 100 }), mtu: 1496, ..links[&7].clone() });
         let answered = Some(Neighbour { state: NeighbourState::Usable, mac: Some(THEIRS) });
-        let route = |interface| Route::Via { interface, next_hop: "10.0.0.1".parse().unwrap() };
-        let via = Hop { interface: 7, vlan: 100, destination: THEIRS, source: OURS, mtu: 1496 };
+        let route = |interface| Route::Via { interface, next_hop: "10.0.0.1".parse().unwrap(), address: None };
+        let via = Hop { interface: 7, vlan: 100, destination: THEIRS, source: OURS, mtu: 1496, address: None };
         assert_eq!(decide(route(9), &links, answered), Sight::Via(via));
         links.insert(LARGEST_INDEX + 1, links[&7].clone());
         assert_eq!(decide(route(LARGEST_INDEX + 1), &links, answered), Sight::Lost(Why::IndexTooLarge));

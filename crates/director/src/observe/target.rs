@@ -37,7 +37,8 @@ impl Target {
                 let patient = now.saturating_duration_since(since) < PATIENCE;
                 // Asked on another link than before: what was known is worth nothing.
                 let same = |hop: &Hop| matches!(route, Route::Via { interface, .. } if interface == hop.interface);
-                (last.filter(|hop| patient && same(hop)), Some(since))
+                let last = last.filter(|hop| patient && same(hop));
+                (last.map(|hop| Hop { address: route.address(), ..hop }), Some(since))
             }
             Sight::Local | Sight::Lost(_) => (None, None),
         };

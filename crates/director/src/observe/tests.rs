@@ -164,7 +164,7 @@ fn the_kernel_tells_of_neighbours_and_addresses() {
             let events = Events::open().unwrap();
             let mut netlink = Netlink::open().unwrap();
             let far: IpAddr = "10.9.0.2".parse().unwrap();
-            let Route::Via { interface, next_hop } = netlink.route(far) else { panic!() };
+            let Route::Via { interface, next_hop, .. } = netlink.route(far) else { panic!() };
             assert_eq!(next_hop, far);
             netlink.resolve(interface, far).unwrap();
             let told = async { while !events.next().await.unwrap().neighbours.contains(&far) {} };

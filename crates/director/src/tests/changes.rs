@@ -59,7 +59,7 @@ fn a_change_is_kept_and_in_the_maps_when_it_returns() {
     assert!(plane.kernel().state.services[&key()].owned);
     assert_eq!(
         reach(&plane, 0),
-        Reach::Via(Hop { interface: 7, destination: THEIRS, source: OURS, vlan: 0, mtu: 1500 })
+        Reach::Via(Hop { interface: 7, destination: THEIRS, source: OURS, vlan: 0, mtu: 1500, address: None })
     );
     assert_eq!(plane.kernel().journal.as_ref().map(Vec::len), Some(2));
 }

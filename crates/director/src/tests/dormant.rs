@@ -38,7 +38,11 @@ fn it_outlives_the_daemon_and_is_no_drift() {
         director.answer(&request).unwrap();
     }
     let kept: Vec<_> = plane.kernel().state.services[&key()].servers.iter().map(|it| it.server).collect();
-    assert_eq!(kept, [server("10.0.0.1:80", ForwardingMethod::Nat)], "a tunnel gets no packets");
+    let [plain, tunnel] = [0, 1].map(|place| match &requests()[place + 1] {
+        Request::AddServer { server, .. } => RealServer { thresholds: Thresholds::default(), ..*server },
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(kept, [plain, tunnel], "in the maps there are no thresholds");
     plane.kernel().changes.clear();
     director.heal();
     assert_eq!(plane.kernel().changes, []);
@@ -60,28 +64,11 @@ fn the_status_names_it() {
     let notes = director.status().unwrap().notes;
     for expected in [
         "service tcp 192.0.2.1:80: scheduler twos is kept and listed, but does not act yet: nothing is scheduled",
-        "server [fd00::2]:80 of tcp 192.0.2.1:80: tunneling (-i) is kept and listed, but does not act yet: the server gets no packets",
+        "server 10.0.0.1:80 of tcp 192.0.2.1:80: a threshold (-x, -y) is kept and listed, but does not act yet: the server takes as many connections as it gets",
     ] {
         assert!(notes.iter().any(|note| note == expected), "{notes:?}");
     }
-    assert_eq!(notes.iter().filter(|note| note.contains("does not act yet")).count(), 6, "{notes:?}");
-    assert!(!notes.iter().any(|note| note.contains("not in the rotation")), "{notes:?}");
-}
-
-#[test]
-fn an_edit_wakes_a_server_up() {
-    let (plane, network) = (FakePlane::default(), network());
-    let mut director = start(&plane, &network);
-    for request in requests() {
-        director.answer(&request).unwrap();
-    }
-    director.answer(&add_server("10.0.0.3:80")).unwrap();
-    let tunnel = ForwardingMethod::Tunnel(Encapsulation::Ipip);
-    for (method, in_maps) in [(tunnel, 1), (ForwardingMethod::Nat, 2)] {
-        let server = server("10.0.0.3:80", method);
-        director.answer(&Request::EditServer { service: key().into(), server }).unwrap();
-        assert_eq!(plane.kernel().state.services[&key()].servers.len(), in_maps);
-    }
+    assert_eq!(notes.iter().filter(|note| note.contains("does not act yet")).count(), 5, "{notes:?}");
 }
 
 /// Services that match no packet: by mark, of SCTP, of all ports.
@@ -158,14 +145,12 @@ fn an_explanation_says_what_does_not_act() {
     let question = ExplainRequest { service: key(), client: "198.51.100.7:4000".parse().unwrap() };
     let options = |scheduler| ServiceOptions { scheduler, ..ServiceOptions::default() };
     director.answer(&Request::AddService { key: key().into(), options: options(Scheduler::RoundRobin) }).unwrap();
-    let tunnel = ForwardingMethod::Tunnel(Encapsulation::Ipip);
-    director.answer(&Request::AddServer { service: key().into(), server: server("10.0.0.1:80", tunnel) }).unwrap();
+    director.answer(&add_server("10.0.0.2:80")).unwrap();
     let mut because = |scheduler: Scheduler| {
         director.answer(&Request::EditService { key: key().into(), options: options(scheduler) }).unwrap();
         director.explain(&question).unwrap().because
     };
     for (scheduler, expected) in [
-        (Scheduler::RoundRobin, "10.0.0.1:80: tunneling (-i) is kept and listed, but does not act yet"),
         (Scheduler::TwoRandomChoices, "scheduler twos is kept and listed, but does not act yet"),
         (Scheduler::Nobody, "has no scheduler (none)"),
     ] {

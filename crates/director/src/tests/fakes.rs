@@ -12,10 +12,10 @@ use dataplane::{
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
 use forward::{Action, Counter};
-use model::{Change, Endpoint, Lane, LaneChoice, ServiceKey, State};
+use model::{Change, Endpoint, Lane, LaneChoice, Reach, ServiceKey, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use wire::MacAddress;
@@ -158,9 +158,10 @@ impl Plane for FakePlane {
     /// Forwards by NAT to the first server of the first service.
     fn explain(&self, frame: &[u8], _: u32) -> Result<Rehearsed, Error> {
         let kernel = self.kernel();
-        let servers = kernel.state.services.values().flat_map(|service| &service.servers);
+        let mut servers = kernel.state.services.values().flat_map(|service| &service.servers);
         let mut frame = frame.to_vec();
-        let Some(IpAddr::V4(address)) = servers.clone().next().map(|server| server.server.endpoint.ip()) else {
+        let reached = servers.find(|server| server.reach != Reach::Unresolved);
+        let Some(IpAddr::V4(address)) = reached.map(|server| server.server.endpoint.ip()) else {
             return Ok(Rehearsed { action: Action::Drop, frame, reason: Counter::DropNoServer, server: None });
         };
         frame[30..34].copy_from_slice(&address.octets());
@@ -201,6 +202,8 @@ pub(crate) struct Wire {
     pub(crate) asked: Vec<IpAddr>,
     pub(crate) released: Vec<IpAddr>,
     pub(crate) down: bool,
+    /// This host has no addresses to send from.
+    pub(crate) nameless: bool,
     /// How often eth0 was created anew; none while it is gone.
     pub(crate) recreated: Option<u32>,
     /// What XDP can do on eth0.
@@ -216,6 +219,7 @@ impl Default for Wire {
             asked: Vec::new(),
             released: Vec::new(),
             down: false,
+            nameless: false,
             recreated: Some(0),
             features: Features(Features::BASIC | Features::TARGET),
         }
@@ -231,6 +235,9 @@ impl FakeNetwork {
     }
 }
 
+/// Where tunnels of this host begin.
+pub(crate) const OUR_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 254));
+pub(crate) const OUR_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0xfe));
 pub(crate) const OURS: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 
 impl Network for FakeNetwork {
@@ -263,7 +270,8 @@ impl Network for FakeNetwork {
         if matches!(destination, IpAddr::V4(address) if address.octets()[3] == 255) {
             return Route::Broadcast;
         }
-        Route::Via { interface: 7, next_hop: destination }
+        let address = if destination.is_ipv4() { OUR_IPV4 } else { OUR_IPV6 };
+        Route::Via { interface: 7, next_hop: destination, address: (!self.wire().nameless).then_some(address) }
     }
     fn neighbour(&mut self, _: u32, address: IpAddr) -> Option<Neighbour> {
         self.wire().neighbours.get(&address).copied()

@@ -33,7 +33,8 @@ fn a_server_follows_its_neighbour() {
     assert_eq!(network.wire().asked, [second()]);
 
     let now = Instant::now();
-    let via = |destination| Reach::Via(Hop { interface: 7, destination, source: OURS, vlan: 0, mtu: 1500 });
+    let via =
+        |destination| Reach::Via(Hop { interface: 7, destination, source: OURS, vlan: 0, mtu: 1500, address: None });
     director.hear(&set(&network, NeighbourState::Usable, Some(THEIRS)), now);
     assert_eq!(reach(&plane, 0), via(THEIRS));
     let moved = MacAddress([2, 0, 0, 0, 0, 77]);

@@ -12,12 +12,14 @@ mod key;
 mod local;
 mod node;
 mod service;
+mod tunnel;
 
 pub use connection::Connection;
 pub use key::{Address4, Address6, FlowKey, KeyTail, NextHop, NextHopCell, Port, ServiceKey};
 pub use local::{LocalRange, Locals};
 pub use node::{Interface, InterfaceCounters, Settings, Statistics};
 pub use service::{Load, Method, RealServer, SchedulerKind, Service};
+pub use tunnel::{Envelope, Outer, Tunnel};
 
 /// Version of every layout in this file; the pin directory of the maps is `v<SCHEMA>`.
 pub const SCHEMA: u32 = 3;
@@ -67,6 +69,7 @@ const _: () = {
     assert!(size_of::<Connection>() == 64);
     assert!(size_of::<Service>() == 32);
     assert!(size_of::<RealServer>() == 64);
+    assert!(size_of::<Tunnel>() == 32);
     assert!(size_of::<Load>() == 16);
     assert!(size_of::<Statistics>() == 40);
     assert!(size_of::<Interface>() == 16 && size_of::<InterfaceCounters>() == 16);

@@ -84,7 +84,8 @@ pub struct RealServer {
     pub weight: Cell32,
     /// The last configured weight that was not 0: mh builds its table from it, so that quiescing moves no flow.
     pub last_weight: Cell32,
-    /// MTU of the interface that it is reached by; 0 when that is not known.
+    /// Largest packet that gets there: the MTU of the interface that it is reached by, less what a tunnel takes of it; 0
+    /// when that is not known.
     pub mtu: Cell32,
 }
 
@@ -101,6 +102,8 @@ impl RealServer {
     pub const LOCAL: u32 = 8;
     /// The slot is taken: configured, or removed and still named by connections.
     pub const TAKEN: u32 = 16;
+    /// Its address is one of IPv6; a tunnel may lead to the other family.
+    pub const IPV6: u32 = 32;
 }
 
 /// Forwarding methods as numbers in [`RealServer::port_and_method`].
@@ -111,7 +114,9 @@ pub enum Method {
     Nat = 1,
     /// `-g`
     DirectRouting = 2,
-    /// `--fullnat` (3 is the tunnel's)
+    /// `-i`
+    Tunnel = 3,
+    /// `--fullnat`
     FullNat = 4,
 }
 

@@ -1,8 +1,9 @@
 //! A frame in a vector of bytes.
 #![expect(unsafe_code, reason = "copies headers from and to bytes")]
 
-use crate::parse::{Walk, walk_extensions};
-use crate::{Answer, Frame, Shared, Time};
+use crate::encapsulate::Headers;
+use crate::parse::{Parse, Walk, walk_extensions};
+use crate::{Answer, Frame, Shared, Time, Verdict};
 use std::vec::Vec;
 use wire::{Be16, Checksum, Header};
 
@@ -73,6 +74,10 @@ impl Frame for SliceFrame {
 
     fn answer<T: Shared>(&mut self, network: usize, answer: Answer, tables: &T, now: Time) -> bool {
         crate::answer::answer(self, network, answer, tables, now)
+    }
+
+    fn encapsulate<A: Parse, T: Shared>(&mut self, headers: Headers, server: u32, tables: &T) -> Verdict {
+        crate::encapsulate::encapsulate::<A, _, _>(self, headers, server, tables)
     }
 
     fn adjust_checksum(&mut self, offset: usize, delta: Checksum, _pseudo: Checksum, udp: bool) -> Option<()> {

@@ -1,6 +1,7 @@
 //! A fluent builder of frames: `packet().ipv4("10.0.0.2", "10.0.0.100").tcp(4000, 80).syn().build()`.
 
 use super::SliceFrame;
+use super::outer::Around;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::vec::Vec;
 use wire::{Checksum, MacAddress, TcpFlags, protocol};
@@ -27,6 +28,7 @@ pub struct PacketBuilder {
     payload: Vec<u8>,
     partial_checksum: bool,
     no_checksum: bool,
+    around: Option<Around>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +37,21 @@ enum Transport {
     Udp { source: u16, destination: u16 },
     Icmp { kind: u8, code: u8, rest: u32 },
     Other(u8),
+}
+
+/// What a packet shows of itself.
+pub(super) struct Shown {
+    pub(super) ends: (IpAddr, IpAddr),
+    pub(super) ports: u32,
+    pub(super) traffic_class: u8,
+    pub(super) hops: u8,
+    pub(super) identification: u16,
+    pub(super) whole: bool,
+    pub(super) ethernet: (MacAddress, MacAddress),
+    pub(super) tag: Option<u16>,
+    pub(super) protocol: u8,
+    /// Where the transport header begins.
+    pub(super) transport: usize,
 }
 
 /// A UDP datagram from 0.0.0.0:0 to 0.0.0.0:0, to begin with.
@@ -54,6 +71,7 @@ pub fn packet() -> PacketBuilder {
         payload: Vec::new(),
         partial_checksum: false,
         no_checksum: false,
+        around: None,
     }
 }
 
@@ -67,6 +85,12 @@ impl PacketBuilder {
     /// A tag of 802.1Q: priority and VLAN identifier.
     pub fn tag(mut self, control: u16) -> Self {
         self.tag = Some(control);
+        self
+    }
+
+    /// The same, or none.
+    pub fn tagged(mut self, control: Option<u16>) -> Self {
+        self.tag = control;
         self
     }
 
@@ -172,6 +196,18 @@ impl PacketBuilder {
         self
     }
 
+    /// Identification of an IPv4 packet.
+    pub fn identification(mut self, number: u16) -> Self {
+        self.identification = number;
+        self
+    }
+
+    /// In a tunnel's headers, which take over what they must.
+    pub fn inside(mut self, around: Around) -> Self {
+        self.around = Some(around);
+        self
+    }
+
     /// Bytes behind the transport header.
     pub fn payload(mut self, bytes: &[u8]) -> Self {
         self.payload = bytes.to_vec();
@@ -197,6 +233,13 @@ impl PacketBuilder {
 
     /// The frame, on interface 1.
     pub fn build(&self) -> SliceFrame {
+        match &self.around {
+            Some(around) => around.wrap(&Self { around: None, ..self.clone() }).build(),
+            None => self.build_plain(),
+        }
+    }
+
+    fn build_plain(&self) -> SliceFrame {
         let transport = self.transport_bytes();
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&self.destination_mac.0);
@@ -216,6 +259,31 @@ impl PacketBuilder {
         }
         bytes.extend_from_slice(&transport);
         SliceFrame { bytes, ingress: 1 }
+    }
+
+    /// What headers around it take over.
+    pub(super) fn shown(&self) -> Shown {
+        let (source, destination) = match self.transport {
+            Transport::Tcp { source, destination, .. } | Transport::Udp { source, destination } => {
+                (source, destination)
+            }
+            Transport::Icmp { .. } | Transport::Other(_) => (0, 0),
+        };
+        Shown {
+            ends: (self.source, self.destination),
+            ports: u32::from(source) << 16 | u32::from(destination),
+            traffic_class: self.traffic_class,
+            hops: self.hops,
+            identification: self.identification,
+            whole: self.source.is_ipv4() && self.fragment & 0x4000 != 0,
+            ethernet: (self.source_mac, self.destination_mac),
+            tag: self.tag,
+            protocol: self.protocol_number(),
+            transport: match self.source {
+                IpAddr::V4(_) => 20 + self.options.len(),
+                IpAddr::V6(_) => 40 + self.options.len().saturating_sub(1),
+            },
+        }
     }
 
     fn protocol_number(&self) -> u8 {

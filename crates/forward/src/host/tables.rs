@@ -4,7 +4,7 @@
 
 use crate::abi::{
     Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, KeyTail, Load, Locals,
-    RealServer, Service, ServiceKey, Settings, Statistics,
+    RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
 };
 use crate::filter::Filter;
 use crate::fullnat::{self, Place};
@@ -74,6 +74,8 @@ pub struct HashTables {
     pub settings: Settings,
     /// Servers by id.
     pub servers: Vec<RealServer>,
+    /// Tunnels by server id.
+    pub tunnels: Vec<Tunnel>,
     /// Loads by server id.
     pub loads: Vec<Load>,
     /// Lists and hash tables of the schedulers.
@@ -106,6 +108,7 @@ impl HashTables {
             interfaces: vec![Interface::default(); INTERFACE_SLOTS as usize],
             settings: default_settings(),
             servers: vec![RealServer::default(); servers],
+            tunnels: vec![Tunnel::default(); servers],
             loads: vec![Load::default(); servers],
             schedule: vec![0; 1 << 16],
             cursors: vec![Cell64::default(); servers],
@@ -212,6 +215,10 @@ impl Shared for HashTables {
 
     fn server(&self, id: u32) -> Option<&RealServer> {
         self.servers.get(id as usize)
+    }
+
+    fn tunnel(&self, id: u32) -> Option<&Tunnel> {
+        self.tunnels.get(id as usize)
     }
 
     fn load(&self, id: u32) -> Option<&Load> {

@@ -4,12 +4,18 @@
 use super::packet::DIRECTOR_MAC;
 use super::{HashTables, SliceFrame};
 use crate::abi::{
-    Address4, Address6, Interface, Method, NextHop, Port, RealServer, SchedulerKind, Service, ServiceKey,
+    Address4, Address6, Envelope, Interface, Method, NextHop, Outer, Port, RealServer, SchedulerKind, Service,
+    ServiceKey,
 };
-use crate::{Address, Cell32, Cell64, Time, Verdict, decide};
-use core::net::{IpAddr, SocketAddr};
+use crate::{Address, Cell32, Cell64, Family, Time, Verdict, decide};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::vec::Vec;
 use wire::MacAddress;
+
+/// The director's own addresses towards its servers.
+pub const DIRECTOR4: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+/// The same of IPv6.
+pub const DIRECTOR6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x1001);
 
 /// A real server of a [`World`].
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +136,23 @@ impl World {
         let local = if spec.interface == 0 { RealServer::LOCAL } else { 0 };
         server.flags.set(RealServer::READY | RealServer::TAKEN | local);
         self.tables.loads[id as usize].weight.set(spec.weight);
+        if spec.method == Method::Tunnel {
+            self.dig(id, spec.endpoint.ip(), Envelope::Ipip, false);
+        }
         id
+    }
+
+    /// Makes the tunnel to a server one of this kind, and the server's address this one.
+    pub fn dig(&mut self, id: u32, server: IpAddr, envelope: Envelope, checksum: bool) {
+        let (family, source, destination) = match server {
+            IpAddr::V4(server) => (Family::Ipv4, Address4::from(DIRECTOR4).words(), Address4::from(server).words()),
+            IpAddr::V6(server) => (Family::Ipv6, Address6::from(DIRECTOR6).words(), Address6::from(server).words()),
+        };
+        let (tunnel, cell) = (&self.tables.tunnels[id as usize], &self.tables.servers[id as usize]);
+        tunnel.outer.set(Outer::new(family, envelope, checksum).0);
+        for (place, word) in tunnel.source.iter().zip(source).chain(cell.address.iter().zip(destination)) {
+            place.set(word);
+        }
     }
 
     fn allocate(&mut self, slots: &[u32]) -> u32 {

@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::table::Value;
-use crate::{Endpoint, Protocol, ServiceKey};
+use crate::{Endpoint, ForwardingMethod, Protocol, ServiceKey};
 use std::net::{IpAddr, SocketAddr};
 
 const LISTEN_EXAMPLE: &str = "listen = \"tcp 203.0.113.10:80\"";
@@ -38,14 +38,14 @@ pub(super) fn listen(value: &Value<'_>) -> Result<ServiceKey, Fault> {
 }
 
 /// The address of a real server of `service`, `"10.0.0.12:80"`.
-pub(super) fn server(value: &Value<'_>, service: &ServiceKey) -> Result<Endpoint, Fault> {
+pub(super) fn server(value: &Value<'_>, service: &ServiceKey, method: ForwardingMethod) -> Result<Endpoint, Fault> {
     let text = value.string("\"10.0.0.12:80\"")?;
     let endpoint = endpoint(text, value)?;
     if endpoint.port() == 0 {
         let port = service.endpoint.port();
         return Err(value.fault(format!("a server needs a port; write \"{}\"", with_port(endpoint.ip(), port))));
     }
-    if endpoint.is_ipv4() != service.endpoint.is_ipv4() {
+    if endpoint.is_ipv4() != service.endpoint.is_ipv4() && !method.mixes_families() {
         let family = |ipv4: bool| if ipv4 { "IPv4" } else { "IPv6" };
         let message = format!(
             "server {endpoint} is {}, but its service {service} is {}; NAT and DR need one family: give the server's {} address",

@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::table::{Keys, Table, Value};
-use super::{address, suggest};
+use super::{address, method, suggest};
 use crate::{
     Endpoint, ForwardingMethod, LocalAddresses, LocalRange, RealServer, Scheduler, SchedulerFlags, ServiceKey,
     ServiceOptions, VirtualService, Weight,
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 const SERVICE: Keys = Keys {
     place: "[[service]]",
-    known: &["name", "listen", "scheduler", "sched_flags", "method", "any", "servers", "local_addresses"],
+    known: &["name", "listen", "scheduler", "sched_flags", "method", "tunnel", "any", "servers", "local_addresses"],
     planned: &[
         "allow",
         "announce_when",
@@ -42,8 +42,8 @@ const SERVICE: Keys = Keys {
 
 const SERVER: Keys = Keys {
     place: "a server",
-    known: &["address", "weight", "method"],
-    planned: &["check", "inhibit_on_failure", "lower_threshold", "name", "tunnel", "upper_threshold"],
+    known: &["address", "weight", "method", "tunnel"],
+    planned: &["check", "inhibit_on_failure", "lower_threshold", "name", "upper_threshold"],
 };
 
 const SERVERS_EXAMPLE: &str = "servers = [{ address = \"10.0.0.11:80\", weight = 3 }, \"10.0.0.12:80\"]";
@@ -57,7 +57,7 @@ pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize, Option<u
     };
     let key = address::listen(&listen)?;
     let options = read_options(&table)?;
-    let method = read_method(&table)?.unwrap_or(ForwardingMethod::DirectRouting);
+    let method = method::read(&table, ForwardingMethod::DirectRouting)?;
     let servers = match table.get("servers") {
         Some(servers) => read_servers(&servers, &key, method)?,
         None => Vec::new(),
@@ -158,22 +158,6 @@ fn read_flags(table: &Table<'_>, scheduler: Scheduler) -> Result<SchedulerFlags,
     Ok(flags)
 }
 
-fn read_method(table: &Table<'_>) -> Result<Option<ForwardingMethod>, Fault> {
-    let Some(value) = table.get("method") else { return Ok(None) };
-    match value.string("method = \"nat\"")? {
-        "nat" => Ok(Some(ForwardingMethod::Nat)),
-        "dr" => Ok(Some(ForwardingMethod::DirectRouting)),
-        "fullnat" => Ok(Some(ForwardingMethod::FullNat)),
-        method @ "tun" => {
-            Err(value.fault(format!("method `{method}` is not supported yet; write \"nat\", \"fullnat\" or \"dr\"")))
-        }
-        other => {
-            let shown = other.escape_debug();
-            Err(value.fault(format!("unknown method `{shown}`; write \"nat\", \"fullnat\" or \"dr\"")))
-        }
-    }
-}
-
 fn read_servers(list: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) -> Result<Vec<RealServer>, Fault> {
     let mut servers = Vec::new();
     let mut places: HashMap<Endpoint, usize> = HashMap::new();
@@ -194,7 +178,7 @@ fn read_servers(list: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) ->
 /// Reads one server, given as a string or a table; with it the place of its address.
 fn read_server(value: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) -> Result<(RealServer, usize), Fault> {
     if !value.is_table() {
-        let endpoint = address::server(value, key)?;
+        let endpoint = address::server(value, key, method)?;
         let server = RealServer::new(endpoint, method, Weight::default());
         return Ok((keeping_port(server, key, value)?, value.offset()));
     }
@@ -202,22 +186,23 @@ fn read_server(value: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) ->
     let Some(address) = table.get("address") else {
         return Err(Fault::at(table.offset, "a server needs `address`; write { address = \"10.0.0.12:80\" }"));
     };
-    let endpoint = address::server(&address, key)?;
-    let method = read_method(&table)?.unwrap_or(method);
+    let method = method::read(&table, method)?;
+    let endpoint = address::server(&address, key, method)?;
     let weight = table.get("weight").map(|value| value.number(0, Weight::MAX)).transpose()?;
     let weight = weight.and_then(Weight::new).unwrap_or_default();
     Ok((keeping_port(RealServer::new(endpoint, method, weight), key, &address)?, address.offset()))
 }
 
-/// Direct routing rewrites no ports: what IPVS overrides in silence is an error here.
+/// Only NAT rewrites ports: what IPVS overrides in silence is an error here.
 fn keeping_port(server: RealServer, key: &ServiceKey, place: &Value<'_>) -> Result<RealServer, Fault> {
     let there = server.in_service(&(*key).into());
     if there == server {
         return Ok(server);
     }
     Err(place.fault(format!(
-        "server {} has another port than its service {key}, but method dr rewrites no ports (IPVS would silently use {}); write \"{}\", or method = \"nat\"",
+        "server {} has another port than its service {key}, but method {} rewrites no ports (IPVS would silently use {}); write \"{}\", or method = \"nat\"",
         server.endpoint,
+        server.method,
         key.endpoint.port(),
         there.endpoint,
     )))

@@ -1,7 +1,7 @@
 //! Files and what becomes of them: values, or the one message.
 
 use super::*;
-use crate::{ForwardingMethod, LaneChoice, Protocol, Scheduler};
+use crate::{Encapsulation, ForwardingMethod, LaneChoice, Protocol, Scheduler, TunnelChecksum};
 
 const EXAMPLE: &str = r#"
 [director]
@@ -150,11 +150,11 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
     (r#"servers = [80]"#, "3:12: `servers` takes a string, not a number; write \"10.0.0.12:80\""),
     (
         r#"servers = [{ address = "10.0.0.11:80", weigth = 3 }]"#,
-        "3:40: unknown key `weigth` in a server; did you mean `weight`? (known: address, weight, method)",
+        "3:40: unknown key `weigth` in a server; did you mean `weight`? (known: address, weight, method, tunnel)",
     ),
     (
         r#"servers = [{ address = "10.0.0.11:80", upper_threshold = 3 }]"#,
-        "3:40: `upper_threshold` in a server is not supported yet; remove it (supported: address, weight, method)",
+        "3:40: `upper_threshold` in a server is not supported yet; remove it (supported: address, weight, method, tunnel)",
     ),
     (
         r#"scheduler = "fastest""#,
@@ -181,8 +181,7 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
         "scheduler = \"mh\"\nsched_flags = [\"port\"]",
         "4:16: unknown flag `port`; write sh-port or sh-fallback (with sh), mh-port or mh-fallback (with mh)",
     ),
-    (r#"method = "masq""#, "3:10: unknown method `masq`; write \"nat\", \"fullnat\" or \"dr\""),
-    (r#"method = "tun""#, "3:10: method `tun` is not supported yet; write \"nat\", \"fullnat\" or \"dr\""),
+    (r#"method = "masq""#, "3:10: unknown method `masq`; write \"nat\", \"fullnat\", \"dr\" or \"tun\""),
     (
         "method = \"fullnat\"\nservers = [\"10.0.0.11:80\"]",
         "3:10: server 10.0.0.11:80 needs a local address, as FullNAT does; write local_addresses = [\"10.0.9.1-10.0.9.4:20000-29999\"]",
@@ -199,29 +198,67 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
         r#"local_addresses = ["fd00::1"]"#,
         "3:19: local addresses fd00::1 are not of the family of service tcp 203.0.113.10:80",
     ),
+    (r#"tunnel = { type = "gre" }"#, "3:10: method dr has no tunnel; write method = \"tun\", or remove `tunnel`"),
+    (
+        "method = \"tun\"\ntunnel = { type = \"gue\" }",
+        "4:19: type gue needs a port; write tunnel = { type = \"gue\", port = 6080 }",
+    ),
+    (
+        "method = \"tun\"\ntunnel = { type = \"vxlan\" }",
+        "4:19: unknown type `vxlan`; write \"ipip\", \"gue\" or \"gre\"",
+    ),
+    ("method = \"tun\"\ntunnel = { port = 6080 }", "4:19: type ipip has no port; remove it, or write type = \"gue\""),
+    (
+        "method = \"tun\"\ntunnel = { type = \"gre\", checksum = \"remote\" }",
+        "4:37: only type gue has checksum `remote`; write \"none\" or \"full\"",
+    ),
+    ("method = \"tun\"\ntunnel = \"gue\"", "4:10: `tunnel` is a table; write tunnel = { type = \"gue\", port = 6080 }"),
     (r#"any = "yes""#, "3:7: `any` takes true or false, not a string; write any = true"),
     (r#"name = """#, "3:8: a name needs letters, and no control characters; write name = \"web\""),
     (
         r#"persistence = "5m""#,
-        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
+        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
     ),
     (
         r#"check = { http = "/health", interval = "2s" }"#,
-        "3:1: `check` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
+        "3:1: `check` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
     ),
     (
         r#"scale-out = true"#,
-        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
+        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
     ),
     (
         r#"real_servers = []"#,
-        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, any, servers, local_addresses)",
+        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
     ),
     (
         r#"colour = "red""#,
-        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, any, servers, local_addresses",
+        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses",
     ),
 ];
+
+#[test]
+fn tunnels_are_a_services_or_a_servers() {
+    let text = r#"
+        [[service]]
+        listen = "tcp 203.0.113.10:80"
+        method = "tun"
+        tunnel = { type = "gue", port = 6080, checksum = "remote" }
+        servers = [
+            "10.0.0.11:80",
+            "[2001:db8::12]:80",
+            { address = "10.0.0.13:80", tunnel = { type = "gre", checksum = "full" } },
+            { address = "10.0.0.14:80", tunnel = { type = "ipip" } },
+            { address = "10.0.0.15:8080", method = "nat" },
+        ]
+    "#;
+    let config = Config::parse_toml(text, "xlvs.toml").unwrap();
+    let methods: Vec<_> = config.services[0].servers.iter().map(|server| server.method).collect();
+    let gue = ForwardingMethod::Tunnel(Encapsulation::Gue { port: 6080, checksum: TunnelChecksum::Remote });
+    let gre = ForwardingMethod::Tunnel(Encapsulation::Gre { checksum: TunnelChecksum::Full });
+    let ipip = ForwardingMethod::Tunnel(Encapsulation::Ipip);
+    assert_eq!(methods, [gue, gue, gre, ipip, ForwardingMethod::Nat]);
+}
 
 #[test]
 fn a_wrong_line_in_a_service_is_named() {
@@ -358,7 +395,7 @@ fn limits_of_the_maps_are_limits_of_the_file() {
 fn columns_count_characters() {
     assert_refused(
         "[[service]]\nlisten = \"tcp 203.0.113.10:80\"\nservers = [{ address = \"10.0.0.11:80\", \"ü\" = 1, weigth = 3 }]",
-        "3:40: unknown key `ü` in a server; known: address, weight, method",
+        "3:40: unknown key `ü` in a server; known: address, weight, method, tunnel",
     );
     assert_refused(
         "[[service]]\nname = \"ü\"  ; x\n",

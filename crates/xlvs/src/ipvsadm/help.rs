@@ -61,6 +61,6 @@ Long options: --add-service --edit-service --delete-service --clear --add-server
   --list --zero --save --restore --help --version --tcp-service --udp-service --scheduler --sched-flags --persistent
   --netmask --ops --real-server --gatewaying --masquerading --ipip --weight --u-threshold --l-threshold --numeric
   --exact (-X) --sort
-What does not act yet is kept and listed, and a line says so: -f --sctp-service, port 0, -p -M --pe -o -i -x -y,
+What does not act yet is kept and listed, and a line says so: -f --sctp-service, port 0, -p -M --pe -o -x -y,
 --start-daemon, and some of the schedulers.
 ";

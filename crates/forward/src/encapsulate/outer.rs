@@ -1,0 +1,143 @@
+//! The headers around a packet.
+
+use super::Inside;
+use crate::abi::{Address4, Address6, Outer, RealServer, Tunnel};
+use crate::{Address, Frame, address};
+use wire::number::Bytes16;
+use wire::{Be16, Be32, Checksum, Ethernet, Gre, GreChecksum, Gue, Ipv4, Ipv6, Udp, protocol};
+
+/// Source ports of GUE, as the kernel chooses them: from its own range of local ports.
+const FIRST_PORT: u32 = 32768;
+const LAST_PORT: u32 = 60999;
+/// ECN (RFC 3168).
+const ECN_MASK: u8 = 3;
+const ECN_CAPABLE: u8 = 2;
+const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
+
+/// All that the headers say.
+pub(super) struct Wrapping<'a> {
+    pub(super) outer: Outer,
+    pub(super) tunnel: &'a Tunnel,
+    pub(super) server: &'a RealServer,
+    pub(super) inside: &'a Inside,
+    /// The same for all packets of a flow.
+    pub(super) spread: u32,
+    /// What is inside, as a protocol and as an ether type.
+    pub(super) protocol: u8,
+    pub(super) ether_type: Be16,
+    /// Sum over the packet inside, where the outer packet has a checksum.
+    pub(super) sum: Checksum,
+}
+
+impl Wrapping<'_> {
+    /// Writes the headers from `network` on, the next hop's link header apart; its ether type.
+    #[inline(always)]
+    pub(super) fn write<F: Frame>(&self, frame: &mut F, network: usize) -> Option<Be16> {
+        let follows = if self.outer.is_gue() {
+            protocol::UDP
+        } else if self.outer.is_gre() {
+            protocol::GRE
+        } else {
+            self.protocol
+        };
+        let (envelope, pseudo, ether_type) = if self.outer.is_ipv6() {
+            (network + Ipv6::LENGTH, self.write6(frame, network, follows)?, Ethernet::IPV6)
+        } else {
+            (network + Ipv4::LENGTH, self.write4(frame, network, follows)?, Ethernet::IPV4)
+        };
+        if self.outer.is_gue() {
+            self.write_gue(frame, envelope, pseudo)?;
+        } else if self.outer.is_gre() {
+            self.write_gre(frame, envelope)?;
+        }
+        Some(ether_type)
+    }
+
+    /// Bytes from the outer IP header on; a frame that will be parted may be too long to tell.
+    #[inline(always)]
+    fn length(&self) -> usize {
+        let length = self.inside.bytes as usize + self.outer.length();
+        if length > u16::MAX as usize { u16::MAX as usize } else { length }
+    }
+
+    /// As for a packet inside, but congestion already met there is not met again (RFC 3168 §9.1.1).
+    #[inline(always)]
+    fn traffic_class(&self) -> u8 {
+        let class = self.inside.traffic_class;
+        if class & ECN_MASK == ECN_MASK { class & !ECN_MASK | ECN_CAPABLE } else { class }
+    }
+
+    /// Writes the outer header; the sum over its addresses.
+    #[inline(always)]
+    fn write4<F: Frame>(&self, frame: &mut F, network: usize, follows: u8) -> Option<Checksum> {
+        let source = address::load::<Address4>(&self.tunnel.source);
+        let destination = address::load::<Address4>(&self.server.address);
+        let identification =
+            if self.inside.whole { 0 } else { self.inside.identification.wrapping_add(self.spread as u16) };
+        let mut header = Ipv4 {
+            version_and_length: 0x45,
+            traffic_class: self.traffic_class(),
+            total_length: Be16::new(self.length() as u16),
+            identification: Be16::new(identification),
+            fragment: if self.inside.whole { DONT_FRAGMENT } else { Be16::new(0) },
+            time_to_live: self.inside.hops.wrapping_sub(1),
+            protocol: follows,
+            checksum: Be16::new(0),
+            source: Be32::from_bits(source.0),
+            destination: Be32::from_bits(destination.0),
+        };
+        header.checksum = header.sum().finish();
+        frame.write(network, header)?;
+        Some(source.sum().join(destination.sum()))
+    }
+
+    #[inline(always)]
+    fn write6<F: Frame>(&self, frame: &mut F, network: usize, follows: u8) -> Option<Checksum> {
+        let source = address::load::<Address6>(&self.tunnel.source);
+        let destination = address::load::<Address6>(&self.server.address);
+        let header = Ipv6 {
+            version_and_flow: Be32::new(0x6000_0000 | (self.traffic_class() as u32) << 20),
+            payload_length: Be16::new((self.length() - Ipv6::LENGTH) as u16),
+            next_header: follows,
+            hop_limit: self.inside.hops.wrapping_sub(1),
+            source: Bytes16::from_bits(source.0),
+            destination: Bytes16::from_bits(destination.0),
+        };
+        frame.write(network, header)?;
+        Some(source.sum().join(destination.sum()))
+    }
+
+    #[inline(always)]
+    fn write_gue<F: Frame>(&self, frame: &mut F, offset: usize, pseudo: Checksum) -> Option<()> {
+        let length = (self.length() - self.outer.network_length()) as u16;
+        let source = FIRST_PORT + ((self.spread as u64 * (LAST_PORT - FIRST_PORT) as u64) >> 32) as u32;
+        let mut udp = Udp {
+            source: Be16::new(source as u16),
+            destination: Be16::from_bits(self.outer.port().0),
+            length: Be16::new(length),
+            checksum: Be16::new(0),
+        };
+        if self.outer.has_checksum() {
+            let ports = Checksum::new().add16(udp.source.bits()).add16(udp.destination.bits());
+            // The length counts twice: in the header, and before it.
+            let header = ports.add16(length.to_be()).add16(length.to_be()).add16((protocol::UDP as u16).to_be());
+            let gue = u16::from_ne_bytes([0, self.protocol]);
+            let sum = pseudo.join(header).add16(gue).join(self.sum).finish();
+            udp.checksum = if sum.bits() == 0 { Be16::from_bits(0xffff) } else { sum };
+        }
+        frame.write(offset, udp)?;
+        let gue = Gue { control_and_length: 0, protocol: self.protocol, flags: Be16::new(0) };
+        frame.write(offset + Udp::LENGTH, gue)
+    }
+
+    #[inline(always)]
+    fn write_gre<F: Frame>(&self, frame: &mut F, offset: usize) -> Option<()> {
+        if !self.outer.has_checksum() {
+            return frame.write(offset, Gre { flags: Be16::new(0), ether_type: self.ether_type });
+        }
+        frame.write(offset, Gre { flags: Gre::CHECKSUM, ether_type: self.ether_type })?;
+        let words = Checksum::new().add16(Gre::CHECKSUM.bits()).add16(self.ether_type.bits());
+        let checksum = words.join(self.sum).finish();
+        frame.write(offset + Gre::LENGTH, GreChecksum { checksum, reserved: Be16::new(0) })
+    }
+}
