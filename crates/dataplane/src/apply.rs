@@ -8,7 +8,7 @@ use crate::error::{Doing, Error};
 use crate::filter;
 use crate::local;
 use crate::maps::Maps;
-use crate::mirror::{Gone, Mirror, Server, Service, make_unavailable};
+use crate::mirror::{Former, Gone, Mirror, Server, Service, make_unavailable};
 use crate::retired::Retired;
 use crate::ring;
 use crate::settings;
@@ -17,7 +17,7 @@ use crate::translate::{self, TableKey};
 use forward::abi::{self, MAX_SERVERS_PER_SERVICE};
 use forward::schedule::Cursor;
 use model::ring::last_weight;
-use model::{Change, Endpoint, ServerState, ServiceKey, ServiceOptions, Weight};
+use model::{Change, Endpoint, ForwardingMethod, ServerState, ServiceKey, ServiceOptions, Weight};
 use std::time::Instant;
 
 /// Maps and books, to be changed together.
@@ -114,15 +114,41 @@ impl Writer<'_> {
 
     fn edit_server(&mut self, key: &ServiceKey, position: usize, server: &ServerState) -> Result<(), Error> {
         let mut next = self.known(key)?.clone();
+        let mut fresh = None;
         if let Some(old) = next.servers.get_mut(position) {
             let last_weight = last_weight(Some(old.last_weight), server.server.weight.get());
             let replies = old.replies;
-            *old = Server::new(old.id, server.clone(), last_weight);
+            let (id, former) = self.id_in(old, server.server.method, &mut fresh)?;
+            *old = Server { former, ..Server::new(id, server.clone(), last_weight) };
             old.replies |= replies;
         }
-        self.prepare(key, &mut next)?;
+        if let Err(error) = self.prepare(key, &mut next) {
+            fresh.into_iter().for_each(|id| self.mirror.server_ids.give_back(id));
+            return Err(error);
+        }
         filter::show_server(self.maps, server);
         self.commit(key, next, Some(Edit::Edited))
+    }
+
+    /// The id of a server in this method, and those of the methods that it has no longer. Connections are known by the
+    /// id: they keep their method, as in the kernel.
+    fn id_in(
+        &mut self,
+        old: &Server,
+        method: ForwardingMethod,
+        fresh: &mut Option<u32>,
+    ) -> Result<(u32, Vec<Former>), Error> {
+        let mut former = old.former.clone();
+        if old.has_method(method) {
+            return Ok((old.id, former));
+        }
+        let same = |former: &Former| translate::method(former.method) == translate::method(method);
+        let id = match former.iter().position(same) {
+            Some(place) => former.swap_remove(place).id,
+            None => *fresh.insert(self.mirror.server_ids.take("server")?),
+        };
+        former.push(Former { id: old.id, method: old.state.server.method });
+        Ok((id, former))
     }
 
     fn add_server(&mut self, key: &ServiceKey, server: &ServerState) -> Result<(), Error> {
@@ -132,25 +158,53 @@ impl Writer<'_> {
         }
         let endpoint = server.server.endpoint;
         let revived = self.mirror.revive(next.id, &endpoint);
-        let id = match &revived {
-            Some(gone) => gone.id,
-            None => self.mirror.server_ids.take("server")?,
-        };
-        let last_weight = last_weight(None, server.server.weight.get());
-        next.servers.insert(0, Server::new(id, server.clone(), last_weight));
-        if let Err(error) = self.prepare(key, &mut next) {
-            match revived {
-                Some(gone) => self.mirror.gone.push(gone),
-                None => self.mirror.server_ids.give_back(id),
+        let added = match self.revived(&revived, server) {
+            Ok(added) => added,
+            Err(error) => {
+                self.mirror.gone.extend(revived);
+                return Err(error);
             }
+        };
+        let ids: Vec<u32> = added.ids().collect();
+        next.servers.insert(0, added);
+        if let Err(error) = self.prepare(key, &mut next) {
+            ids.iter()
+                .filter(|id| !revived.iter().any(|gone| gone.id == **id))
+                .for_each(|id| self.mirror.server_ids.give_back(*id));
+            self.mirror.gone.extend(revived);
             return Err(error);
         }
         filter::show_server(self.maps, server);
         let service = next.id;
         self.commit(key, next, Some(Edit::Added)).inspect_err(|_| {
-            make_unavailable(self.maps, id);
-            self.mirror.gone.push(Gone { id, service, was: (*key, endpoint), since: Instant::now() });
+            for id in ids {
+                make_unavailable(self.maps, id);
+                self.mirror.gone.push(Gone { id, service, was: (*key, endpoint), since: Instant::now() });
+            }
         })
+    }
+
+    /// A server with the ids that it had before it was removed, in each method that it had.
+    fn revived(&mut self, gone: &[Gone], server: &ServerState) -> Result<Server, Error> {
+        let method_of = |id| {
+            let cells = self.maps.servers.get(id).zip(self.maps.tunnels.get(id));
+            cells.map(|cells| translate::read_server(cells).server.method)
+        };
+        let wanted = Some(translate::method(server.server.method));
+        let (same, former): (Vec<_>, Vec<_>) =
+            gone.iter().partition(|gone| method_of(gone.id).map(translate::method) == wanted);
+        let id = match same.first() {
+            Some(gone) => gone.id,
+            None => self.mirror.server_ids.take("server")?,
+        };
+        let last_weight = last_weight(None, server.server.weight.get());
+        let mut added = Server::new(id, server.clone(), last_weight);
+        for gone in former.into_iter().chain(same.into_iter().skip(1)) {
+            let method = method_of(gone.id).unwrap_or(server.server.method);
+            added.replies |= method.replies_here();
+            added.former.push(Former { id: gone.id, method });
+        }
+        Ok(added)
     }
 
     fn remove_server(&mut self, key: &ServiceKey, endpoint: &Endpoint) -> Result<(), Error> {
@@ -159,10 +213,11 @@ impl Writer<'_> {
         let mut next = service.clone();
         let server = next.servers.remove(position);
         self.prepare(key, &mut next)?;
-        make_unavailable(self.maps, server.id);
+        server.ids().for_each(|id| make_unavailable(self.maps, id));
         let service = next.id;
         self.commit(key, next, Some(Edit::Removed(position as u32)))?;
-        self.mirror.gone.push(Gone { id: server.id, service, was: (*key, *endpoint), since: Instant::now() });
+        let since = Instant::now();
+        self.mirror.gone.extend(server.ids().map(|id| Gone { id, service, was: (*key, *endpoint), since }));
         Ok(())
     }
 
@@ -175,9 +230,11 @@ impl Writer<'_> {
         let Some(service) = self.mirror.services.remove(key) else { return Ok(()) };
         let now = Instant::now();
         for server in &service.servers {
-            make_unavailable(self.maps, server.id);
             let was = (*key, server.state.server.endpoint);
-            self.mirror.gone.push(Gone { id: server.id, service: service.id, was, since: now });
+            for id in server.ids() {
+                make_unavailable(self.maps, id);
+                self.mirror.gone.push(Gone { id, service: service.id, was, since: now });
+            }
         }
         self.mirror.slots.release(service.list, now);
         self.mirror.slots.release(service.table, now);
@@ -237,6 +294,12 @@ impl Writer<'_> {
             let Some((cells, load)) = cells.zip(self.maps.loads.get(server.id)) else { return Err(missing("server")) };
             translate::write_server(cells, next.id, next.owned, &server.state, server.last_weight);
             load.weight.set(translate::effective_weight(next.owned, &server.state));
+            for former in &server.former {
+                let cells = self.maps.servers.get(former.id).zip(self.maps.tunnels.get(former.id));
+                let cells = cells.ok_or_else(|| missing("server"))?;
+                let state = server.state_in(former.method);
+                translate::write_server(cells, next.id, next.owned, &state, server.last_weight);
+            }
         }
         local::write(self.maps, next.id, key, &next.options.local_addresses);
         let ladder = Ladder::of(next.options.scheduler, &next.effective_weights());

@@ -7,7 +7,7 @@ use crate::slots::{Slots, Span};
 use crate::snapshot::{self, FoundService};
 use crate::translate;
 use forward::abi;
-use model::{Endpoint, ServerState, ServiceKey, ServiceOptions};
+use model::{Endpoint, ForwardingMethod, ServerState, ServiceKey, ServiceOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -45,12 +45,40 @@ pub(crate) struct Server {
     pub(crate) last_weight: u32,
     /// It replies through us, or did before an edit: connections of that time still do.
     pub(crate) replies: bool,
+    /// The same server in methods that it was edited away from: connections of that time keep theirs, under these ids, which
+    /// stay as long as the server: what they counted is its.
+    pub(crate) former: Vec<Former>,
+}
+
+/// A server in a method that it has no longer.
+#[derive(Clone, Debug)]
+pub(crate) struct Former {
+    pub(crate) id: u32,
+    pub(crate) method: ForwardingMethod,
 }
 
 impl Server {
     pub(crate) fn new(id: u32, state: ServerState, last_weight: u32) -> Self {
         let replies = state.server.method.replies_here();
-        Self { id, state, last_weight, replies }
+        Self { id, state, last_weight, replies, former: Vec::new() }
+    }
+
+    /// True when this is its method. Another encapsulation is the same method: in the kernel, too, it changes for all
+    /// connections.
+    pub(crate) fn has_method(&self, method: ForwardingMethod) -> bool {
+        translate::method(self.state.server.method) == translate::method(method)
+    }
+
+    /// All its ids, that of its method first.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.id).chain(self.former.iter().map(|former| former.id))
+    }
+
+    /// How it stands under the id of a former method: out of every rotation.
+    pub(crate) fn state_in(&self, method: ForwardingMethod) -> ServerState {
+        let mut state = self.state.clone();
+        state.server.method = method;
+        state
     }
 }
 
@@ -142,7 +170,8 @@ impl Mirror {
         Ok(())
     }
 
-    /// Servers that are taken but in no list: removed ones, or additions that were cut short.
+    /// Servers that are taken but in no list: former methods of those that are, removed ones, or additions that were cut
+    /// short.
     fn find_gone(&mut self, maps: &Maps, now: Instant) -> Result<(), Error> {
         for id in 1..maps.servers.len() {
             let Some(cell) = maps.servers.get(id) else { continue };
@@ -152,11 +181,28 @@ impl Mirror {
             let service = cell.service.get();
             self.service_ids.reserve(service);
             let key = retired::service_key(maps, service)?;
+            let Some(tunnel) = maps.tunnels.get(id) else { continue };
+            let found = translate::read_server((cell, tunnel)).server;
+            if self.enter_former(&key, service, Former { id, method: found.method }, &found.endpoint) {
+                continue;
+            }
             make_unavailable(maps, id);
-            let was = (key, translate::endpoint(cell));
-            self.gone.push(Gone { id, service, was, since: now });
+            self.gone.push(Gone { id, service, was: (key, found.endpoint), since: now });
         }
         Ok(())
+    }
+
+    /// True for a former method of a server that is there.
+    fn enter_former(&mut self, key: &ServiceKey, service: u32, former: Former, endpoint: &Endpoint) -> bool {
+        let known = self.services.get_mut(key).filter(|known| known.id == service);
+        let server = known.and_then(|known| {
+            let position = known.position(endpoint)?;
+            known.servers.get_mut(position)
+        });
+        let Some(server) = server.filter(|server| !server.has_method(former.method)) else { return false };
+        server.replies |= former.method.replies_here();
+        server.former.push(former);
+        true
     }
 
     /// The id that this service had, if removed servers of it are still named by connections.
@@ -164,11 +210,9 @@ impl Mirror {
         self.gone.iter().find(|gone| gone.was.0 == *key).map(|gone| gone.service)
     }
 
-    /// Takes a removed server back out of the books.
-    pub(crate) fn revive(&mut self, service: u32, endpoint: &Endpoint) -> Option<Gone> {
-        let same = |gone: &Gone| gone.service == service && gone.was.1 == *endpoint;
-        let place = self.gone.iter().position(same)?;
-        Some(self.gone.swap_remove(place))
+    /// Takes a removed server back out of the books, in whatever methods it had.
+    pub(crate) fn revive(&mut self, service: u32, endpoint: &Endpoint) -> Vec<Gone> {
+        self.gone.extract_if(.., |gone| gone.service == service && gone.was.1 == *endpoint).collect()
     }
 
     /// True when a service or a removed server still has this service id.

@@ -4,7 +4,7 @@ use crate::Dataplane;
 use crate::error::{Doing, Error};
 use crate::filter;
 use crate::maps::Maps;
-use crate::mirror::{Gone, Mirror, Service};
+use crate::mirror::{Gone, Mirror, Server, Service};
 use crate::slots::REST;
 use forward::abi::Statistics;
 use model::{Endpoint, ServiceKey};
@@ -25,19 +25,26 @@ const fn plus(a: Statistics, b: Statistics) -> Statistics {
 impl Dataplane {
     /// Active and inactive connections of a configured server.
     pub fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)> {
-        let load = self.maps.loads.get(self.server_id(service, server)?)?;
-        Some((load.active.get(), load.inactive.get()))
+        let loads = self.server(service, server)?.ids().filter_map(|id| self.maps.loads.get(id));
+        Some(loads.fold((0, 0), |(active, inactive), load| {
+            (load.active.get().wrapping_add(active), load.inactive.get().wrapping_add(inactive))
+        }))
     }
 
-    pub(crate) fn server_id(&self, service: &ServiceKey, server: &Endpoint) -> Option<u32> {
+    fn server(&self, service: &ServiceKey, server: &Endpoint) -> Option<&Server> {
         let service = self.mirror.services.get(service)?;
-        service.servers.get(service.position(server)?).map(|server| server.id)
+        service.servers.get(service.position(server)?)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn server_id(&self, service: &ServiceKey, server: &Endpoint) -> Option<u32> {
+        self.server(service, server).map(|server| server.id)
     }
 
     /// Traffic of a server, or of a service with all the servers it ever had; zero for what is not there.
     pub fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics {
         let read = match server {
-            Some(server) => self.server_id(service, server).map(|id| of_server(&self.maps, id)),
+            Some(server) => self.server(service, server).map(|server| of_ids(&self.maps, server.ids())),
             None => {
                 let known = self.mirror.services.get(service);
                 known.map(|service| of_service(&self.maps, &self.mirror, service))
@@ -59,10 +66,15 @@ pub(crate) fn of_server(maps: &Maps, id: u32) -> io::Result<Statistics> {
 
 /// Of a service: its servers, its removed servers, and those that are forgotten.
 pub(crate) fn of_service(maps: &Maps, mirror: &Mirror, service: &Service) -> io::Result<Statistics> {
-    let configured = service.servers.iter().map(|server| server.id);
+    let configured = service.servers.iter().flat_map(Server::ids);
     let gone = mirror.gone.iter().filter(|gone| gone.service == service.id).map(|gone| gone.id);
-    let mut sum = maps.retired.get(&service.id)?.map(|kept| kept.sums).unwrap_or_default();
-    for id in configured.chain(gone) {
+    let retired = maps.retired.get(&service.id)?.map(|kept| kept.sums).unwrap_or_default();
+    Ok(plus(retired, of_ids(maps, configured.chain(gone))?))
+}
+
+fn of_ids(maps: &Maps, ids: impl Iterator<Item = u32>) -> io::Result<Statistics> {
+    let mut sum = Statistics::default();
+    for id in ids {
         sum = plus(sum, of_server(maps, id)?);
     }
     Ok(sum)

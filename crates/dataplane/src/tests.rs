@@ -3,6 +3,7 @@
 mod capture;
 mod connections;
 mod lanes;
+mod methods;
 mod restart;
 
 use crate::{Dataplane, Error, Options, Rehearsed, detach_all};
