@@ -1,8 +1,9 @@
 //! The table of checks, one function each: what would make this host a bad real server, and the command that mends it.
 
 use crate::host::Host;
-use crate::network::LOOPBACK;
+use crate::network::{LOOPBACK, Link};
 use crate::want::{ARP_ANNOUNCE, ARP_IGNORE};
+use dataplane::AgentHook;
 use model::{Finding, Level, Said, ServerMode};
 use std::net::IpAddr;
 
@@ -118,7 +119,7 @@ fn routes(host: &Host) -> Vec<Said> {
         })
         .collect();
     for (outward, (ipv6, family)) in host.outward.iter().zip([(false, "IPv4"), (true, "IPv6")]) {
-        if host.serves(ipv6) && outward.is_none() {
+        if host.is_asked(ipv6) && outward.is_none() {
             let what = format!("there is no default route for {family}");
             let why = "answers go to clients on this host's own networks only";
             let option = if ipv6 { " -6" } else { "" };
@@ -149,9 +150,14 @@ fn gateways(host: &Host) -> Vec<Said> {
 
 /// Packets of clients come in by the director's way; strict filters want them to come in by the clients' own.
 fn reverse_path(host: &Host) -> Vec<Said> {
-    if host.setup.mode == ServerMode::FullNat || !host.serves(false) {
+    if !host.is_asked(false) {
         return Vec::new();
     }
+    // Connections of FullNAT come from the director's own addresses; datagrams are shown as their client's.
+    let (level, why) = match host.setup.mode {
+        ServerMode::FullNat => (Level::Warn, "datagrams that are shown as their client's are dropped without a word"),
+        _ => (Level::Fail, "packets of clients are dropped without a word"),
+    };
     let Some(back) = host.outward.first().copied().flatten() else { return Vec::new() };
     let drops = host.entrances().into_iter().filter(|(index, link)| {
         let receives = host.receives(*index);
@@ -161,7 +167,7 @@ fn reverse_path(host: &Host) -> Vec<Said> {
         .map(|(_, link)| {
             let what = format!("{} takes packets only from sources that are routed there (rp_filter is 1)", link.name);
             let fix = format!("sysctl -w net.ipv4.conf.{}.rp_filter=2", dotted(&link.name));
-            Said::ill(Level::Fail, what, "packets of clients are dropped without a word", fix)
+            Said::ill(level, what, why, fix)
         })
         .collect();
     if said.is_empty() { vec![Said::well("no filter drops packets of clients")] } else { said }
@@ -180,13 +186,17 @@ fn programs(host: &Host) -> Vec<Said> {
         let why = "applications are shown the director's addresses as their clients";
         return vec![Said::ill(Level::Fail, "the programs are attached to no cgroup", why, AGAIN)];
     }
-    let missing = host.entrances().into_iter().filter(|(index, link)| {
-        host.setup.mode == ServerMode::Tun && host.receives(*index) && !state.decapsulates_on.contains(&link.name)
-    });
+    let (hook, why) = if host.setup.mode == ServerMode::Tun {
+        (AgentHook::Decapsulate, "packets in tunnels are for nobody here")
+    } else {
+        (AgentHook::DatagramsIn, "applications are shown the director as the client of its datagrams")
+    };
+    let attached = |link: &Link| state.attached.get(hook.name()).is_some_and(|names| names.contains(&link.name));
+    let missing = host.entrances().into_iter().filter(|(index, link)| host.receives(*index) && !attached(link));
     let said: Vec<Said> = missing
         .map(|(_, link)| {
-            let what = format!("nothing is taken out of tunnels that come in by {}", link.name);
-            Said::ill(Level::Fail, what, "packets in tunnels are for nobody here", AGAIN)
+            let what = format!("the program {} is not attached to {}", hook.name(), link.name);
+            Said::ill(Level::Fail, what, why, AGAIN)
         })
         .collect();
     if said.is_empty() { vec![Said::well("the programs are attached")] } else { said }
@@ -208,9 +218,10 @@ fn directors(host: &Host) -> Vec<Said> {
             "if it is a director: xlvs real-server up with --director for it, too",
         ));
     }
-    let forged = counted("toa_untrusted");
+    let forged = counted("toa_untrusted") + counted("uoa_untrusted");
     if forged > 0 {
-        let what = format!("{forged} connections named a client, but came from hosts that are not trusted");
+        let what =
+            format!("{forged} connections or datagrams named a client, but came from hosts that are not trusted");
         let why = "if they are of a director, its local addresses are not among those named";
         said.push(Said::ill(
             Level::Warn,
@@ -219,15 +230,15 @@ fn directors(host: &Host) -> Vec<Said> {
             "for a director: xlvs real-server up with --director for its local addresses",
         ));
     }
-    let silent = counted("toa_missing");
+    let silent = counted("toa_missing") + counted("uoa_missing");
     if silent > 0 {
-        let what = format!("{silent} connections of directors named no client when they began");
+        let what = format!("{silent} connections or datagrams of directors named no client when they began");
         let why = "where none comes later either, applications are shown the director's address";
         said.push(Said::ill(
             Level::Warn,
             what,
             why,
-            "look whether the director inserts TOA, with the kinds 254 and 253",
+            "look whether the director inserts TOA (kinds 254 and 253) and UOA",
         ));
     }
     for prefix in &host.setup.directors {

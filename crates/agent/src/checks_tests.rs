@@ -118,8 +118,8 @@ fn a_strict_filter_matters_only_where_packets_come_in_but_do_not_go_out() {
 fn tunnels(host: &mut Host) {
     host.setup.mode = ServerMode::Tun;
     host.links.get_mut(&2).unwrap().mtu = 1600;
-    let decapsulates_on = ["eth0".to_owned()].into();
-    host.programs = Some(AgentState { decapsulates_on, ..AgentState::default() });
+    let attached = [("decapsulate", ["eth0".to_owned()].into())].into();
+    host.programs = Some(AgentState { attached, ..AgentState::default() });
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn tunnels_need_programs_trust_and_room() {
         })
     };
     one(&spoiled(|host| host.programs = None), "programs", Level::Fail, "real-server up");
-    let detached = spoiled(|host| host.programs.as_mut().unwrap().decapsulates_on.clear());
+    let detached = spoiled(|host| host.programs.as_mut().unwrap().attached.clear());
     one(&detached, "programs", Level::Fail, "real-server up");
     let small = spoiled(|host| host.links.get_mut(&2).unwrap().mtu = 1500);
     one(&small, "mtu", Level::Warn, "ip link set eth0 mtu 1552");
@@ -147,9 +147,16 @@ fn full_nat_needs_a_cgroup_and_clients_that_are_named() {
         host.setup.virtual_addresses.clear();
         host.addresses.clear();
         let counters = counters.iter().copied().collect();
-        host.programs = Some(AgentState { cgroup, counters, ..AgentState::default() });
+        let attached = [("datagrams_in", ["eth0".to_owned()].into())].into();
+        host.programs = Some(AgentState { attached, cgroup, counters });
     };
     assert_eq!(ills(|host| full_nat(host, Some(1), &[("toa_in_syn", 9)])), []);
+    let aside = ills(|host| {
+        full_nat(host, Some(1), &[]);
+        set(host, "all/rp_filter", 1);
+        host.outward[0].as_mut().unwrap().interface = 3;
+    });
+    one(&aside, "filter", Level::Warn, "net.ipv4.conf.eth0.rp_filter=2");
     one(&ills(|host| full_nat(host, None, &[])), "programs", Level::Fail, "real-server up");
     let forged = ills(|host| full_nat(host, Some(1), &[("toa_untrusted", 1)]));
     one(&forged, "director", Level::Warn, "--director");

@@ -5,7 +5,7 @@ use crate::network::{LOOPBACK, Link, LocalAddress, Network, Route};
 use crate::programs;
 use crate::sysctl;
 use dataplane::AgentState;
-use model::RealServerSetup;
+use model::{RealServerSetup, ServerMode};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
@@ -26,8 +26,6 @@ pub(crate) struct Host {
     pub(crate) outward: [Option<Route>; 2],
 }
 
-/// Addresses of no network (RFC 5737, RFC 3849): the way to them is the way to anywhere.
-const ANYWHERE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 /// Settings that are looked at, of `all` and of each interface.
 const SETTINGS: [&str; 3] = ["arp_ignore", "arp_announce", "rp_filter"];
 
@@ -43,7 +41,7 @@ impl Host {
         let directors = setup.directors.iter().map(|prefix| prefix.member());
         let destinations = setup.virtual_addresses.iter().copied().chain(directors);
         let routes = destinations.filter_map(|to| Some((to, network.route(to)?))).collect();
-        let outward = ANYWHERE.map(|address| network.route(address.parse().ok()?));
+        let outward = network.outward();
         let programs = if programs::are_needed(&setup) { dataplane::agent_state(pins)? } else { None };
         Ok(Self { addresses: network.addresses()?, links, sysctls, routes, outward, programs, setup })
     }
@@ -59,6 +57,12 @@ impl Host {
     pub(crate) fn effective(&self, interface: &str, name: &str) -> u32 {
         let of = |scope: &str| self.sysctls.get(&format!("ipv4/conf/{scope}/{name}")).copied().unwrap_or_default();
         of("all").max(of(interface))
+    }
+
+    /// True when packets of clients of this family come here: shown as theirs, if they are datagrams of FullNAT.
+    pub(crate) fn is_asked(&self, ipv6: bool) -> bool {
+        let of_director = |prefix: &model::Prefix| prefix.address().is_ipv6() == ipv6;
+        self.serves(ipv6) || self.setup.mode == ServerMode::FullNat && self.setup.directors.iter().any(of_director)
     }
 
     /// True when some virtual address is of this family.

@@ -108,8 +108,8 @@ pub struct Status {
 /// What the programs do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Programs {
-    /// Interfaces where packets are taken out of tunnels.
-    pub decapsulates_on: BTreeSet<String>,
+    /// Interfaces, by what is done there.
+    pub attached: BTreeMap<&'static str, BTreeSet<String>>,
     /// Number (inode) of the cgroup whose programs are shown real clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<u64>,
@@ -126,11 +126,8 @@ pub fn status(place: &Place) -> Result<Status, Error> {
     };
     let host = host::Host::read(record.setup.clone(), &place.pin_directory)?;
     let findings = checks::examine(&host);
-    let programs = host.programs.map(|AgentState { decapsulates_on, cgroup, counters }| Programs {
-        decapsulates_on,
-        cgroup,
-        counters,
-    });
+    let programs =
+        host.programs.map(|AgentState { attached, cgroup, counters }| Programs { attached, cgroup, counters });
     Ok(Status { setup: Some(record.setup), programs, findings })
 }
 

@@ -110,6 +110,16 @@ impl Network {
     }
 }
 
+/// Addresses of no network (RFC 5737, RFC 3849): the way to them is the way to anywhere.
+const ANYWHERE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
+
+impl Network {
+    /// The ways to clients anywhere, by family: IPv4, IPv6.
+    pub(crate) fn outward(&self) -> [Option<Route>; 2] {
+        ANYWHERE.map(|address| self.route(address.parse().ok()?))
+    }
+}
+
 const fn whole(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }

@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::network::Network;
-use dataplane::AgentOptions;
+use dataplane::{AgentHook, AgentOptions};
 use model::{Decapsulation, RealServerSetup, ServerMode};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// True when a setup needs programs at all.
@@ -18,18 +18,28 @@ pub(crate) fn are_needed(setup: &RealServerSetup) -> bool {
 
 /// What they shall do.
 pub(crate) fn options(setup: &RealServerSetup, pins: &Path, network: &Network) -> Result<AgentOptions, Error> {
-    let decapsulates = setup.mode == ServerMode::Tun;
+    let full_nat = setup.mode == ServerMode::FullNat;
+    let entrances = entrances(setup, network)?;
+    let attach = if full_nat {
+        // Answers are routed to clients.
+        let links = network.links()?;
+        let outward = network.outward().into_iter().flatten().filter_map(|route| links.get(&route.interface));
+        let exits = outward.map(|link| link.name.clone()).chain(entrances.iter().cloned()).collect();
+        BTreeMap::from([(AgentHook::DatagramsIn, entrances), (AgentHook::DatagramsOut, exits)])
+    } else {
+        BTreeMap::from([(AgentHook::Decapsulate, entrances)])
+    };
     Ok(AgentOptions {
         pin_directory: pins.to_owned(),
         directors: setup.directors.clone(),
         virtual_addresses: setup.virtual_addresses.clone(),
         gue_port: setup.gue_port,
-        decapsulate_on: if decapsulates { entrances(setup, network)? } else { BTreeSet::new() },
-        cgroup: if setup.mode == ServerMode::FullNat { Some(cgroup(setup)?) } else { None },
+        attach,
+        cgroup: if full_nat { Some(cgroup(setup)?) } else { None },
     })
 }
 
-/// Where tunnels come in: at the interface that is named, else by the ways to the directors.
+/// Where packets of directors come in: at the interface that is named, else by the ways to the directors.
 fn entrances(setup: &RealServerSetup, network: &Network) -> Result<BTreeSet<String>, Error> {
     if let Some(name) = &setup.interface {
         return Ok([name.clone()].into());
@@ -48,7 +58,7 @@ fn entrances(setup: &RealServerSetup, network: &Network) -> Result<BTreeSet<Stri
         }
     }
     if names.is_empty() {
-        let reason = "no director is another host: name the interface that tunnels come in by, with --interface";
+        let reason = "no director is another host: name the interface that their packets come in by, with --interface";
         return Err(Error::Refused(reason.to_owned()));
     }
     Ok(names)

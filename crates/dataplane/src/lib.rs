@@ -52,7 +52,7 @@ mod trial;
 mod tunnel;
 mod watch;
 
-pub use agent::{AgentOptions, AgentState, agent_state, remove_agent, root_cgroup, set_up_agent};
+pub use agent::{AgentHook, AgentOptions, AgentState, agent_state, remove_agent, root_cgroup, set_up_agent};
 pub use attach::Attachment;
 pub use attachments::detach_all;
 pub use capture::{Capture, CaptureLoader, CaptureMissed, capture_clock};

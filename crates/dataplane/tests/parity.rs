@@ -2,6 +2,7 @@
 
 mod kernel;
 
+use forward::agent::Reception;
 use forward::cases::{self, Case, Expect, Step};
 use forward::host::World;
 use forward::{Action, Time};
@@ -56,7 +57,7 @@ fn every_arrival_at_a_real_server_in_the_kernel() {
     let arrivals = cases::agent::all();
     let mut expected = agent.counted();
     for arrival in &arrivals {
-        let outcome = agent.run(&arrival.frame);
+        let outcome = agent.run("decapsulate", &arrival.frame);
         let action = if arrival.delivered.is_some() { TC_UNSPECIFIED } else { TC_SHOT };
         assert_eq!(outcome.action, action, "{}: action", arrival.name);
         if let Some(bytes) = &arrival.delivered {
@@ -67,7 +68,18 @@ fn every_arrival_at_a_real_server_in_the_kernel() {
         }
         assert_eq!(agent.counted(), expected, "{}: counters", arrival.name);
     }
-    println!("real server: {} arrivals: host and kernel agree", arrivals.len());
+    let passages = cases::agent::passages();
+    for passage in &passages {
+        let outcome = agent.run(if passage.outgoing { "datagrams_out" } else { "datagrams_in" }, &passage.frame);
+        let answered = passage.counted == Some(Reception::UoaAnswered);
+        assert_eq!(outcome.action, if answered { TC_REDIRECT } else { TC_UNSPECIFIED }, "{}: action", passage.name);
+        assert_eq!(hex(&outcome.bytes), hex(&passage.changed), "{}: bytes", passage.name);
+        if let Some(counted) = passage.counted {
+            expected[counted as usize] += 1;
+        }
+        assert_eq!(agent.counted(), expected, "{}: counters", passage.name);
+    }
+    println!("real server: {} arrivals, {} datagrams: host and kernel agree", arrivals.len(), passages.len());
     for (program, instructions) in verified {
         println!("{program:>12}: {instructions} instructions verified");
         assert!(instructions < VERIFIER_BUDGET, "{program} leaves too little of the verifier's million instructions");

@@ -237,3 +237,101 @@ fn no_tunnels(six: bool) -> Vec<Arrival> {
     }
     arrivals
 }
+
+/// A datagram on its way in or out, and what becomes of it; each sees what those before have taught.
+pub struct Passage {
+    /// What it shows.
+    pub name: String,
+    /// It goes out.
+    pub outgoing: bool,
+    /// What goes in.
+    pub frame: Vec<u8>,
+    /// What comes out.
+    pub changed: Vec<u8>,
+    /// What is counted.
+    pub counted: Option<Reception>,
+}
+
+const CLIENT_PORT: u16 = 4660;
+const LOCAL_PORT: u16 = 20_000;
+
+/// All of them, in order.
+pub fn passages() -> Vec<Passage> {
+    [false, true].into_iter().flat_map(passages_of).collect()
+}
+
+fn passages_of(six: bool) -> Vec<Passage> {
+    let of = |list: [&str; 2]| address(list[usize::from(six)]);
+    let (director, own, client) = (of(DIRECTORS), of(OWN), of(CLIENTS));
+    let stranger = address(["10.0.0.2", "fd00::2"][usize::from(six)]);
+    let asked = |from, port, text: &str| packet().ip(from, own).udp(port, 53).payload(text.as_bytes());
+    let told = |to, port, size| packet().ip(own, to).udp(53, port).payload(&std::vec![0x5a; size]);
+    let passage = |what: &str, outgoing, frame: Vec<u8>, changed: Vec<u8>, counted| {
+        let name = format!("IPv{}: {what}", if six { 6 } else { 4 });
+        Passage { name, outgoing, frame, changed, counted }
+    };
+    let same = |what: &str, outgoing, frame: Vec<u8>, counted| passage(what, outgoing, frame.clone(), frame, counted);
+    let of_director = |text: &str| asked(director, LOCAL_PORT, text).build().bytes;
+    let of_client = |text: &str| asked(client, CLIENT_PORT, text).build().bytes;
+    let mut passages = std::vec![
+        same("nobody was named yet", false, of_director("early"), Some(Reception::UoaMissing)),
+        same("named by a stranger", false, named(stranger, own, client, "x"), Some(Reception::UoaUntrusted)),
+        passage("named", false, named(director, own, client, "ask"), of_client("ask"), Some(Reception::UoaNamed)),
+        passage("known", false, of_director("more"), of_client("more"), Some(Reception::UoaKnown)),
+        passage("named again", false, named(director, own, client, "!"), of_client("!"), Some(Reception::UoaNamed)),
+        same("another flow", false, asked(director, 20_001, "x").build().bytes, Some(Reception::UoaMissing)),
+        same("of a stranger", false, asked(stranger, LOCAL_PORT, "x").build().bytes, None),
+        same("no datagram", false, packet().ip(director, own).tcp(LOCAL_PORT, 53).build().bytes, None),
+        passage(
+            "an answer",
+            true,
+            told(client, CLIENT_PORT, 5).build().bytes,
+            told(director, LOCAL_PORT, 5).build().bytes,
+            Some(Reception::UoaAnswered),
+        ),
+        same("an answer to another port", true, told(client, 4661, 5).build().bytes, None),
+        same("to the director itself", true, told(director, 20_001, 5).build().bytes, None),
+    ];
+    if !six {
+        // Only the checksum of IP and the address change in a later fragment, which has no header of its own.
+        let later = |to| packet().ip(own, to).protocol(17).fragment(0x0010).payload(&[7; 40]).build().bytes;
+        let first = |to, port| told(to, port, 40).fragment(0x2000).build().bytes;
+        let answered = Some(Reception::UoaAnswered);
+        passages.extend([
+            same("a fragment that comes", false, asked(director, LOCAL_PORT, "x").fragment(0x2000).build().bytes, None),
+            same("a later fragment first", true, later(client), None),
+            passage("a first fragment", true, first(client, CLIENT_PORT), first(director, LOCAL_PORT), answered),
+            passage("a later fragment", true, later(client), later(director), answered),
+        ]);
+        let unchecked = |packet: crate::host::PacketBuilder| packet.no_checksum().build().bytes;
+        let (comes, shown) = (asked(director, LOCAL_PORT, "?"), asked(client, CLIENT_PORT, "?"));
+        passages.push(passage(
+            "without a checksum",
+            false,
+            unchecked(comes),
+            unchecked(shown),
+            Some(Reception::UoaKnown),
+        ));
+    }
+    passages
+}
+
+/// A datagram with the option (docs/toa.md), written by hand.
+fn named(from: IpAddr, to: IpAddr, client: IpAddr, text: &str) -> Vec<u8> {
+    let plain = packet().ip(from, to);
+    let [high, low] = CLIENT_PORT.to_be_bytes();
+    match client {
+        IpAddr::V4(client) => {
+            let option = [&[31, 8, high, low][..], &client.octets()].concat();
+            plain.options(&option).udp(LOCAL_PORT, 53).payload(text.as_bytes()).build().bytes
+        }
+        IpAddr::V6(client) => {
+            let header = [&[17, 2, 0x1e, 0x12, high, low][..], &client.octets(), &[1, 0]].concat();
+            let plain = plain.udp(LOCAL_PORT, 53).payload(text.as_bytes()).build().bytes;
+            let mut bytes = [&plain[..ETHERNET + 40], &header, &plain[ETHERNET + 40..]].concat();
+            bytes[ETHERNET + 5] += header.len() as u8;
+            bytes[ETHERNET + 6] = 60;
+            bytes
+        }
+    }
+}

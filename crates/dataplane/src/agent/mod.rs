@@ -8,6 +8,7 @@ mod told;
 
 use crate::error::{Doing, Error};
 use crate::hold::{Hold, Hook};
+use crate::hook::called;
 use crate::interface::{self, Link};
 use crate::lock::Lock;
 use crate::pins::{Pins, make_directory};
@@ -23,6 +24,37 @@ use std::path::{Path, PathBuf};
 /// The BPF object, built from crate `ebpf`.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xlvs-agent-bpf"));
 
+/// What a program does with the frames of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum AgentHook {
+    /// Takes packets out of tunnels.
+    Decapsulate,
+    /// Shows datagrams as their client's.
+    DatagramsIn,
+    /// Sends answers back to the director.
+    DatagramsOut,
+}
+
+impl AgentHook {
+    const ALL: [Self; 3] = [Self::Decapsulate, Self::DatagramsIn, Self::DatagramsOut];
+
+    /// Name of the program, and of what it does in listings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decapsulate => "decapsulate",
+            Self::DatagramsIn => "datagrams_in",
+            Self::DatagramsOut => "datagrams_out",
+        }
+    }
+
+    const fn place(self) -> Hook {
+        match self {
+            Self::Decapsulate | Self::DatagramsIn => Hook::Ingress,
+            Self::DatagramsOut => Hook::Egress,
+        }
+    }
+}
+
 /// What the programs shall do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AgentOptions {
@@ -34,8 +66,8 @@ pub struct AgentOptions {
     pub virtual_addresses: BTreeSet<IpAddr>,
     /// UDP port of tunnels by GUE.
     pub gue_port: u16,
-    /// Interfaces where packets are taken out of tunnels.
-    pub decapsulate_on: BTreeSet<String>,
+    /// Interfaces, by what shall be done there.
+    pub attach: BTreeMap<AgentHook, BTreeSet<String>>,
     /// The cgroup whose programs are shown real clients.
     pub cgroup: Option<PathBuf>,
 }
@@ -43,8 +75,8 @@ pub struct AgentOptions {
 /// What the programs do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AgentState {
-    /// Interfaces where packets are taken out of tunnels.
-    pub decapsulates_on: BTreeSet<String>,
+    /// Interfaces, by what is done there.
+    pub attached: BTreeMap<&'static str, BTreeSet<String>>,
     /// Number of the cgroup whose programs are shown real clients.
     pub cgroup: Option<u64>,
     /// What happened, by name.
@@ -67,21 +99,26 @@ pub fn set_up_agent(options: &AgentOptions) -> Result<(), Error> {
 }
 
 fn make(pins: &Pins, options: &AgentOptions) -> Result<(), Error> {
-    let interfaces: Vec<Link> =
-        options.decapsulate_on.iter().map(|name| Link::by_name(name)).collect::<Result<_, _>>()?;
-    if let Some(link) = interfaces.iter().find(|link| !link.is_ethernet) {
-        let reason = "its frames have no Ethernet header, so that nothing can be taken out of tunnels there".to_owned();
-        return Err(Error::Attach { interface: link.name.clone(), reason });
+    let mut wanted = Vec::new();
+    for (hook, names) in &options.attach {
+        for name in names {
+            let link = Link::by_name(name)?;
+            if !link.is_ethernet {
+                let reason = "its frames have no Ethernet header, with which the programs begin".to_owned();
+                return Err(Error::Attach { interface: link.name, reason });
+            }
+            wanted.push((*hook, link));
+        }
     }
     let loaded = Loaded::open(&pins.root)?;
     told::tell(&loaded, options)?;
     let links = pins.links();
     make_directory(&links)?;
-    for link in &interfaces {
-        decapsulate_on(&links, link, &loaded)?;
+    for (hook, link) in &wanted {
+        attach_to(&links, link, *hook, &loaded)?;
     }
     for hold in Hold::all(&links) {
-        if !interfaces.iter().any(|link| link.index == hold.index) {
+        if !wanted.iter().any(|(hook, link)| link.index == hold.index && hook.place() == hold.hook) {
             hold.release(&links).doing(|| format!("detach from interface {}", hold.index))?;
         }
     }
@@ -89,26 +126,38 @@ fn make(pins: &Pins, options: &AgentOptions) -> Result<(), Error> {
     loaded.tidy(&pins.root)
 }
 
-fn decapsulate_on(links: &Path, link: &Link, loaded: &Loaded) -> Result<(), Error> {
-    let (program, doing) = (loaded.program(load::DECAPSULATE)?, || format!("attach to {}", link.name));
-    match Hold::find(links, link.index, Hook::Ingress) {
-        Some(hold) if hold.program().doing(doing)? == loaded.id(load::DECAPSULATE)? => Ok(()),
+fn attach_to(links: &Path, link: &Link, hook: AgentHook, loaded: &Loaded) -> Result<(), Error> {
+    let (program, doing) = (loaded.program(hook.name())?, || format!("attach to {}", link.name));
+    match Hold::find(links, link.index, hook.place()) {
+        Some(hold) if hold.program().doing(doing)? == loaded.id(hook.name())? => Ok(()),
         Some(hold) => hold.replace(program.as_fd()).doing(doing),
         None => {
             // The pin of an interface that had this number before.
-            crate::pins::remove_tree(&Hook::Ingress.pin(links, link.index))?;
-            Hold::tc(links, link.index, program.as_fd(), Hook::Ingress).doing(doing)
+            crate::pins::remove_tree(&hook.place().pin(links, link.index))?;
+            Hold::tc(links, link.index, program.as_fd(), hook.place()).doing(doing)
         }
     }
+}
+
+/// Interfaces by what is done there: known by the names of the programs, which are those of whatever build.
+fn attached(links: &Path) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut attached: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for hold in Hold::all(links) {
+        let program = hold.program().ok();
+        let hook = AgentHook::ALL.into_iter().find(|hook| program.is_some_and(|id| called(id, hook.name())));
+        if let Some((hook, name)) = hook.zip(interface::name_of(hold.index)) {
+            attached.entry(hook.name()).or_default().insert(name);
+        }
+    }
+    attached
 }
 
 /// What the programs pinned there do; `None` when there are none.
 pub fn agent_state(pin_directory: &Path) -> Result<Option<AgentState>, Error> {
     let Some(pins) = Pins::existing(pin_directory)?.filter(Pins::are_there) else { return Ok(None) };
     let links = pins.links();
-    let attached = Hold::all(&links).into_iter().filter_map(|hold| interface::name_of(hold.index));
     Ok(Some(AgentState {
-        decapsulates_on: attached.collect(),
+        attached: attached(&links),
         cgroup: CgroupLink::cgroup(&links),
         counters: told::counters(&pins.root)?,
     }))

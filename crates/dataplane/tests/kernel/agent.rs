@@ -64,8 +64,8 @@ impl Agent {
         settings.set(0, [high, low, 254, 253], 0).unwrap();
     }
 
-    /// Runs decapsulation over a frame that comes in.
-    pub(crate) fn run(&self, frame: &[u8]) -> Outcome {
+    /// Runs a program over a frame.
+    pub(crate) fn run(&self, program: &str, frame: &[u8]) -> Outcome {
         let mut out = vec![0; frame.len() + 256];
         let context: Vec<u8> = [[0; 9].as_slice(), &[1, 1]].concat().into_iter().flat_map(u32::to_ne_bytes).collect();
         let options = TestRunOptions {
@@ -75,7 +75,7 @@ impl Agent {
             ctx_in: Some(&context),
             ..Default::default()
         };
-        let Some(Program::SchedClassifier(program)) = self.0.program("decapsulate") else { panic!("no such program") };
+        let Some(Program::SchedClassifier(program)) = self.0.program(program) else { panic!("no such program") };
         let result = program.test_run(options).expect("BPF_PROG_TEST_RUN");
         out.truncate(result.data_size_out as usize);
         Outcome { action: result.return_value, bytes: out }

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub)] // entry points are public for the loader, not for Rust
 #![expect(unsafe_code, reason = "BPF maps and contexts are raw pointers")]
 
+mod datagrams;
 mod maps;
 mod skb;
 mod sockets;
@@ -17,6 +18,18 @@ use aya_ebpf::programs::{SockAddrContext, SockOpsContext, TcContext};
 #[classifier]
 pub fn decapsulate(context: TcContext) -> i32 {
     skb::decapsulate(&context)
+}
+
+/// Datagrams that come in: shown as their client's.
+#[classifier]
+pub fn datagrams_in(context: TcContext) -> i32 {
+    datagrams::incoming(&context)
+}
+
+/// Datagrams that go out: answers, back to the director.
+#[classifier]
+pub fn datagrams_out(context: TcContext) -> i32 {
+    datagrams::outgoing(&context)
 }
 
 /// Connections that begin: who is their client.

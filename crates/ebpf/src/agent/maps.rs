@@ -3,8 +3,8 @@
 use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
-use forward::agent::abi::{MOST_ADDRESSES, Settings};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray};
+use forward::agent::abi::{Endpoints, MOST_ADDRESSES, MOST_FLOWS, MOST_PIECES, Piece, Settings, Way};
 use forward::agent::{Address, Client, Reception, Server, toa};
 use wire::Be16;
 
@@ -26,6 +26,15 @@ static RECEPTION: PerCpuArray<u64> = PerCpuArray::with_max_entries(Reception::CO
 /// The clients of connections, beside their sockets: gone with them.
 #[btf_map]
 pub(crate) static CLIENTS: SkStorage<Client> = SkStorage::new();
+
+/// Clients of datagrams, by the flow as it comes from a director.
+#[map]
+pub(crate) static DATAGRAMS: LruHashMap<Endpoints, Client> = LruHashMap::with_max_entries(MOST_FLOWS, 0);
+/// Ways back, by the flow as an application sees it.
+#[map]
+pub(crate) static WAYS: LruHashMap<Endpoints, Way> = LruHashMap::with_max_entries(MOST_FLOWS, 0);
+#[map]
+pub(crate) static PIECES: LruHashMap<Piece, Way> = LruHashMap::with_max_entries(MOST_PIECES, 0);
 
 /// Room for a TCP header that is looked at, and for the client it names.
 #[repr(C)]

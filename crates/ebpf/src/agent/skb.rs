@@ -22,7 +22,8 @@ const ETHER_TYPE: u32 = 12;
 /// By how much the kernel lengthens a packet that it makes IPv6.
 const GROWTH: usize = Ipv6::LENGTH - Ipv4::LENGTH;
 
-struct Skb<'a>(&'a TcContext);
+/// A frame of the stack.
+pub(crate) struct Skb<'a>(pub(crate) &'a TcContext);
 
 impl Bytes for Skb<'_> {
     #[inline(always)]

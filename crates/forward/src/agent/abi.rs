@@ -12,6 +12,51 @@ pub struct Client {
     pub family: u16,
 }
 
+/// A flow of datagrams, seen from this host.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Endpoints {
+    /// Address of the other side as it stands on the wire; IPv4 in the first word.
+    pub peer: [u32; 4],
+    /// Ours.
+    pub own: [u32; 4],
+    /// Port of the other side as it stands on the wire.
+    pub peer_port: u16,
+    /// Ours.
+    pub own_port: u16,
+    /// 4 or 6.
+    pub family: u32,
+}
+
+/// The way back of an answer.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Way {
+    /// The director's local address and port.
+    pub local: Client,
+    /// Interface that the director's datagrams come in by.
+    pub interface: u32,
+}
+
+/// The fragments of one answer.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Piece {
+    /// Where it goes.
+    pub peer: [u32; 4],
+    /// Where it comes from.
+    pub own: [u32; 4],
+    /// What its fragments have in common.
+    pub identification: u32,
+    /// 4 or 6.
+    pub family: u32,
+}
+
+/// Most flows of datagrams that are remembered; the oldest are forgotten.
+pub const MOST_FLOWS: u32 = 1 << 16;
+/// The same for answers in fragments.
+pub const MOST_PIECES: u32 = 1 << 12;
+
 /// What the agent's programs are told.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -28,6 +73,7 @@ pub const KINDS: [u8; 2] = [254, 253];
 pub const MOST_ADDRESSES: u32 = 1024;
 
 const _: () = assert!(size_of::<Client>() == 20 && size_of::<Settings>() == 4);
+const _: () = assert!(size_of::<Endpoints>() == 40 && size_of::<Way>() == 24 && size_of::<Piece>() == 40);
 
 macro_rules! reception {
     ($($(#[doc = $what:literal])+ $name:ident = $shown:literal,)+) => {
@@ -75,4 +121,16 @@ reception! {
     ToaUntrusted = "toa_untrusted",
     /// A connection of a director began without a client being named.
     ToaMissing = "toa_missing",
+    /// A datagram named its client.
+    UoaNamed = "uoa_named",
+    /// A datagram of a client that was named before.
+    UoaKnown = "uoa_known",
+    /// A datagram of a director whose client was never named: left as it is.
+    UoaMissing = "uoa_missing",
+    /// A datagram named a client, but came from nobody who is trusted: left as it is.
+    UoaUntrusted = "uoa_untrusted",
+    /// An answer went back to the director.
+    UoaAnswered = "uoa_answered",
+    /// The kernel did not change a datagram: dropped.
+    UoaRefused = "uoa_refused",
 }

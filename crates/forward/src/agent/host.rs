@@ -1,12 +1,15 @@
 //! Twins of what the programs see, for tests and for comparison with the kernel.
 #![expect(unsafe_code, reason = "copies headers from bytes")]
 
-use super::{Address, Bytes, Outcome, Server, abi::KINDS, decapsulate};
+use super::abi::{Client, Endpoints, KINDS, Piece, Way};
+use super::uoa::{Change, Datagrams};
+use super::{Address, Bytes, Outcome, Server, decapsulate, rewrite};
+use core::cell::RefCell;
 use core::net::IpAddr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::vec::Vec;
 use wire::number::Bytes16;
-use wire::{Be16, Be32, Checksum, Header};
+use wire::{Be16, Be32, Checksum, Header, Ipv4, Ipv6};
 
 impl Bytes for Vec<u8> {
     fn read<H: Header>(&self, offset: usize) -> Option<H> {
@@ -80,6 +83,76 @@ pub fn decapsulated(frame: &[u8], server: &HostServer) -> (Outcome, Vec<u8>) {
         mark(bytes.get_mut(NETWORK..).unwrap_or_default());
     }
     (outcome, bytes)
+}
+
+/// What is remembered of datagrams, in memory.
+#[derive(Default)]
+pub struct Memory {
+    clients: RefCell<HashMap<Endpoints, Client>>,
+    ways: RefCell<HashMap<Endpoints, Way>>,
+    pieces: RefCell<HashMap<Piece, Way>>,
+}
+
+impl Datagrams for Memory {
+    fn client(&self, from_director: &Endpoints) -> Option<Client> {
+        self.clients.borrow().get(from_director).copied()
+    }
+
+    fn learn(&self, from_director: &Endpoints, client: &Client, to_client: &Endpoints, way: &Way) {
+        self.clients.borrow_mut().insert(*from_director, *client);
+        self.ways.borrow_mut().insert(*to_client, *way);
+    }
+
+    fn way(&self, to_client: &Endpoints) -> Option<Way> {
+        self.ways.borrow().get(to_client).copied()
+    }
+
+    fn way_of_piece(&self, piece: &Piece) -> Option<Way> {
+        self.pieces.borrow().get(piece).copied()
+    }
+
+    fn remember_piece(&self, piece: &Piece, way: &Way) {
+        self.pieces.borrow_mut().insert(*piece, *way);
+    }
+}
+
+/// A datagram after a change of its source (one that comes in) or its destination.
+pub fn changed(frame: &[u8], change: &Change, source: bool) -> Vec<u8> {
+    const NETWORK: usize = 14;
+    let fixed = if change.six { 40 } else { 20 };
+    let mut bytes = frame.to_vec();
+    let after_header = NETWORK + fixed;
+    if change.six {
+        let header = bytes.read::<Ipv6>(NETWORK).map(|header| rewrite::header6(header, change, source));
+        put(&mut bytes, NETWORK, header);
+    } else {
+        let header = bytes.read::<Ipv4>(NETWORK).map(|header| rewrite::header4(header, change, source));
+        put(&mut bytes, NETWORK, header);
+    }
+    bytes.drain(after_header..after_header + change.cut);
+    if change.transport == 0 {
+        return bytes;
+    }
+    let port = change.transport + if source { 0 } else { 2 };
+    let sum = bytes.read::<Be16>(change.transport + 6).filter(|sum| sum.bits() != 0);
+    let adjusted = sum.map(|sum| {
+        let mut delta = Checksum::new().remove16(change.before.port).add16(change.after.port);
+        for (before, after) in change.before.address.into_iter().zip(change.after.address) {
+            delta = delta.remove32(before).add32(after);
+        }
+        crate::frame::adjusted(sum, delta, true)
+    });
+    put(&mut bytes, change.transport + 6, adjusted);
+    put(&mut bytes, port, Some(Be16::from_bits(change.after.port)));
+    bytes
+}
+
+fn put<H: Header>(bytes: &mut [u8], at: usize, header: Option<H>) {
+    let place = bytes.get_mut(at..at + size_of::<H>());
+    if let (Some(header), Some(place)) = (header, place) {
+        // SAFETY: the room is there, `Header` promises alignment 1.
+        unsafe { place.as_mut_ptr().cast::<H>().write(header) };
+    }
 }
 
 /// What the kernel's helper does: congestion experienced, and the IPv4 checksum made good.

@@ -5,7 +5,9 @@ pub mod abi;
 pub mod decapsulate;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
+pub mod rewrite;
 pub mod toa;
+pub mod uoa;
 
 pub use abi::{Client, Reception};
 pub use decapsulate::{Outcome, Strip};
@@ -41,4 +43,10 @@ pub trait Server {
 
     /// Kinds of the options that name a client, IPv4 and IPv6.
     fn kinds(&self) -> [u8; 2];
+}
+
+/// Two words of an address as one.
+const fn joined(first: u32, second: u32) -> u64 {
+    let ([a, b, c, d], [e, f, g, h]) = (first.to_ne_bytes(), second.to_ne_bytes());
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }

@@ -1,6 +1,6 @@
 //! The client's address in an option of TCP: where it stands, whom to believe, and what an application is shown.
 
-use super::{Address, Bytes, Client};
+use super::{Address, Bytes, Client, joined};
 use wire::number::{Byte, Bytes16};
 use wire::{Be16, Be32};
 
@@ -68,11 +68,6 @@ pub const fn peer(six: bool, address4: u32, address6: [u32; 4]) -> Address {
     } else {
         Address::V6(Bytes16::from_bits([joined(a, b), joined(c, d)]))
     }
-}
-
-const fn joined(first: u32, second: u32) -> u64 {
-    let ([a, b, c, d], [e, f, g, h]) = (first.to_ne_bytes(), second.to_ne_bytes());
-    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// The address that an application is shown, of its socket's family; `None` where the family has no such address.
