@@ -3,7 +3,7 @@
 use crate::capture::{Flow, Hop, Tap, walk};
 use crate::counters::Counters;
 use crate::net::{Device, Namespace};
-use crate::network::{DEFAULT, Network, add_addresses, add_on_link, add_routes, hold_virtual_address};
+use crate::network::{DEFAULT, Network, add_addresses, add_on_link, add_routes, end_tunnels, hold_virtual_address};
 use crate::node::{Client, Entry, RealServer, ServerKind, ServerPlan, Xlvs};
 use crate::topology::{Arms, Dual, Fabric, Mode, Topology, address};
 use anyhow::{Result, bail};
@@ -118,7 +118,7 @@ impl Hosts {
             add_addresses(&far, dip.with_prefix(address::PREFIX))?;
             add_addresses(&near, topology.server(number).with_prefix(address::PREFIX))?;
             add_routes(host, DEFAULT, dip)?;
-            if topology.mode == Mode::Dr {
+            if topology.mode.is_direct() {
                 self.director.sysctl(&format!("ipv4/conf/{}/accept_local", far.name), "1")?;
             }
             interfaces.push(far.name);
@@ -139,7 +139,7 @@ impl Hosts {
         add_addresses(&Device::new(&self.director, "d1"), dip.with_prefix(address::PREFIX))?;
         let gateway = match topology.mode {
             Mode::Nat => dip,
-            Mode::Dr => {
+            Mode::Dr | Mode::Tun => {
                 let leg = Device::new(&self.client, "c1");
                 self.plug(network, &leg, "back", "to-client2")?;
                 add_addresses(&leg, address::CLIENT_BACK.with_prefix(address::PREFIX))?;
@@ -164,10 +164,10 @@ impl Hosts {
         for host in &self.servers {
             match topology.mode {
                 Mode::Nat => add_routes(host, DEFAULT, dip)?,
-                Mode::Dr => add_on_link(host, address::front(0).with_prefix(address::PREFIX), "e0")?,
+                Mode::Dr | Mode::Tun => add_on_link(host, address::front(0).with_prefix(address::PREFIX), "e0")?,
             }
         }
-        if topology.mode == Mode::Dr {
+        if topology.mode.is_direct() {
             // So that the client, too, finds the servers on its link when it answers their neighbour requests.
             add_on_link(&self.client, address::back(0, 0).with_prefix(address::PREFIX), "c0")?;
         }
@@ -203,8 +203,9 @@ impl Hosts {
         let start = |(number, host): (usize, &Namespace)| {
             let rip = topology.server(number);
             let mut listens: Vec<Dual> = vec![rip];
-            if topology.mode == Mode::Dr {
-                hold_virtual_address(host, address::VIRTUAL, network.work())?;
+            if topology.mode.is_direct() {
+                let become_one = if topology.mode == Mode::Tun { end_tunnels } else { hold_virtual_address };
+                become_one(host, address::VIRTUAL, network.work())?;
                 listens.push(address::VIRTUAL);
             }
             let listens: Vec<_> = listens.iter().flat_map(|both| both.host().map(|(address, _)| address)).collect();

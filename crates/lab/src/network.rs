@@ -146,6 +146,15 @@ pub const DEFAULT: [(std::net::IpAddr, u8); 2] =
 
 /// What a real server of direct routing needs: the virtual address on lo, and silence about it.
 pub fn hold_virtual_address(host: &Namespace, address: Dual, work: &WorkDirectory) -> Result<()> {
+    be_server(host, "dr", address, "", work)
+}
+
+/// The same with tunnels: somebody takes packets out of those of every director of the laboratory.
+pub fn end_tunnels(host: &Namespace, address: Dual, work: &WorkDirectory) -> Result<()> {
+    be_server(host, "tun", address, " --director 10.0.0.0/8 fd00::/16", work)
+}
+
+fn be_server(host: &Namespace, mode: &str, address: Dual, more: &str, work: &WorkDirectory) -> Result<()> {
     let [v4, v6] = address.host().map(|(address, _)| address);
-    Agent::new(host, work).must(&format!("up --mode dr --vip {v4} {v6}")).map(drop)
+    Agent::new(host, work).must(&format!("up --mode {mode} --vip {v4} {v6}{more}")).map(drop)
 }

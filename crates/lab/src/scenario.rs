@@ -92,8 +92,9 @@ impl Scenario {
         for (flag, service) in [("-t", self.service()), ("-u", self.echo_service())] {
             director.ipvsadm(&format!("-A {flag} {service} -s {}", self.scheduler))?;
             for server in &lab.servers {
-                let endpoint = SocketAddr::new(server.address.of(self.family), service.port());
-                director.ipvsadm(&format!("-a {flag} {service} -r {endpoint} {}", lab.topology.mode.flag()))?;
+                let family = if lab.topology.mixed { self.family.other() } else { self.family };
+                let endpoint = SocketAddr::new(server.address.of(family), service.port());
+                director.ipvsadm(&format!("-a {flag} {service} -r {endpoint} {}", lab.topology.flags()))?;
             }
         }
         director.wait_for_servers()

@@ -31,6 +31,25 @@ pub enum Mode {
     Nat,
     /// Only the link-layer address changes, replies go directly to the client.
     Dr,
+    /// Packets go in packets of their own, replies go directly to the client.
+    Tun,
+}
+
+/// What stands between the outer and the inner IP header of a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tunnel {
+    /// Nothing.
+    #[default]
+    Ipip,
+    /// UDP and GUE.
+    Gue,
+    /// The same with a checksum.
+    GueChecksum,
+    /// GRE.
+    Gre,
+    /// The same with a checksum.
+    GreChecksum,
 }
 
 /// The address family of a run. Both are always configured.
@@ -55,6 +74,10 @@ pub struct Topology {
     pub servers: usize,
     /// Hosts leave checksums and segmentation to their devices, as hosts do. XDP cannot work with that.
     pub offload: bool,
+    /// The kind of tunnels, where packets go in tunnels.
+    pub tunnel: Tunnel,
+    /// Tunnels are of the other family than the service.
+    pub mixed: bool,
 }
 
 /// An address of each family.
@@ -67,24 +90,41 @@ pub struct Dual {
 }
 
 impl Topology {
+    const fn of(arms: Arms, fabric: Fabric, mode: Mode) -> Self {
+        Self { arms, fabric, mode, servers: 3, offload: false, tunnel: Tunnel::Ipip, mixed: false }
+    }
+
     /// Two arms and a link for each server.
     pub const fn point_to_point(mode: Mode) -> Self {
-        Self { arms: Arms::Two, fabric: Fabric::PointToPoint, mode, servers: 3, offload: false }
+        Self::of(Arms::Two, Fabric::PointToPoint, mode)
     }
 
     /// Two arms, servers on a bridge.
     pub const fn bridged(mode: Mode) -> Self {
-        Self { arms: Arms::Two, fabric: Fabric::Bridge, mode, servers: 3, offload: false }
+        Self::of(Arms::Two, Fabric::Bridge, mode)
     }
 
     /// One arm: client, director and servers on one bridge.
     pub const fn one_armed(mode: Mode) -> Self {
-        Self { arms: Arms::One, fabric: Fabric::Bridge, mode, servers: 3, offload: false }
+        Self::of(Arms::One, Fabric::Bridge, mode)
     }
 
     /// The same with every offload on.
     pub const fn with_offload(self) -> Self {
         Self { offload: true, ..self }
+    }
+
+    /// The same with tunnels of this kind, of the service's family or of the other.
+    pub const fn with_tunnel(self, tunnel: Tunnel, mixed: bool) -> Self {
+        Self { tunnel, mixed, ..self }
+    }
+
+    /// The options of ipvsadm for a server.
+    pub fn flags(&self) -> String {
+        match self.mode {
+            Mode::Tun => format!("-i {}", self.tunnel.flags()),
+            mode => mode.flag().to_owned(),
+        }
     }
 
     /// The same with another number of servers.
@@ -118,7 +158,12 @@ impl fmt::Display for Topology {
             (Arms::One, _) => "one arm, all on one bridge",
         };
         let offload = if self.offload { ", offloads on" } else { "" };
-        write!(formatter, "{}, {} servers, {shape}{offload}", self.mode, self.servers)
+        let tunnel = match (self.mode, self.mixed) {
+            (Mode::Tun, false) => format!(" by {:?}", self.tunnel),
+            (Mode::Tun, true) => format!(" by {:?} of the other family", self.tunnel),
+            _ => String::new(),
+        };
+        write!(formatter, "{}{tunnel}, {} servers, {shape}{offload}", self.mode, self.servers)
     }
 }
 
@@ -176,6 +221,14 @@ impl Family {
     /// Both.
     pub const ALL: [Self; 2] = [Self::V4, Self::V6];
 
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
+
     /// 4 or 6.
     pub const fn number(self) -> u8 {
         match self {
@@ -191,6 +244,24 @@ impl Mode {
         match self {
             Self::Nat => "-m",
             Self::Dr => "-g",
+            Self::Tun => "-i",
+        }
+    }
+
+    /// Replies go from the server to the client, past the director's programs.
+    pub const fn is_direct(self) -> bool {
+        !matches!(self, Self::Nat)
+    }
+}
+
+impl Tunnel {
+    const fn flags(self) -> &'static str {
+        match self {
+            Self::Ipip => "--tun-type ipip",
+            Self::Gue => "--tun-type gue --tun-port 6080",
+            Self::GueChecksum => "--tun-type gue --tun-port 6080 --tun-csum",
+            Self::Gre => "--tun-type gre",
+            Self::GreChecksum => "--tun-type gre --tun-csum",
         }
     }
 }
@@ -200,6 +271,7 @@ impl fmt::Display for Mode {
         formatter.write_str(match self {
             Self::Nat => "nat",
             Self::Dr => "dr",
+            Self::Tun => "tun",
         })
     }
 }

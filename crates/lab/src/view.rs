@@ -17,7 +17,7 @@ pub fn drawing(topology: &Topology, family: Family) -> String {
     };
     let way = match topology.mode {
         Mode::Nat => "replies: through the director",
-        Mode::Dr => way,
+        Mode::Dr | Mode::Tun => way,
     };
     [
         format!("  {:<24}{:<30}{servers}", "client", "director"),

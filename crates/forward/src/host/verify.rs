@@ -114,8 +114,9 @@ fn transport(number: u8, pseudo: Checksum, segment: &[u8], may_be_unsummed: bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::{Method, SchedulerKind};
-    use crate::host::{ServerSpec, World, packet};
+    use crate::abi::{Envelope, Method, Port, SchedulerKind};
+    use crate::host::world::{DIRECTOR4, DIRECTOR6, hop};
+    use crate::host::{Around, ServerSpec, World, packet};
     use crate::{Action, Counter};
     use core::net::{IpAddr, SocketAddr};
     use proptest::prelude::*;
@@ -164,6 +165,37 @@ mod tests {
                 prop_assert_eq!(reply.bytes.len(), as_sent.bytes.len());
                 prop_assert_eq!(&reply.bytes[reply.bytes.len() - payload.len()..], &payload[..]);
             }
+        }
+
+        /// Any packet through any tunnel comes out as the book has it: full sums around it, and it unchanged but for a hop.
+        #[test]
+        fn what_goes_into_a_tunnel_is_wrapped_by_the_book(
+            [client, vip, _] in addresses(),
+            [_, _, server] in addresses(),
+            [cport, vport, gue] in any::<[u16; 3]>(),
+            payload in proptest::collection::vec(any::<u8>(), 0..100),
+            kind in 0..3,
+            [tcp, checksum, whole] in any::<[bool; 3]>(),
+            [hops, class] in any::<[u8; 2]>(),
+            identification in any::<u16>(),
+        ) {
+            let envelope = [Envelope::Ipip, Envelope::Gue(Port::new(gue)), Envelope::Gre][kind as usize];
+            let mut world = World::new(10);
+            let number = if tcp { protocol::TCP } else { protocol::UDP };
+            let spec = ServerSpec { endpoint: SocketAddr::new(vip, vport), method: Method::Tunnel, weight: 1, interface: 2 };
+            world.service(number, SocketAddr::new(vip, vport), SchedulerKind::RoundRobin, &[spec], &[]);
+            world.dig(1, server, envelope, checksum);
+            let begun = packet().ip(client, vip).payload(&payload).traffic_class(class).identification(identification);
+            let begun = begun.fragment(if whole && client.is_ipv4() { 0x4000 } else { 0 });
+            let begun = if tcp { begun.tcp(cport, vport).syn() } else { begun.udp(cport, vport) };
+            let mut frame = begun.clone().hops(hops.max(2)).build();
+            let verdict = world.send(&mut frame);
+            prop_assert_eq!((verdict.action, verdict.counter), (Action::Forward, Counter::ForwardIn));
+            let source: IpAddr = if server.is_ipv4() { DIRECTOR4.into() } else { DIRECTOR6.into() };
+            let hop = hop(1, 2);
+            let around = Around { source, destination: server, envelope, checksum };
+            let expected = begun.hops(hops.max(2) - 1).ethernet(hop.source, hop.destination).inside(around).build();
+            prop_assert_eq!(frame.bytes, expected.bytes);
         }
 
         /// An error about any packet of any flow, cut anywhere, to either end: what leaves is valid, and tells the ports

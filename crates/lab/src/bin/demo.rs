@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use lab::node::{Entry, ServerKind, Tally, Xlvs};
+use lab::topology::Tunnel;
 use lab::{BULK, Family, Lab, Mode, Outcome, Scenario, Topology, view};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -15,6 +16,9 @@ struct Options {
     /// Only this mode.
     #[arg(long)]
     mode: Option<Mode>,
+    /// With --mode tun: what stands between the headers.
+    #[arg(long, default_value = "ipip")]
+    tun_type: Tunnel,
     /// Only this address family.
     #[arg(long, value_parser = ["4", "6"])]
     family: Option<String>,
@@ -78,7 +82,7 @@ impl Options {
         if self.json {
             return (vec![self.mode.unwrap_or(Mode::Nat)], vec![family.unwrap_or(Family::V4)]);
         }
-        let modes = self.mode.map_or_else(|| vec![Mode::Nat, Mode::Dr], |mode| vec![mode]);
+        let modes = self.mode.map_or_else(|| vec![Mode::Nat, Mode::Dr, Mode::Tun], |mode| vec![mode]);
         (modes, family.map_or_else(|| Family::ALL.to_vec(), |family| vec![family]))
     }
 
@@ -86,7 +90,7 @@ impl Options {
     fn build(&self, mode: Mode) -> Result<Lab> {
         let topology = match mode {
             Mode::Nat => Topology::point_to_point(mode),
-            Mode::Dr => Topology::bridged(mode),
+            Mode::Dr | Mode::Tun => Topology::bridged(mode).with_tunnel(self.tun_type, false),
         };
         let topology = topology.with_servers(self.servers.into());
         let offload = matches!(self.lane.as_deref(), Some("tc" | "auto"));

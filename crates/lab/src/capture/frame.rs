@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use wire::{MacAddress, protocol};
 
-/// IPv4 or IPv6 directly inside an IP packet.
-const TUNNELS: [u8; 2] = [4, 41];
+/// Where the laboratory's real servers take packets out of GUE.
+const GUE: u16 = 6080;
 
 /// The headers of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl View {
         let source = MacAddress(bytes.get(6..12)?.try_into().ok()?);
         let mut network = Network::parse(bytes.get(14..)?)?;
         let mut outer = None;
-        if TUNNELS.contains(&network.protocol) {
+        if let Some(envelope) = network.envelope() {
             outer = Some((network.source, network.destination));
-            network = Network::parse(network.rest)?;
+            network = Network::parse(network.rest.get(envelope..)?)?;
         }
         let header = match network.protocol {
             protocol::TCP => usize::from(network.rest.get(12)? >> 4) * 4,
@@ -64,6 +64,16 @@ impl View {
 }
 
 impl<'a> Network<'a> {
+    /// Bytes between this header and the next one of its kind, if it is one around another packet.
+    fn envelope(&self) -> Option<usize> {
+        match self.protocol {
+            protocol::IPV4 | protocol::IPV6 => Some(0),
+            protocol::GRE => Some(if self.rest.first()? & 0x80 == 0 { 4 } else { 8 }),
+            protocol::UDP if word(self.rest, 2)? == GUE => Some(8 + 4),
+            _ => None,
+        }
+    }
+
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         match bytes.first()? >> 4 {
             4 => {

@@ -46,7 +46,7 @@ fn assert_walk(outcome: &Outcome, scenario: &Scenario, lab: &Lab) {
     assert_eq!((&sent.dst, &received.src), (&service, &service));
     assert_eq!((&sent.src, &received.dst), (&arrived.src, &answered.dst));
     let at_server = match lab.topology.mode {
-        lab::Mode::Dr => service,
+        lab::Mode::Dr | lab::Mode::Tun => service,
         lab::Mode::Nat => {
             let real = lab.servers.iter().find(|real| real.name == server).unwrap();
             std::net::SocketAddr::new(real.address.of(scenario.family), 80).to_string()
