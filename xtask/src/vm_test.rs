@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::guest::{self, Guest, Version};
-use crate::{parity, workspace};
+use crate::{parity, step, workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Play the differential scenarios against the kernel's IPVS (6.12 unless --kernel says otherwise) and against xlvs
     #[arg(long, conflicts_with = "command")]
     differential: bool,
+    /// Let the kernel's IPVS send tunnels to real servers made by xlvs
+    #[arg(long, conflicts_with_all = ["command", "differential"])]
+    tunnels: bool,
     /// With --differential: only scenarios whose names begin so (several with commas)
     #[arg(long, requires = "differential", value_name = "NAME")]
     only: Option<String>,
@@ -53,7 +56,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             options.record,
         );
     }
-    let (command, folder) = if options.command.is_empty() {
+    let (command, folder) = if options.tunnels {
+        (tunnels()?, workspace::root().to_owned())
+    } else if options.command.is_empty() {
         let mut command = vec![parity::executable()?.display().to_string()];
         command.extend(parity::ARGUMENTS.map(str::to_owned));
         // Where cargo runs a package's tests.
@@ -70,4 +75,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         worst = worst.max(code);
     }
     Ok(ExitCode::from(worst))
+}
+
+/// Builds xlvs and the program that plays against it.
+fn tunnels() -> Result<Vec<String>> {
+    step::execute(&mut workspace::cargo(["build", "--release", "--package", "xlvs"]))?;
+    step::execute(&mut workspace::cargo(["build", "--package", "lab", "--bin", "tunnels"]))?;
+    let target = workspace::target_directory()?;
+    let binary = target.join("release/xlvs");
+    Ok(vec![
+        "env".into(),
+        format!("XLVS_BINARY={}", binary.display()),
+        target.join("debug/tunnels").display().to_string(),
+    ])
 }
