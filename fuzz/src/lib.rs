@@ -6,6 +6,7 @@
 mod command;
 mod configuration;
 mod headers;
+mod keepalived;
 mod kernel;
 mod packets;
 mod plan;
@@ -59,6 +60,12 @@ pub const TARGETS: &[Target] = &[
         law: "every slot of a scheduler's table names a server, and each server has its share",
         needs_root: false,
         run: ring::run,
+    },
+    Target {
+        name: "keepalived",
+        law: "keepalived.conf is services, each once and each with the health of its servers, or an error that names the place",
+        needs_root: false,
+        run: keepalived::run,
     },
     Target {
         name: "configuration",

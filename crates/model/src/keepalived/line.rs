@@ -23,8 +23,20 @@ impl Place {
     pub fn fault(&self, word: &str, message: impl Into<String>) -> ConfigError {
         let before = self.text.find(word).and_then(|at| self.text.get(..at)).unwrap_or("");
         let column = before.chars().count() + 1;
-        ConfigError { file: self.file.as_ref().to_owned(), line: self.line, column, message: message.into() }
+        ConfigError {
+            file: self.file.as_ref().to_owned(),
+            line: self.line,
+            column,
+            message: printable(&message.into()),
+        }
     }
+}
+
+/// A message on one line, whatever words of the file it quotes.
+pub(super) fn printable(message: &str) -> String {
+    let shown =
+        |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+    message.chars().map(shown).collect()
 }
 
 /// A line without its comment, not yet expanded.

@@ -1,5 +1,6 @@
 //! What a file asks for that is not done, and whether that matters.
 
+use super::line::printable;
 use super::{Place, Statement};
 use std::fmt;
 
@@ -47,6 +48,6 @@ impl Notices {
     }
 
     pub(super) fn add(&mut self, severity: Severity, place: &Place, message: impl Into<String>) {
-        self.0.push(Notice { severity, place: place.clone(), message: message.into() });
+        self.0.push(Notice { severity, place: place.clone(), message: printable(&message.into()) });
     }
 }
