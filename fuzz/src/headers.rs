@@ -31,7 +31,7 @@ struct Built {
 pub(crate) fn run(data: &[u8]) {
     let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let offset = usize::from(input.offset);
-    let frame = SliceFrame { bytes: input.bytes, ingress: 1 };
+    let frame = SliceFrame { bytes: input.bytes, ingress: 1, joined: false };
     // Each header is taken apart into its numbers and put together again.
     same(&frame, offset, |h: Ethernet| Ethernet { ether_type: Be16::new(h.ether_type.get()), ..h });
     same(&frame, offset, |h: Vlan| Vlan { control: Be16::new(h.control.get()), ..h });

@@ -287,7 +287,7 @@ impl Step {
                 frame.bytes.truncate(length);
                 Some(frame)
             }
-            Self::Frame(bytes) => Some(SliceFrame { bytes: bytes.clone(), ingress: 1 }),
+            Self::Frame(bytes) => Some(SliceFrame { bytes: bytes.clone(), ingress: 1, joined: false }),
             _ => None,
         }
     }

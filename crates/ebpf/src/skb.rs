@@ -86,6 +86,12 @@ impl Frame for SkbFrame {
     }
 
     #[inline(always)]
+    fn joined(&self) -> u32 {
+        // SAFETY: the context is valid for the whole program.
+        if unsafe { (*self.0.skb.skb).gso_size } == 0 { 0 } else { self.0.len() }
+    }
+
+    #[inline(always)]
     fn ingress(&self) -> u32 {
         // SAFETY: the context is valid for the whole program.
         unsafe { (*self.0.skb.skb).ingress_ifindex }
@@ -125,12 +131,6 @@ impl Frame for SkbFrame {
         let (bytes, flags) = (outer.length() as i32, (network | envelope | parts) as u64);
         // SAFETY: as above.
         (unsafe { bpf_skb_adjust_room(self.0.skb.skb, bytes, BPF_ADJ_ROOM_MAC, flags) } == 0).then_some(())
-    }
-
-    #[inline(always)]
-    fn is_joined(&self) -> bool {
-        // SAFETY: the context is valid for the whole program.
-        unsafe { (*self.0.skb.skb).gso_size != 0 }
     }
 
     /// Nothing needs it here: the helpers below keep tags.

@@ -3,7 +3,7 @@
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Expect, Step, forward, refuse};
 use crate::Counter::{
-    DropFragment, DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, PassIcmp, PassLaterFragment,
+    DropFragment, DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, ForwardOut, PassIcmp, PassLaterFragment,
     PassLocalServer, PassNoService, PassNotOurs, PassOtherReceiver, PassProtocol,
 };
 use crate::abi::{Method, RealServer, SchedulerKind};
@@ -39,6 +39,8 @@ pub(super) fn cases() -> Vec<Case> {
         reply_collision(),
     ];
     cases.extend([NAT4, NAT6].map(other_protocols));
+    cases.push(joined(NAT4));
+    cases.extend([NAT4, NAT6].map(without_a_length));
     cases
 }
 
@@ -47,7 +49,7 @@ fn case(net: Net, name: &str, steps: Vec<Step>) -> Case {
 }
 
 fn raw(bytes: &[u8], counter: crate::Counter) -> Step {
-    let frame = SliceFrame { bytes: bytes.to_vec(), ingress: 1 };
+    let frame = SliceFrame { bytes: bytes.to_vec(), ingress: 1, joined: false };
     let expect = Expect::unchanged(&frame, counter);
     Step::Send(frame, expect)
 }
@@ -95,6 +97,35 @@ fn options4() -> Case {
         })
         .collect();
     case(NAT4, "IPv4 options", steps)
+}
+
+/// Packets that the stack has joined to more than a header can say, which says nothing then (BIG TCP).
+fn joined(net: Net) -> Case {
+    let data = [7; 2000];
+    let steps = std::vec![
+        forward(&net.request(4000).syn(), ForwardIn, SERVER_SIDE, &net.at_server(3, 4000).syn()),
+        forward(
+            &net.request(4000).payload(&data).joined(),
+            ForwardIn,
+            SERVER_SIDE,
+            &net.at_server(3, 4000).payload(&data).joined()
+        ),
+        forward(
+            &net.reply(3, 4000).payload(&data).joined(),
+            ForwardOut,
+            1,
+            &net.at_client(4000).payload(&data).joined()
+        ),
+    ];
+    case(net, "joined packets over IPv4", steps)
+}
+
+/// A header that says nothing of the length of a single packet.
+fn without_a_length(net: Net) -> Case {
+    let frame = SliceFrame { joined: false, ..net.request(4000).syn().joined().build() };
+    let expect = Expect::unchanged(&frame, DropMalformed);
+    let name = if net.six { "no length over IPv6" } else { "no length over IPv4" };
+    case(net, name, std::vec![Step::Send(frame, expect)])
 }
 
 /// Extension header chains that end in TCP: hop-by-hop, destination options, routing, an atomic fragment.

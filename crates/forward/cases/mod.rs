@@ -169,7 +169,7 @@ mod tests {
             for step in &case.steps {
                 let Step::Send(whole, _) = step else { continue };
                 for length in 0..whole.bytes.len() {
-                    let mut cut = SliceFrame { bytes: whole.bytes[..length].to_vec(), ingress: 1 };
+                    let mut cut = SliceFrame { bytes: whole.bytes[..length].to_vec(), ingress: 1, joined: false };
                     let before = cut.clone();
                     let verdict = world.send(&mut cut);
                     assert!(verdict.action == Action::Forward || cut == before, "{} cut to {length}", case.name);

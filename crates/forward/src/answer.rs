@@ -88,7 +88,8 @@ fn answer4<F: Frame, T: Shared>(frame: &mut F, network: usize, answer: Answer, t
         (Icmp::UNREACHABLE, Icmp::FRAGMENTATION_NEEDED)
     };
     let mut icmp = Icmp { kind, code, checksum: Be16::new(0), rest: answer.rest() };
-    let quoted = (ip.total_length.get() as usize).min(MOST_QUOTED4);
+    // A length of zero is that of more than it can say.
+    let quoted = (ip.total_length.get().wrapping_sub(1) as usize + 1).min(MOST_QUOTED4);
     frame.shorten(network + quoted)?;
     icmp.checksum = words_of(&icmp).join(frame.sum(network, quoted)?).finish();
     let mut header = Ipv4 {

@@ -83,7 +83,10 @@ pub fn encapsulate<A: Parse, F: Frame, T: Shared>(frame: &mut F, headers: Header
     let (Some(tunnel), Some(server)) = (tables.tunnel(server), tables.server(server)) else {
         return Verdict::because(Counter::DropInconsistent);
     };
-    let Some(inside) = A::inside(frame, headers) else { return Verdict::because(Counter::DropMalformed) };
+    // No header around it could say the length of one whose own cannot.
+    let Some(inside) = A::inside(frame, headers).filter(|inside| inside.bytes != 0) else {
+        return Verdict::because(Counter::DropMalformed);
+    };
     // No error is told about an error.
     let is_error = headers.protocol() == A::ICMP;
     let drop = |counter, answer| if is_error { Verdict::because(counter) } else { Verdict::telling(counter, answer) };

@@ -27,6 +27,12 @@ pub trait Frame {
     /// True when the frame has at least `bytes` bytes, all its parts counted.
     fn has(&self, bytes: usize) -> bool;
 
+    /// Length of a frame that a lane has joined from several packets and will part again; 0 of any other. One that is
+    /// larger than its header can say has a length of zero there.
+    fn joined(&self) -> u32 {
+        0
+    }
+
     /// Index of the interface it came in by.
     /// 0: by none, this host sends it itself.
     fn ingress(&self) -> u32;
@@ -52,7 +58,7 @@ pub trait Frame {
 
     /// True for packets that a lane has joined and will part again.
     fn is_joined(&self) -> bool {
-        false
+        self.joined() != 0
     }
 
     /// Takes so many bytes off the front. What is the link header then is the caller's to write anew.

@@ -110,7 +110,11 @@ impl Parse for Address4 {
         if !ip.is_valid() || !is_intact(frame, offset, &ip) {
             return Err(MALFORMED);
         }
-        take4(&ip, offset, packet)
+        take4(&ip, offset, packet)?;
+        if packet.bytes == 0 {
+            packet.bytes = joined(frame, offset);
+        }
+        Ok(())
     }
 
     #[inline(always)]
@@ -160,6 +164,12 @@ impl Parse for Address4 {
         let sum = Checksum::new().remove32(ip.source.bits()).remove32(ip.destination.bits());
         Some(sum.remove16((ip.protocol as u16).to_be()).remove16((length as u16).to_be()))
     }
+}
+
+/// Length of a packet whose header does not say it, because it is larger than it could (BIG TCP).
+#[inline(always)]
+fn joined<F: Frame>(frame: &F, network: usize) -> u32 {
+    frame.joined().saturating_sub(network as u32)
 }
 
 #[inline(always)]

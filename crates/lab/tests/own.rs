@@ -62,6 +62,23 @@ fn the_director_is_a_client_of_its_own() {
     }
 }
 
+/// BIG TCP: between a client and a server that are both here, segments are larger than an IPv4 header can say.
+#[test]
+#[ignore = "needs root"]
+fn segments_larger_than_a_header_can_say_pass() {
+    let lab = Lab::build(Topology::point_to_point(Mode::Nat).with_offload()).unwrap();
+    let director = started(&lab, "tc", &["lo"]);
+    lab.director.sysctl("ipv4/conf/all/accept_local", "1").unwrap();
+    let server = own_server(&lab);
+    let client = Client { host: lab.director.clone() };
+    let service = configure(&lab, &director, Family::V4, &[server.address.of(Family::V4)]);
+    for _ in 0..3 {
+        carries_bulk(&client, service);
+    }
+    let counters = director.status().unwrap()["counters"].clone();
+    assert_eq!(counters["drop_malformed"], 0, "{counters}");
+}
+
 /// XDP for hosts that finish their checksums, tc for those that do not.
 fn shapes() -> [(&'static str, Topology); 2] {
     let topology = Topology::point_to_point(Mode::Nat);

@@ -90,7 +90,9 @@ fn packets_are_copied_as_they_come_and_as_they_leave() {
         for (record, bytes) in &found {
             assert_eq!((record.length as usize, record.captured as usize), (bytes.len(), bytes.len()));
         }
-        let ends = |place: usize| Ends::of(&forward::host::SliceFrame { bytes: found[place].1.clone(), ingress: 0 });
+        let ends = |place: usize| {
+            Ends::of(&forward::host::SliceFrame { bytes: found[place].1.clone(), ingress: 0, joined: false })
+        };
         assert_eq!(ends(0).destination, forward::capture::mapped(u32::from_ne_bytes([10, 9, 0, 1])));
         assert_eq!(ends(1).destination, forward::capture::mapped(u32::from_ne_bytes([10, 8, 0, 1])));
         assert_eq!((found[0].0.outlet, found[1].0.interface), (2, 2));

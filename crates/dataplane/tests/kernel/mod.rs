@@ -47,7 +47,10 @@ impl Lane {
     /// True for cases that can be run in this lane.
     pub(crate) fn takes(self, case: &Case) -> bool {
         match self {
-            Self::Xdp => !case.steps.iter().any(|step| matches!(step, Step::Send(frame, _) if frame.ingress == 0)),
+            Self::Xdp => !case
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::Send(frame, _) if frame.ingress == 0 || frame.joined)),
             Self::Tc => !case.name.starts_with("VLAN"),
         }
     }
@@ -55,7 +58,7 @@ impl Lane {
     /// Why it does not take the others.
     pub(crate) fn lacks(self) -> &'static str {
         match self {
-            Self::Xdp => "this host sends frames of its own, which XDP does not see",
+            Self::Xdp => "this host sends frames of its own, or joins several to one, which XDP does not see",
             Self::Tc => "frames have tags, which this lane has beside them",
         }
     }
@@ -261,9 +264,11 @@ impl Kernel {
     /// Runs a program over a frame that arrives on interface 1, or that this host sends.
     pub(crate) fn run(&self, program: &str, frame: &SliceFrame) -> Outcome {
         let mut out = vec![0; frame.bytes.len() + 256];
-        // struct __sk_buff up to ingress_ifindex and ifindex
-        let context: Vec<u8> =
-            [[0; 9].as_slice(), &[frame.ingress, 1]].concat().into_iter().flat_map(u32::to_ne_bytes).collect();
+        // struct __sk_buff up to gso_size, with ingress_ifindex, ifindex, gso_segs and gso_size.
+        let parts = u32::from(frame.joined);
+        let mut context = [0_u32; 45];
+        (context[9], context[10], context[41], context[44]) = (frame.ingress, 1, 2 * parts, 1400 * parts);
+        let context: Vec<u8> = context.into_iter().flat_map(u32::to_ne_bytes).collect();
         let options =
             TestRunOptions { data_in: Some(&frame.bytes), data_out: Some(&mut out), repeat: 1, ..Default::default() };
         let result = match self.ebpf.program(program).unwrap() {
@@ -288,7 +293,7 @@ impl Kernel {
         batches
             .map(|batch| {
                 let bytes = [&[0; 14][..], batch].concat();
-                self.run(program, &SliceFrame { bytes, ingress: 1 }).action as usize
+                self.run(program, &SliceFrame { bytes, ingress: 1, joined: false }).action as usize
             })
             .sum()
     }

@@ -14,6 +14,8 @@ pub struct SliceFrame {
     pub bytes: Vec<u8>,
     /// Interface it came in by.
     pub ingress: u32,
+    /// Joined from several packets.
+    pub joined: bool,
 }
 
 impl SliceFrame {
@@ -48,6 +50,14 @@ impl Frame for SliceFrame {
 
     fn has(&self, bytes: usize) -> bool {
         self.bytes.len() >= bytes
+    }
+
+    fn joined(&self) -> u32 {
+        if self.joined { self.bytes.len() as u32 } else { 0 }
+    }
+
+    fn exceeds(&self, bytes: u32, mtu: u32) -> bool {
+        bytes > mtu && !self.is_joined()
     }
 
     fn ingress(&self) -> u32 {

@@ -28,6 +28,7 @@ pub struct PacketBuilder {
     payload: Vec<u8>,
     partial_checksum: bool,
     no_checksum: bool,
+    joined: bool,
     around: Option<Around>,
 }
 
@@ -71,6 +72,7 @@ pub fn packet() -> PacketBuilder {
         payload: Vec::new(),
         partial_checksum: false,
         no_checksum: false,
+        joined: false,
         around: None,
     }
 }
@@ -220,6 +222,12 @@ impl PacketBuilder {
         self
     }
 
+    /// Joined from several packets to one whose header cannot say its length: it is zero.
+    pub fn joined(mut self) -> Self {
+        self.joined = true;
+        self
+    }
+
     /// UDP over IPv4 without a checksum.
     pub fn no_checksum(mut self) -> Self {
         self.no_checksum = true;
@@ -258,7 +266,7 @@ impl PacketBuilder {
             _ => {}
         }
         bytes.extend_from_slice(&transport);
-        SliceFrame { bytes, ingress: 1 }
+        SliceFrame { bytes, ingress: 1, joined: self.joined }
     }
 
     /// What headers around it take over.
@@ -296,12 +304,16 @@ impl PacketBuilder {
         }
     }
 
+    fn length(&self, bytes: usize) -> [u8; 2] {
+        if self.joined { [0, 0] } else { (bytes as u16).to_be_bytes() }
+    }
+
     fn ipv4_bytes(&self, bytes: &mut Vec<u8>, source: Ipv4Addr, destination: Ipv4Addr, transport: &[u8]) {
         bytes.extend_from_slice(&[0x08, 0x00]);
         let length = 20 + self.options.len();
         let mut header = Vec::new();
         header.extend_from_slice(&[0x40 | (length / 4) as u8, self.traffic_class]);
-        header.extend_from_slice(&((length + transport.len()) as u16).to_be_bytes());
+        header.extend_from_slice(&self.length(length + transport.len()));
         header.extend_from_slice(&self.identification.to_be_bytes());
         header.extend_from_slice(&self.fragment.to_be_bytes());
         header.extend_from_slice(&[self.hops, self.protocol_number(), 0, 0]);
@@ -319,7 +331,7 @@ impl PacketBuilder {
             Some((first, rest)) => (*first, rest),
             None => (self.protocol_number(), &[][..]),
         };
-        bytes.extend_from_slice(&((extensions.len() + transport.len()) as u16).to_be_bytes());
+        bytes.extend_from_slice(&self.length(extensions.len() + transport.len()));
         bytes.extend_from_slice(&[first, self.hops]);
         bytes.extend_from_slice(&source.octets());
         bytes.extend_from_slice(&destination.octets());
