@@ -10,13 +10,14 @@ use std::net::IpAddr;
 type Check = fn(&Host) -> Vec<Said>;
 
 /// By name, in the order in which they are shown.
-const ALL: [(&str, Check); 8] = [
+const ALL: [(&str, Check); 9] = [
     ("vip", virtual_addresses),
     ("arp", arp),
     ("route", routes),
     ("gateway", gateways),
     ("filter", reverse_path),
     ("programs", programs),
+    ("tunnel", tunnels),
     ("director", directors),
     ("mtu", sizes),
 ];
@@ -150,7 +151,8 @@ fn gateways(host: &Host) -> Vec<Said> {
 
 /// Packets of clients come in by the director's way; strict filters want them to come in by the clients' own.
 fn reverse_path(host: &Host) -> Vec<Said> {
-    if !host.is_asked(false) {
+    // The kernel's tunnel devices have a filter of their own.
+    if !host.is_asked(false) || crate::want::tunnels(&host.setup).next().is_some() {
         return Vec::new();
     }
     // Connections of FullNAT come from the director's own addresses; datagrams are shown as their client's.
@@ -200,6 +202,29 @@ fn programs(host: &Host) -> Vec<Said> {
         })
         .collect();
     if said.is_empty() { vec![Said::well("the programs are attached")] } else { said }
+}
+
+/// The kernel's tunnel devices are there, up, and drop nothing.
+fn tunnels(host: &Host) -> Vec<Said> {
+    let look = |tunnel: crate::tunnel::Tunnel| {
+        let name = tunnel.device();
+        match host.links.values().find(|link| link.name == name) {
+            Some(link) if link.up && host.effective(name, "rp_filter") != 0 => {
+                let what = format!("{name} drops what it takes out of tunnels (rp_filter is not 0)");
+                let fix = format!("sysctl -w net.ipv4.conf.{name}.rp_filter=0 net.ipv4.conf.all.rp_filter=0");
+                Said::ill(Level::Fail, what, "packets of clients are dropped without a word", fix)
+            }
+            Some(link) if link.up => Said::well(format!("{name} takes packets out of tunnels, of anybody")),
+            Some(_) => {
+                let fix = format!("ip link set {name} up");
+                Said::ill(Level::Fail, format!("{name} is down"), "packets in tunnels are for nobody here", fix)
+            }
+            None => {
+                Said::ill(Level::Fail, format!("there is no {name}"), "packets in tunnels are for nobody here", AGAIN)
+            }
+        }
+    };
+    crate::want::tunnels(&host.setup).map(look).collect()
 }
 
 /// Somebody sent what only a director may send: a director that was not named, or an attacker.

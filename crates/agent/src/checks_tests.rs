@@ -163,3 +163,26 @@ fn full_nat_needs_a_cgroup_and_clients_that_are_named() {
     let silent = ills(|host| full_nat(host, Some(1), &[("toa_missing", 1)]));
     one(&silent, "director", Level::Warn, "TOA");
 }
+
+#[test]
+fn devices_of_the_kernel_are_up_and_drop_nothing() {
+    let kernel = |host: &mut Host| {
+        tunnels(host);
+        host.setup.decapsulation = Decapsulation::Kernel;
+        host.programs = None;
+        for (index, name) in [(4, "tunl0"), (5, "ip6tnl0")] {
+            host.links.insert(index, Link { name: name.into(), up: true, mtu: 1480, loopback: false });
+        }
+    };
+    assert_eq!(ills(kernel), []);
+    let spoiled = |spoil: fn(&mut Host)| {
+        ills(|host| {
+            kernel(host);
+            spoil(host);
+        })
+    };
+    one(&spoiled(|host| drop(host.links.remove(&4))), "tunnel", Level::Fail, "real-server up");
+    one(&spoiled(|host| host.links.get_mut(&5).unwrap().up = false), "tunnel", Level::Fail, "ip link set ip6tnl0 up");
+    let strict = spoiled(|host| set(host, "tunl0/rp_filter", 2));
+    one(&strict, "tunnel", Level::Fail, "net.ipv4.conf.tunl0.rp_filter=0");
+}

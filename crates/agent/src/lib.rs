@@ -13,12 +13,13 @@ mod programs;
 mod record;
 mod step;
 mod sysctl;
+mod tunnel;
 mod want;
 
 pub use error::Error;
 
 use dataplane::AgentState;
-use model::{Decapsulation, Finding, Level, RealServerSetup, Said};
+use model::{Finding, Level, RealServerSetup, Said};
 use network::Network;
 use record::{Ledger, Record};
 use serde::Serialize;
@@ -37,11 +38,6 @@ pub struct Place {
 
 /// Makes this host what `setup` says, or leaves it as it was.
 pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
-    if setup.decapsulation == Decapsulation::Kernel {
-        return Err(Error::Refused(
-            "the kernel's tunnel devices are not supported yet: leave out `--decap`".to_owned(),
-        ));
-    }
     let (ledger, network) = (Ledger::open(&place.run_directory)?, Network::open()?);
     let before = ledger.read()?;
     let addresses = network.addresses()?;
@@ -51,7 +47,7 @@ pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
     let mut steps = known.to_vec();
     for want in &wants {
         if !known.iter().any(|step| want.is_met_by(step)) {
-            steps.extend(want.step(&addresses)?);
+            steps.extend(want.step(&network, &addresses)?);
         }
     }
     let fresh = steps.get(known.len()..).unwrap_or_default().to_vec();

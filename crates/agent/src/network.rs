@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
-use rtnetlink::{Handle, RouteMessageBuilder, new_connection};
+use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder, new_connection};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
@@ -100,6 +100,14 @@ impl Network {
             Err(error) if is(&error, libc::EADDRNOTAVAIL) => Ok(()),
             other => other.map_err(|error| failed(&doing, &error)),
         }
+    }
+
+    /// Sets an interface up or down.
+    pub(crate) fn set_up(&self, name: &str, up: bool) -> Result<(), Error> {
+        let message = LinkUnspec::new_with_name(name);
+        let message = if up { message.up() } else { message.down() };
+        let set = self.runtime.block_on(self.handle.link().set(message.build()).execute());
+        set.map_err(|error| failed(&format!("set {name} {}", if up { "up" } else { "down" }), &error))
     }
 
     /// Where packets to `destination` go; `None` if nowhere.

@@ -4,6 +4,7 @@ use crate::error::{Doing, Error};
 use crate::network::Network;
 use crate::programs;
 use crate::sysctl;
+use crate::tunnel::{Before, Tunnel};
 use model::RealServerSetup;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -17,6 +18,8 @@ pub(crate) enum Step {
     Sysctl { key: String, before: String, set: String },
     /// lo gets an address that it did not have.
     Address { address: IpAddr },
+    /// A tunnel device of the kernel takes packets out.
+    Tunnel { tunnel: Tunnel, before: Before },
     /// Programs are loaded, pinned there, and attached.
     Programs { pins: PathBuf },
 }
@@ -30,6 +33,7 @@ impl Step {
                 sysctl::write(key, set).doing(|| format!("set {} to {set}", sysctl::shown(key)))
             }
             Self::Address { address } => network.add_to_loopback(*address),
+            Self::Tunnel { tunnel, .. } => tunnel.make(network),
             Self::Programs { pins } => Ok(dataplane::set_up_agent(&programs::options(setup, pins, network)?)?),
         }
     }
@@ -51,6 +55,7 @@ impl Step {
                 ))),
             },
             Self::Address { address } => network.remove_from_loopback(*address).map(|()| None),
+            Self::Tunnel { tunnel, before } => tunnel.restore(before, network),
             Self::Programs { pins } => dataplane::remove_agent(pins).map(|()| None).map_err(Error::from),
         }
     }

@@ -1,11 +1,12 @@
 //! What a setup needs of this host, and which steps lead there from what it is now.
 
 use crate::error::Error;
-use crate::network::{LOOPBACK, Link, LocalAddress};
+use crate::network::{LOOPBACK, Link, LocalAddress, Network};
 use crate::programs;
 use crate::step::Step;
 use crate::sysctl;
-use model::{RealServerSetup, ServerMode};
+use crate::tunnel::Tunnel;
+use model::{Decapsulation, RealServerSetup, ServerMode};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub(crate) enum Want {
     Sysctl { key: String, good: &'static [u32] },
     /// An address on lo.
     Address(IpAddr),
+    /// A tunnel device of the kernel.
+    Tunnel(Tunnel),
     /// Programs, pinned there.
     Programs(PathBuf),
 }
@@ -36,6 +39,7 @@ pub(crate) fn of(setup: &RealServerSetup, pins: &Path) -> Vec<Want> {
             wants.push(Want::Sysctl { key: key("arp_announce"), good: ARP_ANNOUNCE });
         }
     }
+    wants.extend(tunnels(setup).map(Want::Tunnel));
     if programs::are_needed(setup) {
         wants.push(Want::Programs(pins.to_owned()));
     }
@@ -43,9 +47,17 @@ pub(crate) fn of(setup: &RealServerSetup, pins: &Path) -> Vec<Want> {
     wants
 }
 
+/// The tunnel devices of the kernel that a setup uses: one for each family of its addresses.
+pub(crate) fn tunnels(setup: &RealServerSetup) -> impl Iterator<Item = Tunnel> + use<> {
+    let kernel = setup.mode == ServerMode::Tun && setup.decapsulation == Decapsulation::Kernel;
+    let serves = |ipv6: bool| setup.virtual_addresses.iter().any(|address| address.is_ipv6() == ipv6);
+    let wanted = [(Tunnel::Tunl0, serves(false)), (Tunnel::Ip6tnl0, serves(true))];
+    wanted.into_iter().filter(move |(_, wanted)| kernel && *wanted).map(|(tunnel, _)| tunnel)
+}
+
 impl Want {
     /// The step that is missing, or `None` where this host is so already.
-    pub(crate) fn step(&self, addresses: &[LocalAddress]) -> Result<Option<Step>, Error> {
+    pub(crate) fn step(&self, network: &Network, addresses: &[LocalAddress]) -> Result<Option<Step>, Error> {
         match self {
             Self::Sysctl { key, good } => {
                 let before = sysctl::read(key).ok_or_else(|| {
@@ -59,6 +71,7 @@ impl Want {
                 let there = addresses.iter().any(|it| it.address == *address && it.interface == LOOPBACK);
                 Ok((!there).then_some(Step::Address { address: *address }))
             }
+            Self::Tunnel(tunnel) => Ok(Some(Step::Tunnel { tunnel: *tunnel, before: tunnel.look(network)? })),
             Self::Programs(pins) => Ok(Some(Step::Programs { pins: pins.clone() })),
         }
     }
@@ -68,6 +81,7 @@ impl Want {
         match (self, step) {
             (Self::Sysctl { key, .. }, Step::Sysctl { key: other, .. }) => key == other,
             (Self::Address(address), Step::Address { address: other }) => address == other,
+            (Self::Tunnel(tunnel), Step::Tunnel { tunnel: other, .. }) => tunnel == other,
             (Self::Programs(pins), Step::Programs { pins: other }) => pins == other,
             _ => false,
         }
@@ -84,6 +98,12 @@ pub(crate) fn check(
         && !links.values().any(|link| link.name == *name)
     {
         return Err(Error::Refused(format!("there is no interface {name} in this network namespace")));
+    }
+    let filters = sysctl::number("ipv4/conf/all/rp_filter").is_some_and(|value| value != 0);
+    if filters && tunnels(setup).any(|tunnel| tunnel == Tunnel::Tunl0) {
+        let reason = "net.ipv4.conf.all.rp_filter makes the kernel's tunl0 drop every packet: \
+            `sysctl -w net.ipv4.conf.all.rp_filter=0`, or use --decap bpf";
+        return Err(Error::Refused(reason.to_owned()));
     }
     if setup.virtual_addresses.is_empty() {
         return Ok(());
@@ -112,7 +132,7 @@ pub(crate) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Decapsulation, real_server::GUE_PORT};
+    use model::real_server::GUE_PORT;
 
     fn setup(mode: ServerMode, addresses: &[&str]) -> RealServerSetup {
         RealServerSetup {
@@ -149,8 +169,19 @@ mod tests {
         assert!(refusal.contains("ip address del 203.0.113.10/24 dev eth0"), "{refusal}");
         let down = BTreeMap::from([(1, link("lo", false))]);
         assert!(check(&setup(ServerMode::Dr, &["203.0.113.10"]), &down, &[]).is_err());
-        let there = LocalAddress { interface: LOOPBACK, ..found };
-        assert_eq!(Want::Address(found.address).step(&[there]).unwrap(), None);
-        assert!(Want::Address(found.address).step(&[]).unwrap().is_some());
+        let (there, network) = (LocalAddress { interface: LOOPBACK, ..found }, Network::open().unwrap());
+        assert_eq!(Want::Address(found.address).step(&network, &[there]).unwrap(), None);
+        assert!(Want::Address(found.address).step(&network, &[]).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_kernel_has_a_device_for_each_family() {
+        let kernel = |addresses: &[&str]| {
+            let setup = RealServerSetup { decapsulation: Decapsulation::Kernel, ..setup(ServerMode::Tun, addresses) };
+            tunnels(&setup).collect::<Vec<_>>()
+        };
+        assert_eq!(kernel(&["203.0.113.10"]), [Tunnel::Tunl0]);
+        assert_eq!(kernel(&["203.0.113.10", "2001:db8::10"]), [Tunnel::Tunl0, Tunnel::Ip6tnl0]);
+        assert_eq!(tunnels(&setup(ServerMode::Tun, &["203.0.113.10"])).count(), 0);
     }
 }

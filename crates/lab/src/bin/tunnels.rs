@@ -58,7 +58,35 @@ fn run() -> Result<()> {
             }
         }
     }
+    by_devices(&lab, &agents)?;
     ensure!(lab.counters()?.checksum_errors == 0, "wrong checksums arrived");
+    Ok(())
+}
+
+/// The same with the kernel's own devices, which come and go with `up` and `down`.
+fn by_devices(lab: &Lab, agents: &[Agent]) -> Result<()> {
+    const DEVICES: [&str; 2] = ["tunl0", "ip6tnl0"];
+    let devices = || -> Result<Vec<&str>> {
+        let host = &lab.servers.first().context("no servers")?.host;
+        let listing = host.proc_net("dev")?;
+        Ok(DEVICES.into_iter().filter(|name| listing.contains(&format!("{name}:"))).collect())
+    };
+    let vip = address::VIRTUAL;
+    agents.iter().try_for_each(|agent| agent.must("down").map(drop))?;
+    ensure!(devices()?.is_empty(), "the guest has tunnel devices before they are asked for");
+    for agent in agents {
+        agent.must(&format!("up --mode tun --vip {} {} --decap kernel", vip.v4, vip.v6))?;
+        let (code, status) = agent.status()?;
+        ensure!(code != Some(2), "a server that was just made is a bad one: {status:#}");
+    }
+    for family in Family::ALL {
+        play(lab, family, family, "").with_context(|| format!("{family} by the kernel's device"))?;
+        println!("{family} in {family} by the kernel's device: {REQUESTS} requests and an upload");
+    }
+    // The module goes with the last server that uses it.
+    agents.iter().try_for_each(|agent| agent.must("down").map(drop))?;
+    ensure!(devices()?.is_empty(), "after down there is still {:?}", devices()?);
+    println!("after down the devices are gone");
     Ok(())
 }
 
