@@ -10,6 +10,8 @@ use crate::{step, workspace};
 
 /// What one target's corpus in the tree may take, in bytes.
 const ROOM: u64 = 60_000;
+/// Most files of it. The largest inputs reach the most: the rest is found again by whoever fuzzes.
+const MOST: usize = 40;
 
 /// Where a run puts what it finds worth keeping.
 pub(super) fn found(fuzzer: &Fuzzer, name: &str) -> PathBuf {
@@ -41,7 +43,7 @@ pub(super) fn keep(fuzzer: &Fuzzer, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves files from one folder into the place of another, the smallest first, until the room is used up.
+/// Moves files from one folder into the place of another, the largest first, as many as have room.
 fn replace(to: &Path, from: &Path) -> Result<u64> {
     let mut files = fs::read_dir(from)?
         .map(|entry| {
@@ -49,16 +51,21 @@ fn replace(to: &Path, from: &Path) -> Result<u64> {
             Ok((entry.metadata()?.len(), entry.path()))
         })
         .collect::<Result<Vec<_>>>()?;
-    files.sort();
+    files.sort_by(|one, other| other.cmp(one));
     if to.exists() {
         fs::remove_dir_all(to).with_context(|| format!("removing {}", to.display()))?;
     }
     fs::create_dir_all(to)?;
     let mut bytes = 0;
+    let mut count = 0;
     for (size, path) in files {
-        if bytes + size > ROOM {
+        if count == MOST {
             break;
         }
+        if bytes + size > ROOM {
+            continue;
+        }
+        count += 1;
         bytes += size;
         fs::copy(&path, to.join(path.file_name().unwrap_or_default()))?;
     }
