@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// With --differential: play the kernel alone and write what it did into the tree, for the tests
     #[arg(long, requires = "differential")]
     record: bool,
+    /// A director of xlvs before the tunnel devices of the kernel (6.12 unless --kernel says otherwise)
+    #[arg(long, conflicts_with_all = ["command", "differential", "tunnels"])]
+    tunnel_devices: bool,
     /// The command; without one, the parity test
     #[arg(last = true)]
     command: Vec<String>,
@@ -55,6 +58,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             options.only.as_deref(),
             options.record,
         );
+    }
+    if options.tunnel_devices {
+        let guest = options.guest(options.kernel.unwrap_or(Version::V6_12));
+        return Ok(ExitCode::from(guest.run(&tunnel_devices()?, workspace::root())?));
     }
     let (command, folder) = if options.tunnels {
         (tunnels()?, workspace::root().to_owned())
@@ -88,4 +95,12 @@ fn tunnels() -> Result<Vec<String>> {
         format!("XLVS_BINARY={}", binary.display()),
         target.join("debug/tunnels").display().to_string(),
     ])
+}
+
+/// The script that builds its network around the binary and sends traffic through it.
+fn tunnel_devices() -> Result<Vec<String>> {
+    step::execute(&mut workspace::cargo(["build", "--package", "xlvs"]))?;
+    let script = workspace::root().join("xtask/src/guest/tunnels.sh");
+    let binary = workspace::target_directory()?.join("debug/xlvs");
+    Ok(vec!["bash".to_owned(), script.display().to_string(), binary.display().to_string()])
 }

@@ -13,7 +13,7 @@ pub(crate) struct Instruction {
     immediate: i32,
 }
 
-/// A register. R0 to R5 need not be saved.
+/// A register. R0 to R5 need not be saved; R6 is kept by calls.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Register {
@@ -23,6 +23,7 @@ pub(crate) enum Register {
     R3,
     R4,
     R5,
+    R6,
 }
 
 /// Width of a memory access.
@@ -57,9 +58,11 @@ const STORE: u8 = 0x63;
 const LOAD_WIDE: u8 = 0x18;
 const JUMP_IF_NOT_GREATER: u8 = 0xbd;
 const JUMP_IF_NOT: u8 = 0x55;
+const JUMP_IF_GREATER: u8 = 0x2d;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 const TAIL_CALL: i32 = 12;
+const ADJUST_HEAD: i32 = 44;
 const MAP: u8 = 1;
 const MAP_VALUE: u8 = 2;
 
@@ -123,6 +126,17 @@ impl Assembler {
         self.between64(Operation::Move, R4, R2).with64(Operation::Add, R4, bytes as i32);
         self.push(JUMP_IF_NOT_GREATER, R4, R3 as u8, 2, 0);
         self.leave(otherwise)
+    }
+
+    /// Takes `grown` bytes off the front of a frame of more than `bytes`. R1 holds the context, before and after.
+    pub(crate) fn shed(&mut self, bytes: usize, grown: usize) -> &mut Self {
+        use Register::{R0, R1, R2, R3, R4, R6};
+        self.between64(Operation::Move, R6, R1);
+        self.load(Size::Word, R2, R1, 0).load(Size::Word, R3, R1, 4);
+        self.between64(Operation::Move, R4, R2).with64(Operation::Add, R4, bytes as i32 + 1);
+        self.push(JUMP_IF_GREATER, R4, R3 as u8, 3, 0);
+        self.with64(Operation::Move, R2, grown as i32).push(CALL, R0, 0, 0, ADJUST_HEAD);
+        self.between64(Operation::Move, R1, R6)
     }
 
     /// Leaves out the next `count` instructions unless the register holds the number.

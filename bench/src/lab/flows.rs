@@ -69,7 +69,7 @@ fn traffic(own: MacAddress, director: MacAddress, kind: Kind, target: (IpAddr, u
     let flow = Flow::new(0);
     let mut frame = frame(own, director, kind, target, flow);
     balance(&mut frame, shape, flow);
-    Traffic { rewritten: vec![true; frame.len()], frame, flows: Some((sequence, fields(shape))) }
+    Traffic { rewritten: vec![true; frame.len()], grown: 0, frame, flows: Some((sequence, fields(shape))) }
 }
 
 fn frame(own: MacAddress, director: MacAddress, kind: Kind, (to, port): (IpAddr, u16), flow: Flow) -> Vec<u8> {

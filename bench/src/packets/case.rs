@@ -1,7 +1,7 @@
 //! The list of cases.
 
 use super::network::Network;
-use forward::abi::Method;
+use forward::abi::{Envelope, Method, Port};
 use wire::protocol;
 
 /// Something to measure.
@@ -26,24 +26,28 @@ impl Case {
     /// Every case.
     pub(super) fn all() -> Vec<Self> {
         let mut all = Vec::new();
+        let network = |six, method, protocol| Network { six, method, protocol, envelope: (Envelope::Ipip, false) };
+        let methods = [Method::Nat, Method::DirectRouting, Method::Tunnel];
         for six in [false, true] {
-            for method in [Method::Nat, Method::DirectRouting] {
+            for method in methods {
                 for protocol in [protocol::TCP, protocol::UDP] {
-                    let known =
-                        |flows| Self { network: Network { six, method, protocol }, kind: Kind::Known { flows } };
+                    let known = |flows| Self { network: network(six, method, protocol), kind: Kind::Known { flows } };
                     all.extend([1, 1024, 65_536].map(known));
                 }
             }
         }
         for six in [false, true] {
-            for method in [Method::Nat, Method::DirectRouting] {
-                all.push(Self { network: Network { six, method, protocol: protocol::TCP }, kind: Kind::New });
-            }
-            let network = Network { six, method: Method::Nat, protocol: protocol::TCP };
-            all.push(Self { network, kind: Kind::Reply });
+            all.extend(methods.map(|method| Self { network: network(six, method, protocol::TCP), kind: Kind::New }));
+            all.push(Self { network: network(six, Method::Nat, protocol::TCP), kind: Kind::Reply });
         }
-        let network = Network { six: false, method: Method::Nat, protocol: protocol::TCP };
-        all.push(Self { network, kind: Kind::NotOurs });
+        let gue = Envelope::Gue(Port::new(6080));
+        for envelope in [(gue, false), (gue, true), (Envelope::Gre, false), (Envelope::Gre, true)] {
+            for six in [false, true] {
+                let network = Network { envelope, ..network(six, Method::Tunnel, protocol::TCP) };
+                all.push(Self { network, kind: Kind::Known { flows: 1 } });
+            }
+        }
+        all.push(Self { network: network(false, Method::Nat, protocol::TCP), kind: Kind::NotOurs });
         all
     }
 

@@ -80,6 +80,10 @@ impl Director {
         for id in 1..=SERVERS {
             self.set::<_, 64>("SERVERS", id, &tables.servers[id as usize])?;
             self.set::<_, 16>("LOADS", id, &tables.loads[id as usize])?;
+            // Older programs have no tunnels.
+            if tables.tunnels[id as usize].outer.get() != 0 {
+                self.set::<_, 32>("TUNNELS", id, &tables.tunnels[id as usize])?;
+            }
         }
         Ok(())
     }

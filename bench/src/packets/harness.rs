@@ -35,6 +35,8 @@ pub(crate) struct Traffic {
     pub(crate) frame: Vec<u8>,
     /// Which bytes of it the target changes.
     pub(crate) rewritten: Vec<bool>,
+    /// Bytes that it puts before the frame.
+    pub(crate) grown: usize,
     /// How flows alternate, and the fields that tell them apart.
     pub(crate) flows: Option<(Sequence, Vec<Field>)>,
 }
@@ -46,6 +48,7 @@ pub(super) struct Harness {
     number: OwnedFd,
     _targets: OwnedFd,
     frame: Vec<u8>,
+    grown: usize,
 }
 
 /// What a run came to.
@@ -65,7 +68,7 @@ impl Harness {
         assembler.tail_call(targets.as_fd()).leave(XDP_ABORTED);
         let program = syscall::load("bench_harness", assembler.instructions()).context("loading the harness")?;
         syscall::set(targets.as_fd(), target.as_raw_fd() as u32).context("putting the target behind the harness")?;
-        Ok(Self { program, number, _targets: targets, frame: traffic.frame.clone() })
+        Ok(Self { program, number, _targets: targets, frame: traffic.frame.clone(), grown: traffic.grown })
     }
 
     /// The flow that comes next.
@@ -75,7 +78,7 @@ impl Harness {
 
     /// Sends so many packets.
     pub(super) fn run(&self, packets: u32) -> Result<Run> {
-        let mut frame = vec![0; self.frame.len()];
+        let mut frame = vec![0; self.frame.len() + self.grown];
         let start = thread_time()?;
         let result = syscall::test_run(self.program.as_fd(), &self.frame, packets, &mut frame);
         let nanoseconds = thread_time()? - start;
@@ -99,6 +102,9 @@ pub(crate) fn assemble(traffic: &Traffic, number: BorrowedFd<'_>) -> Assembler {
     };
     let words: Vec<usize> = (0..traffic.frame.len()).step_by(WORD).filter(is_touched).collect();
     let mut program = Assembler::default();
+    if traffic.grown > 0 {
+        program.shed(traffic.frame.len(), traffic.grown);
+    }
     program.need(words.last().map_or(0, |last| last + WORD), XDP_ABORTED);
     if let Some((sequence, _)) = &traffic.flows {
         next_flow(&mut program, number, *sequence);

@@ -21,6 +21,7 @@ use wire::TcpFlags;
 const XDP_PASS: u32 = 2;
 const PACKETS: u32 = 300_000;
 const ETHERNET: u64 = 14;
+const MAC_ADDRESSES: usize = 12;
 
 /// Requests of `flows` clients whose connections are established.
 pub(super) fn requests(objects: &[Object], network: &Network, flows: u32, count: u32) -> Result<Measured> {
@@ -120,9 +121,13 @@ impl Lab {
             verdict.counter.name()
         );
         // The floor rewrites the MAC addresses, whatever the director does.
-        let rewritten = (0..).zip(original.iter().zip(&frame.bytes));
+        let grown = frame.bytes.len() - original.len();
+        // What a tunnel puts before the packet stands where the link header was.
+        let front = if grown == 0 { MAC_ADDRESSES } else { ETHERNET as usize };
+        let rewritten = (0..).zip(original.iter().zip(&frame.bytes[grown..]));
         let traffic = Traffic {
-            rewritten: rewritten.map(|(at, (before, after))| at < 12 || before != after).collect(),
+            rewritten: rewritten.map(|(at, (before, after))| at < front || before != after).collect(),
+            grown,
             frame: original,
             flows: (flows > 1).then(|| (sequence, flow::fields(self.network.shape()))),
         };

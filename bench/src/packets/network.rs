@@ -3,7 +3,7 @@
 use super::director::bytes_of;
 use super::flow::{Flow, Shape};
 use forward::Tables;
-use forward::abi::{Address4, Address6, Method, SchedulerKind};
+use forward::abi::{Address4, Address6, Envelope, Method, SchedulerKind};
 use forward::host::packet::DIRECTOR_MAC;
 use forward::host::world::hop;
 use forward::host::{PacketBuilder, ServerSpec, World, packet};
@@ -25,12 +25,27 @@ pub(super) struct Network {
     pub(super) six: bool,
     pub(super) method: Method,
     pub(super) protocol: u8,
+    /// Of tunnels, and whether there is a checksum.
+    pub(super) envelope: (Envelope, bool),
 }
 
 impl Network {
     pub(super) fn name(&self) -> String {
-        let method = if self.is_nat() { "nat" } else { "dr" };
-        format!("{method}{}-{}", if self.six { 6 } else { 4 }, if self.is_tcp() { "tcp" } else { "udp" })
+        let method = match self.method {
+            Method::Nat => "nat",
+            Method::FullNat => "fullnat",
+            Method::DirectRouting => "dr",
+            Method::Tunnel => "tun",
+        };
+        let envelope = match self.envelope {
+            (Envelope::Ipip, _) => "",
+            (Envelope::Gue(_), false) => "-gue",
+            (Envelope::Gue(_), true) => "-gue-csum",
+            (Envelope::Gre, false) => "-gre",
+            (Envelope::Gre, true) => "-gre-csum",
+        };
+        let (family, transport) = (if self.six { 6 } else { 4 }, if self.is_tcp() { "tcp" } else { "udp" });
+        format!("{method}{family}{envelope}-{transport}")
     }
 
     pub(super) fn is_tcp(&self) -> bool {
@@ -78,6 +93,10 @@ impl Network {
         let table = if scheduler == SchedulerKind::Maglev { self.maglev() } else { Vec::new() };
         let mut world = World::new(4);
         world.service(self.protocol, self.vip(), scheduler, &servers, &table);
+        if self.method == Method::Tunnel {
+            let (envelope, checksum) = self.envelope;
+            (1..=SERVERS).for_each(|id| world.dig(id, self.server(id).ip(), envelope, checksum));
+        }
         world
     }
 

@@ -66,6 +66,7 @@ fn the_harness_sends_the_frames_of_the_flows() {
         let frame = built(&network, |flow| network.request(flow), Flow::new(0));
         let traffic = Traffic {
             rewritten: (0..frame.len()).map(|at| at < 12).collect(),
+            grown: 0,
             frame,
             flows: Some((Sequence::ENDLESS, flow::fields(network.shape()))),
         };
