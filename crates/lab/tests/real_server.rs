@@ -7,7 +7,7 @@ mod killed;
 use killed::{Killed, run_and_kill};
 use lab::net::{Device, Namespace};
 use lab::network::Network;
-use lab::node::{Agent, Entry};
+use lab::node::{Agent, Cgroup, Entry};
 use lab::topology::address;
 use lab::{Lab, Mode, Topology};
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,6 +172,15 @@ fn killed_at_any_step_the_next_up_or_down_repairs() {
 #[ignore = "needs root"]
 fn the_same_with_programs() {
     let (ups, downs) = killed_everywhere("up --mode tun --vip 203.0.113.10 2001:db8::10 --director 10.0.0.1", 4);
+    assert!(ups >= 60 && downs >= 20, "only {ups} and {downs} places to be killed at");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_same_with_programs_on_a_cgroup() {
+    let cgroup = Cgroup::enter().unwrap();
+    let line = format!("up --mode fullnat --director 10.0.0.1 --cgroup {}", cgroup.path().display());
+    let (ups, downs) = killed_everywhere(&line, 7);
     assert!(ups >= 60 && downs >= 20, "only {ups} and {downs} places to be killed at");
 }
 

@@ -17,9 +17,12 @@ use cgroup::CgroupLink;
 use load::Loaded;
 use model::Prefix;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// The BPF object, built from crate `ebpf`.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xlvs-agent-bpf"));
@@ -134,9 +137,21 @@ fn attach_to(links: &Path, link: &Link, hook: AgentHook, loaded: &Loaded) -> Res
         None => {
             // The pin of an interface that had this number before.
             crate::pins::remove_tree(&hook.place().pin(links, link.index))?;
-            Hold::tc(links, link.index, program.as_fd(), hook.place()).doing(doing)
+            let attach = || Hold::tc(links, link.index, program.as_fd(), hook.place());
+            patiently(attach).doing(doing)
         }
     }
+}
+
+/// The link of a process that was killed just now may not be gone yet: its program is there already, for a moment.
+fn patiently(attach: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    for _ in 0..100 {
+        match attach() {
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => sleep(Duration::from_millis(20)),
+            other => return other,
+        }
+    }
+    attach()
 }
 
 /// Interfaces by what is done there: known by the names of the programs, which are those of whatever build.
