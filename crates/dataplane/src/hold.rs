@@ -93,6 +93,8 @@ impl Hold {
     /// Puts a program on a tc hook: by a link where the kernel has them there, else by a filter.
     pub(crate) fn tc(links: &Path, index: u32, program: BorrowedFd<'_>, hook: Hook) -> io::Result<()> {
         let path = hook.pin(links, index);
+        // Of somebody who was killed before it had its name: it would hold the same program there.
+        remove_tree(&fresh_name(&path)).map_err(io::Error::other)?;
         let mode = if hook == Hook::Egress { Attach::TcEgress } else { Attach::TcIngress };
         match syscall::create_link(program, index, mode) {
             Ok(link) => pin_anew(link.as_fd(), &path),
@@ -170,10 +172,15 @@ fn qdisc_name(index: u32) -> String {
 
 /// Pins an object, in place of whatever is pinned there, at once.
 fn pin_anew(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-new");
-    let fresh = PathBuf::from(name);
+    let fresh = fresh_name(path);
     remove_tree(&fresh).map_err(io::Error::other)?;
     syscall::pin(object, &fresh)?;
     fs::rename(&fresh, path)
+}
+
+/// What a pin is called until it is whole.
+fn fresh_name(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-new");
+    PathBuf::from(name)
 }
