@@ -26,6 +26,7 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use forward::abi::{Address4, Address6, FlowKey, Service};
 use forward::classify::NETWORK;
 use forward::encapsulate::Headers;
+use forward::fullnat::{Options, Task};
 use forward::parse::{self, Walk};
 use forward::{Answer, Counter, Verdict, answer, encapsulate, expire, fullnat, schedule};
 use skb::SkbFrame;
@@ -302,6 +303,74 @@ encapsulation!(xdp_md, |context| XdpFrame(XdpContext::new(context)), Address4, e
 encapsulation!(xdp_md, |context| XdpFrame(XdpContext::new(context)), Address6, encapsulate6);
 encapsulation!(__sk_buff, |context| SkbFrame(TcContext::new(context)), Address4, tc_encapsulate4);
 encapsulation!(__sk_buff, |context| SkbFrame(TcContext::new(context)), Address6, tc_encapsulate6);
+
+/// The header of a FullNAT packet, once for each lane: its loops are verified once.
+macro_rules! informing {
+    ($context:ident, $frame:expr, $walk_options:ident, $next_option:ident, $blank:ident, $insert:ident, $inform:ident) => {
+        /// Where the options of a TCP header stand.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $walk_options(context: *mut $context, transport: u32, kinds: u32) -> u64 {
+            fullnat::walk_options(&$frame(context), Walk::offset(transport), kinds).0
+        }
+
+        /// One of them.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $next_option(context: *mut $context, transport: u32, kinds: u32, found: u64) -> u64 {
+            fullnat::next_option(&$frame(context), Walk::offset(transport), kinds, Options(found)).0
+        }
+
+        /// Blanks an option. Returns what changed in the sum.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $blank(context: *mut $context, transport: u32, at: u32, length: u32) -> u32 {
+            let (at, length) = ((at & 63) as usize, (length & 63) as usize);
+            Checksum::word_of(fullnat::blank(&mut $frame(context), Walk::offset(transport), at, length))
+        }
+
+        /// Makes room in a frame. Not 0 when it is there.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $insert(context: *mut $context, at: u32, bytes: u32) -> u32 {
+            $frame(context).grow(Walk::offset(at), (bytes & 31) as usize).is_some() as u32
+        }
+
+        /// What changes in a TCP header. Not 0 when it is done.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane; `task` is null or points to a whole task.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $inform(context: *mut $context, task: *const Task) -> u32 {
+            // SAFETY: the caller's promise; the verifier checks it again.
+            unsafe { task.as_ref() }.and_then(|task| fullnat::inform(&mut $frame(context), task)).is_some() as u32
+        }
+    };
+}
+
+informing!(xdp_md, |context| XdpFrame(XdpContext::new(context)), walk_options, next_option, blank, insert, inform);
+informing!(
+    __sk_buff,
+    |context| SkbFrame(TcContext::new(context)),
+    tc_walk_options,
+    tc_next_option,
+    tc_blank,
+    tc_insert,
+    tc_inform
+);
 
 /// The beginning and the end of a capture, once for each lane: copying frames is verified once.
 macro_rules! capture {

@@ -19,8 +19,9 @@ use aya_ebpf::programs::TcContext;
 use forward::abi::Outer;
 use forward::classify::NETWORK;
 use forward::encapsulate::Headers;
+use forward::fullnat::{Options, Task};
 use forward::parse::{Parse, Walk};
-use forward::{Action, Answer, Family, Frame, Shared, Time, Verdict, linear};
+use forward::{Action, Answer, Family, Frame, Shared, Time, Verdict, linear, shift};
 use wire::{Checksum, Header, Vlan, protocol};
 
 /// BPF_F_PSEUDO_HDR (linux/bpf.h)
@@ -40,6 +41,21 @@ impl SkbFrame {
     #[inline(always)]
     fn bytes(&self) -> Bytes {
         Bytes { start: self.0.data(), end: self.0.data_end() }
+    }
+
+    /// Makes room at the end, and moves there what stands behind `at`: a checksum that was only begun counts from where
+    /// its header is, which therefore must not move.
+    #[inline(always)]
+    pub(crate) fn grow(&mut self, at: usize, bytes: usize) -> Option<()> {
+        let behind = (self.0.len() as usize).checked_sub(at)?;
+        if behind > shift::MOST_BEHIND {
+            return None;
+        }
+        // SAFETY: the context is valid; the helper refuses what cannot be.
+        if unsafe { bpf_skb_change_tail(self.0.skb.skb, self.0.len() + bytes as u32, 0) } != 0 {
+            return None;
+        }
+        shift::backwards(self, at, behind, bytes)
     }
 
     /// Brings the first `bytes` bytes, or all that there are, into the linear part.
@@ -160,6 +176,41 @@ impl Frame for SkbFrame {
     fn tag_is_aside(&self) -> bool {
         // SAFETY: the context is valid for the whole program.
         unsafe { (*self.0.skb.skb).vlan_present != 0 }
+    }
+
+    #[inline(always)]
+    fn insert(&mut self, at: usize, bytes: usize) -> Option<()> {
+        // SAFETY: the context is valid for the whole program.
+        (unsafe { crate::tc_insert(self.0.skb.skb, at as u32, bytes as u32) } != 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn can_grow(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.0.skb.skb).gso_size == 0 }
+    }
+    #[inline(always)]
+    fn walk_options(&self, transport: usize, kinds: u32) -> Options {
+        // SAFETY: as above.
+        Options(unsafe { crate::tc_walk_options(self.0.skb.skb, transport as u32, kinds) })
+    }
+
+    #[inline(always)]
+    fn next_option(&self, transport: usize, kinds: u32, found: Options) -> Options {
+        // SAFETY: as above.
+        Options(unsafe { crate::tc_next_option(self.0.skb.skb, transport as u32, kinds, found.0) })
+    }
+
+    #[inline(always)]
+    fn blank(&mut self, transport: usize, at: usize, length: usize) -> Option<Checksum> {
+        // SAFETY: as above.
+        Checksum::from_word(unsafe { crate::tc_blank(self.0.skb.skb, transport as u32, at as u32, length as u32) })
+    }
+
+    #[inline(always)]
+    fn inform(&mut self, task: &Task) -> Option<()> {
+        // SAFETY: as above; a reference points to a whole task.
+        (unsafe { crate::tc_inform(self.0.skb.skb, task) } != 0).then_some(())
     }
 
     #[inline(always)]

@@ -9,8 +9,9 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::XdpContext;
 use forward::encapsulate::Headers;
+use forward::fullnat::{Options, Task};
 use forward::parse::{Parse, Walk};
-use forward::{Action, Answer, Family, Frame, Shared, Time, Verdict};
+use forward::{Action, Answer, Family, Frame, Shared, Time, Verdict, shift};
 use wire::{Be16, Checksum, Header};
 
 /// The frame of an XDP program.
@@ -20,6 +21,15 @@ impl XdpFrame {
     #[inline(always)]
     pub(crate) fn bytes(&self) -> Bytes {
         Bytes { start: self.0.data(), end: self.0.data_end() }
+    }
+}
+
+impl XdpFrame {
+    /// Makes room at the front, and moves there what stands before `at`: the end of a frame may have none.
+    #[inline(always)]
+    pub(crate) fn grow(&mut self, at: usize, bytes: usize) -> Option<()> {
+        self.make_room(bytes)?;
+        shift::forwards(self, at, bytes)
     }
 }
 
@@ -79,6 +89,35 @@ impl Frame for XdpFrame {
     fn drop_front(&mut self, bytes: usize) -> Option<()> {
         // SAFETY: as above.
         (unsafe { bpf_xdp_adjust_head(self.0.ctx, bytes as i32) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn insert(&mut self, at: usize, bytes: usize) -> Option<()> {
+        // SAFETY: the context is valid for the whole program.
+        (unsafe { crate::insert(self.0.ctx, at as u32, bytes as u32) } != 0).then_some(())
+    }
+    #[inline(always)]
+    fn walk_options(&self, transport: usize, kinds: u32) -> Options {
+        // SAFETY: as above.
+        Options(unsafe { crate::walk_options(self.0.ctx, transport as u32, kinds) })
+    }
+
+    #[inline(always)]
+    fn next_option(&self, transport: usize, kinds: u32, found: Options) -> Options {
+        // SAFETY: as above.
+        Options(unsafe { crate::next_option(self.0.ctx, transport as u32, kinds, found.0) })
+    }
+
+    #[inline(always)]
+    fn blank(&mut self, transport: usize, at: usize, length: usize) -> Option<Checksum> {
+        // SAFETY: as above.
+        Checksum::from_word(unsafe { crate::blank(self.0.ctx, transport as u32, at as u32, length as u32) })
+    }
+
+    #[inline(always)]
+    fn inform(&mut self, task: &Task) -> Option<()> {
+        // SAFETY: as above; a reference points to a whole task.
+        (unsafe { crate::inform(self.0.ctx, task) } != 0).then_some(())
     }
 
     #[inline(always)]

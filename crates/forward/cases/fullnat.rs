@@ -44,6 +44,8 @@ pub(super) fn cases() -> Vec<Case> {
     for net in [TCP4, TCP6] {
         cases.push(closed_ones_give_way(net));
         cases.push(reopened(net));
+        cases.push(claims(net));
+        cases.push(room(net));
     }
     for net in [UDP4, UDP6] {
         cases.push(expired_ones_give_way(net));
@@ -59,10 +61,22 @@ struct Flow {
     client: u16,
     server: u32,
     local: u16,
+    /// The server has answered a SYN: its number is known, and the client acknowledges nothing beyond.
+    known: bool,
 }
 
 const fn flow(net: Net, client: u16, server: u32, local: u16) -> Flow {
-    Flow { net, client, server, local }
+    Flow { net, client, server, local, known: false }
+}
+
+/// The option that tells a server the client's address and port.
+fn address_option(net: Net, port: u16) -> Vec<u8> {
+    let mut option = match net.client() {
+        IpAddr::V4(address) => [&[254, 8][..], &port.to_be_bytes(), &address.octets()].concat(),
+        IpAddr::V6(address) => [&[253, 20][..], &port.to_be_bytes(), &address.octets()].concat(),
+    };
+    option.shrink_to_fit();
+    option
 }
 
 fn local_address(net: Net) -> IpAddr {
@@ -87,6 +101,16 @@ impl Flow {
             .ethernet(hop.source, hop.destination)
     }
 
+    /// The same with the client's address in it.
+    fn told(&self) -> PacketBuilder {
+        self.at_server().tcp_options(&address_option(self.net, self.client))
+    }
+
+    /// After the server's SYN.
+    const fn known(self) -> Self {
+        Self { known: true, ..self }
+    }
+
     fn reply(&self) -> PacketBuilder {
         let server = self.net.server(self.server);
         self.ports(packet().ip(server.ip(), local_address(self.net)), server.port(), self.local)
@@ -104,11 +128,13 @@ impl Flow {
     }
 
     fn more(&self) -> Step {
-        forward(&self.request(), ForwardIn, SERVER_SIDE, &self.at_server())
+        self.sent(TcpFlags::ACK)
     }
 
     fn sent(&self, flags: u8) -> Step {
-        forward(&self.request().flags(flags), ForwardIn, SERVER_SIDE, &self.at_server().flags(flags))
+        let tells = flags & TcpFlags::SYN != 0 || (self.known && flags & TcpFlags::RST == 0);
+        let arrives = if self.net.is_tcp() && tells { self.told() } else { self.at_server() };
+        forward(&self.request().flags(flags), ForwardIn, SERVER_SIDE, &arrives.flags(flags))
     }
 
     fn answered(&self) -> Step {
@@ -152,13 +178,15 @@ fn port_unreachable(net: Net) -> (u8, u8, u32) {
 fn conversation(net: Net) -> Case {
     let (first, second, third) = (flow(net, 4000, 2, LOCAL), flow(net, 4001, 1, LOCAL), flow(net, 4002, 2, LOCAL + 1));
     let mut steps = std::vec![first.open()];
+    let mut known = first;
     if net.is_tcp() {
         steps.push(first.returned(TcpFlags::SYN | TcpFlags::ACK));
+        known = first.known();
     }
     for _ in 0..3 {
-        steps.extend([first.more(), first.answered()]);
+        steps.extend([known.more(), first.answered()]);
     }
-    steps.extend([second.open(), third.open(), third.answered(), second.answered(), first.answered(), first.more()]);
+    steps.extend([second.open(), third.open(), third.answered(), second.answered(), first.answered(), known.more()]);
     steps.extend([Step::Entries(6), load(net, 2, 2), load(net, 1, 1)]);
     case(net, "conversation", 2, 100, steps)
 }
@@ -199,53 +227,166 @@ fn later_ranges(net: Net) -> Case {
         let flow = flow(net, client, 1, local);
         let to = net.server(1).ip();
         let (first, arrives) = (flow.first(), flow.at_server().ip(address, to));
-        let arrives = if net.is_tcp() { arrives.syn() } else { arrives };
+        let arrives = if net.is_tcp() { arrives.syn().tcp_options(&address_option(net, client)) } else { arrives };
         steps.push(forward(&first, ForwardIn, SERVER_SIDE, &arrives));
         steps.push(forward(&flow.reply().ip(to, address), ForwardOut, 1, &flow.at_client()));
     }
     Case { name: format!("{} later ranges", net.name()), world: Box::new(make), steps }
 }
 
-/// A connection that both sides have closed gives way to the next one; its late segments belong to nobody.
+/// By how much the numbers of a connection are shifted whose local port had one before that ended at 9 (number 1, seven
+/// bytes, a FIN), when they begin at 1.
+const SHIFT: u32 = 10;
+
+/// A connection that both sides have closed gives way to the next one: whose numbers go on beyond it, since the server
+/// may wait for its end, and whose SYN has no timestamps. Late segments of the old one belong to nobody.
 fn closed_ones_give_way(net: Net) -> Case {
     let (old, new) = (flow(net, 4000, 1, LOCAL), flow(net, 4001, 1, LOCAL));
-    let fin = TcpFlags::FIN | TcpFlags::ACK;
+    let (fin, syn_ack) = (TcpFlags::FIN | TcpFlags::ACK, TcpFlags::SYN | TcpFlags::ACK);
+    let stamped = [2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7];
+    let mut plain = address_option(net, 4001);
+    let size = (1460 - plain.len() as u16).to_be_bytes();
+    plain.extend([2, 4, size[0], size[1], 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 7]);
+    let edges = |from: u32| [&[1, 1, 5, 10][..], &from.to_be_bytes(), &(from + 100).to_be_bytes()].concat();
     let steps = std::vec![
         old.open(),
-        old.returned(TcpFlags::SYN | TcpFlags::ACK),
-        old.more(),
+        old.returned(syn_ack),
+        old.known().more(),
         old.returned(fin),
         tell(&new.first(), DropNoLocalPort, port_unreachable(net)),
-        old.sent(fin),
+        old.known().sent(fin),
         Step::Load(1, 0, 1),
-        new.open(),
+        forward(
+            &new.first().tcp_options(&stamped),
+            ForwardIn,
+            SERVER_SIDE,
+            &new.told().syn().numbers(1 + SHIFT, 2).tcp_options(&plain),
+        ),
         Step::Load(1, 1, 0),
         refuse(&old.request(), PassNotSchedulable),
-        new.returned(TcpFlags::SYN | TcpFlags::ACK),
-        new.more(),
+        forward(
+            &new.reply().flags(syn_ack).numbers(7, 2 + SHIFT),
+            ForwardOut,
+            1,
+            &new.at_client().flags(syn_ack).numbers(7, 2),
+        ),
+        forward(&new.request().numbers(2, 8), ForwardIn, SERVER_SIDE, &new.told().numbers(2 + SHIFT, 8)),
+        forward(&new.request().numbers(2, 20), ForwardIn, SERVER_SIDE, &new.at_server().numbers(2 + SHIFT, 20)),
+        forward(
+            &new.reply().numbers(8, 2 + SHIFT).tcp_options(&edges(5000 + SHIFT)),
+            ForwardOut,
+            1,
+            &new.at_client().numbers(8, 2).tcp_options(&edges(5000)),
+        ),
         Step::Entries(3),
     ];
     case(net, "closed ones give way", 1, 1, steps)
 }
 
-/// A client's SYN from the port of a closed connection: a new one, with a new local port.
+/// A client's SYN from the port of a closed connection: a new one, with a new local port. The old local port is
+/// remembered for as long as its server may wait there.
 fn reopened(net: Net) -> Case {
     let (old, new) = (flow(net, 4000, 1, LOCAL), flow(net, 4000, 1, LOCAL + 1));
     let fin = TcpFlags::FIN | TcpFlags::ACK;
     let steps = std::vec![
         old.open(),
         old.returned(TcpFlags::SYN | TcpFlags::ACK),
-        old.more(),
+        old.known().more(),
         old.returned(fin),
-        old.sent(fin),
+        old.known().sent(fin),
         new.open(),
         Step::Load(1, 1, 0),
         refuse(&old.reply(), PassNoService),
         new.returned(TcpFlags::SYN | TcpFlags::ACK),
-        new.more(),
+        new.known().more(),
         new.answered(),
+        Step::Wait(30),
+        Step::Sweep(0),
+        Step::Entries(3),
+        new.known().more(),
+        Step::Wait(40),
+        Step::Sweep(1),
+        Step::Entries(2),
     ];
     case(net, "reopened", 1, 9, steps)
+}
+
+/// What the client claims itself is blanked, wherever the server's own could stand: in a SYN, before and while the
+/// handshake completes. Later it is the server's business.
+fn claims(net: Net) -> Case {
+    let flow = flow(net, 4000, 1, LOCAL);
+    let four = [254, 8, 0, 80, 10, 9, 9, 9];
+    let six = [&[1, 253, 20, 0, 80][..], &[9; 16], &[1, 1, 1]].concat();
+    let own = address_option(net, 4000);
+    let told = |rest: &[u8]| flow.told().tcp_options(&[&own, rest].concat());
+    let mut steps = std::vec![
+        forward(&flow.first().tcp_options(&four), ForwardIn, SERVER_SIDE, &told(&[1; 8]).syn()),
+        // Nothing is known of the server yet.
+        forward(&flow.request().tcp_options(&six), ForwardIn, SERVER_SIDE, &flow.at_server().tcp_options(&[1; 24])),
+        flow.returned(TcpFlags::SYN | TcpFlags::ACK),
+    ];
+    if !net.six {
+        steps.push(forward(&flow.request().tcp_options(&six), ForwardIn, SERVER_SIDE, &told(&[1; 24])));
+    }
+    let both = [four, four].concat();
+    steps.extend([
+        // No room for one of our own.
+        forward(
+            &flow.request().tcp_options(&[&both[..], &[1; 24]].concat()),
+            ForwardIn,
+            SERVER_SIDE,
+            &flow.at_server().tcp_options(&[1; 40]),
+        ),
+        forward(&flow.request().tcp_options(&both), ForwardIn, SERVER_SIDE, &told(&[1; 16])),
+        forward(
+            &flow.request().numbers(1, 3).tcp_options(&four),
+            ForwardIn,
+            SERVER_SIDE,
+            &flow.at_server().numbers(1, 3).tcp_options(&four),
+        ),
+    ]);
+    case(net, "claims of a client", 1, 9, steps)
+}
+
+/// The client's address has room or is left out; both segment sizes are lowered by what it takes, at any alignment.
+fn room(net: Net) -> Case {
+    let flow = flow(net, 4000, 1, LOCAL);
+    let own = address_option(net, 4000);
+    let lowered = |size: u16| (size - own.len() as u16).to_be_bytes();
+    let (syn_ack, [high, low]) = (TcpFlags::SYN | TcpFlags::ACK, lowered(1460));
+    let headers = if net.six { 60 } else { 40 };
+    let fits = std::vec![5; 1500 - headers - own.len()];
+    let full = std::vec![5; 1501 - headers - own.len()];
+    let odd = |size: [u8; 2]| [1, 2, 4, size[0], size[1], 1, 1, 1];
+    let steps = std::vec![
+        forward(
+            &flow.first().tcp_options(&[2, 4, 5, 180]),
+            ForwardIn,
+            SERVER_SIDE,
+            &flow.told().syn().tcp_options(&[&own[..], &[2, 4, high, low]].concat()),
+        ),
+        forward(
+            &flow.reply().flags(syn_ack).tcp_options(&odd([5, 180])),
+            ForwardOut,
+            1,
+            &flow.at_client().flags(syn_ack).tcp_options(&odd([high, low])),
+        ),
+        Step::Change(|world| world.tables.servers[1].mtu.set(1500)),
+        forward(&flow.request().payload(&fits), ForwardIn, SERVER_SIDE, &flow.told().payload(&fits)),
+        forward(&flow.request().payload(&full), ForwardIn, SERVER_SIDE, &flow.at_server().payload(&full)),
+        forward(&flow.request().payload(b""), ForwardIn, SERVER_SIDE, &flow.told().payload(b"")),
+        // Told or not, a reset is sent on as it is, and so is all that acknowledges more.
+        flow.known().sent(TcpFlags::RST),
+        Step::Change(|world| world.tables.settings.toa_kinds.set(0)),
+        flow.more(),
+        Step::Change(|world| world.tables.settings.toa_kinds.set(0x4c4d)),
+        forward(&flow.request(), ForwardIn, SERVER_SIDE, &{
+            let mut other = own.clone();
+            other[0] = if net.six { 0x4c } else { 0x4d };
+            flow.at_server().tcp_options(&other)
+        }),
+    ];
+    case(net, "room for an address", 1, 9, steps)
 }
 
 /// Datagrams: a flow that has been silent for too long gives its place away.
@@ -306,11 +447,13 @@ fn silence(net: Net) -> Case {
     let (old, new) = (flow(net, 4000, 1, LOCAL), flow(net, 4000, 1, LOCAL + 1));
     let mut steps = std::vec![old.open()];
     if net.is_tcp() {
-        steps.extend([old.returned(TcpFlags::SYN | TcpFlags::ACK), old.more(), Step::Wait(890), old.answered()]);
+        let answer = old.returned(TcpFlags::SYN | TcpFlags::ACK);
+        steps.extend([answer, old.known().more(), Step::Wait(890), old.answered()]);
     }
+    let later = if net.is_tcp() { old.known().more() } else { old.more() };
     steps.extend([
         Step::Wait(290),
-        old.more(),
+        later,
         Step::Wait(902),
         Step::Sweep(0),
         Step::Load(1, 0, 0),
@@ -414,7 +557,7 @@ fn errors_about_servers(net: Net) -> Case {
 /// A client in a VLAN: its tag is taken out, and put back into the replies.
 fn tagged(net: Net) -> Case {
     let flow = flow(net, 4000, 1, LOCAL);
-    let first = if net.is_tcp() { flow.at_server().syn() } else { flow.at_server() };
+    let first = if net.is_tcp() { flow.told().syn() } else { flow.at_server() };
     let steps = std::vec![
         forward(&flow.first().tag(7), ForwardIn, SERVER_SIDE, &first),
         forward(&flow.reply(), ForwardOut, 1, &flow.at_client().tag(7)),

@@ -353,7 +353,10 @@ pub fn wind_up<A: Parse, T: Tables<A>>(
             && address::load::<A>(&reply.address) == flow.destination
             && reply.port.get() == flow.destination_port.0 as u32
     };
-    if ours && reply_word.is_live() && tables.exchange(&reply.state, reply_word.0, reply_word.dead().0) {
+    // Of a connection that has been silent for so long nobody waits at its local port any more.
+    let rests = !connection::is_expired(connection, now);
+    let dead = if rests { reply_word.dead() } else { reply_word.dead().without(StateWord::ENDED) };
+    if ours && reply_word.is_live() && tables.exchange(&reply.state, reply_word.0, dead.0) {
         // The grace period before its removal begins now.
         tables.store32(&reply.last_seen, now.tick());
     }

@@ -12,6 +12,10 @@ use crate::{Tables, Time, address, establish, fullnat, steer};
 /// Ticks between retiring and removing: far longer than any packet is in flight through the programs.
 pub const GRACE: u32 = Time::ticks(2);
 
+/// Ticks that the local port of a closed FullNAT connection is remembered for: as long as its server may wait there
+/// (TIME_WAIT of Linux: 60 s). Taken again before, it goes on from where it ended.
+pub const QUARANTINE: u32 = Time::ticks(64);
+
 /// What became of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
@@ -57,7 +61,8 @@ fn remove<A: Parse, T: Tables<A>>(
     tables: &T,
     now: Time,
 ) -> Outcome {
-    if now.age(connection.last_seen.get()) < GRACE || !tables.exchange(&connection.state, word.0, word.busy().0) {
+    let rest = if word.has(StateWord::ENDED) { QUARANTINE } else { GRACE };
+    if now.age(connection.last_seen.get()) < rest || !tables.exchange(&connection.state, word.0, word.busy().0) {
         return Outcome::Kept;
     }
     tables.remove(key);

@@ -2,6 +2,7 @@
 
 use crate::abi::Outer;
 use crate::encapsulate::Headers;
+use crate::fullnat::{Options, Task};
 use crate::parse::{Parse, Walk};
 use crate::{Answer, Shared, Time, Verdict, vlan};
 use wire::{Be16, Checksum, Header, Vlan};
@@ -63,6 +64,27 @@ pub trait Frame {
 
     /// Takes so many bytes off the front. What is the link header then is the caller's to write anew.
     fn drop_front(&mut self, bytes: usize) -> Option<()>;
+
+    /// Makes room for so many bytes, at least eight, at `at`; all that stands before it stays there.
+    fn insert(&mut self, at: usize, bytes: usize) -> Option<()>;
+
+    /// True when [`insert`](Self::insert) can do its work.
+    fn can_grow(&self) -> bool {
+        true
+    }
+
+    /// [`crate::fullnat::walk_options`]. A method, because its loop is verified once, in a BPF function of its own, as
+    /// those that follow.
+    fn walk_options(&self, transport: usize, kinds: u32) -> Options;
+
+    /// [`crate::fullnat::next_option`].
+    fn next_option(&self, transport: usize, kinds: u32, found: Options) -> Options;
+
+    /// [`crate::fullnat::blank`].
+    fn blank(&mut self, transport: usize, at: usize, length: usize) -> Option<Checksum>;
+
+    /// [`crate::fullnat::inform`].
+    fn inform(&mut self, task: &Task) -> Option<()>;
 
     /// Puts a tag into an untagged frame ([`crate::vlan::push`]); a lane may keep it beside the frame.
     fn push_tag(&mut self, identifier: u16) -> Option<()>

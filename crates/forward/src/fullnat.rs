@@ -6,13 +6,19 @@
 //! NAT and direct routing do for every packet stays as small as it is.
 
 mod bind;
+mod handshake;
+mod inform;
 mod local;
+mod options;
 mod passage;
 mod relate;
 mod steer;
 
 pub use bind::{Place, bind, find_place, occupy};
+pub use handshake::Handshake;
+pub use inform::{Task, inform};
 pub use local::locate;
+pub use options::{Options, blank, next as next_option, walk as walk_options};
 pub use passage::Passage;
 pub use relate::relate;
 pub use steer::{server_of, steer};

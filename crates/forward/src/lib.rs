@@ -37,6 +37,7 @@ pub mod parse;
 pub mod relate;
 pub mod rewrite;
 pub mod schedule;
+pub mod shift;
 pub mod steer;
 pub mod tables;
 pub mod tcp_state;

@@ -18,10 +18,17 @@ pub fn wanted<F: Frame>(frame: &F, network: usize) -> usize {
         _ => return LEAST,
     };
     match transport {
-        Some((offset, protocol::TCP | protocol::UDP)) => offset + size_of::<Tcp>(),
+        Some((offset, protocol::TCP)) => offset + frame.read::<Tcp>(offset).map_or(size_of::<Tcp>(), length),
+        Some((offset, protocol::UDP)) => offset + size_of::<Tcp>(),
         Some(_) => MOST,
         None => LEAST,
     }
+}
+
+/// Of a TCP header with its options.
+#[inline(always)]
+fn length(tcp: Tcp) -> usize {
+    ((tcp.data_offset >> 4) as usize * 4).max(size_of::<Tcp>())
 }
 
 #[cfg(test)]

@@ -62,6 +62,9 @@ impl Lab {
         add_addresses(&hosts.front(), address::DIRECTOR.with_prefix(address::PREFIX))?;
         // The VIP is the director's own, outside: a local address on the clients' side.
         add_addresses(&hosts.front(), address::VIRTUAL.host())?;
+        if let Some(local) = topology.local() {
+            add_addresses(&hosts.towards_servers(&topology), local.host())?;
+        }
         let servers = hosts.start_servers(&network, &topology, kind)?;
         let client = Client { host: hosts.client };
         Ok(Self { topology, client, servers, director: hosts.director, interfaces, network })
@@ -100,6 +103,14 @@ impl Hosts {
         Device::new(&self.director, "d0")
     }
 
+    /// The director's interface towards servers, one of them.
+    fn towards_servers(&self, topology: &Topology) -> Device {
+        match topology.arms {
+            Arms::One => self.front(),
+            Arms::Two => Device::new(&self.director, "d1"),
+        }
+    }
+
     /// A veth link to the client and one to each server.
     ///
     /// Replies of direct routing pass the director as they would pass any router. The VIP is the director's own
@@ -127,7 +138,8 @@ impl Hosts {
     }
 
     /// Clients on one bridge, servers on another, the director between them. With direct routing the client has a leg
-    /// on the servers' bridge too: replies go there and never see the director.
+    /// on the servers' bridge too: replies go there and never see the director. With FullNAT servers need no way to
+    /// clients.
     fn join_two_arms(&self, network: &mut Network, topology: &Topology) -> Result<Vec<String>> {
         network.segment("front")?;
         network.segment("back")?;
@@ -138,16 +150,19 @@ impl Hosts {
         let dip = topology.director_back(1);
         add_addresses(&Device::new(&self.director, "d1"), dip.with_prefix(address::PREFIX))?;
         let gateway = match topology.mode {
-            Mode::Nat => dip,
+            Mode::Nat => Some(dip),
+            Mode::FullNat => None,
             Mode::Dr | Mode::Tun => {
                 let leg = Device::new(&self.client, "c1");
                 self.plug(network, &leg, "back", "to-client2")?;
                 add_addresses(&leg, address::CLIENT_BACK.with_prefix(address::PREFIX))?;
-                address::CLIENT_BACK
+                Some(address::CLIENT_BACK)
             }
         };
         self.plug_servers(network, topology, "back")?;
-        self.servers.iter().try_for_each(|host| add_routes(host, DEFAULT, gateway))?;
+        if let Some(gateway) = gateway {
+            self.servers.iter().try_for_each(|host| add_routes(host, DEFAULT, gateway))?;
+        }
         Ok(vec!["d0".to_owned(), "d1".to_owned()])
     }
 
@@ -165,6 +180,7 @@ impl Hosts {
             match topology.mode {
                 Mode::Nat => add_routes(host, DEFAULT, dip)?,
                 Mode::Dr | Mode::Tun => add_on_link(host, address::front(0).with_prefix(address::PREFIX), "e0")?,
+                Mode::FullNat => {}
             }
         }
         if topology.mode.is_direct() {

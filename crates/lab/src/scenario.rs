@@ -26,7 +26,7 @@ pub struct Scenario {
 /// What came of it, as `demo --json` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// nat or dr.
+    /// nat, dr or fullnat.
     pub mode: Mode,
     /// 4 or 6.
     pub family: u8,
@@ -90,7 +90,8 @@ impl Scenario {
     /// Tells a director of both services and all servers, and waits until it reaches them.
     pub fn configure(&self, lab: &Lab, director: &Xlvs) -> Result<()> {
         for (flag, service) in [("-t", self.service()), ("-u", self.echo_service())] {
-            director.ipvsadm(&format!("-A {flag} {service} -s {}", self.scheduler))?;
+            let local = lab.topology.local().map(|local| format!(" --local-address {}", local.of(self.family)));
+            director.ipvsadm(&format!("-A {flag} {service} -s {}{}", self.scheduler, local.unwrap_or_default()))?;
             for server in &lab.servers {
                 let family = if lab.topology.mixed { self.family.other() } else { self.family };
                 let endpoint = SocketAddr::new(server.address.of(family), service.port());
@@ -136,7 +137,8 @@ impl Scenario {
     fn follow_one(&self, lab: &Lab) -> Result<Vec<Hop>> {
         lab.clear_taps();
         let answer = lab.client.get(self.service())?;
-        let flow = Flow { client: answer.local, service: self.service() };
+        let local = lab.topology.local().map(|local| local.of(self.family));
+        let flow = Flow { client: answer.local, service: self.service(), local };
         // The recorders read a moment later than the hosts.
         let mut hops = Vec::new();
         for _ in 0..50 {

@@ -33,6 +33,8 @@ pub enum Mode {
     Dr,
     /// Packets go in packets of their own, replies go directly to the client.
     Tun,
+    /// Addresses are rewritten on both sides, the server sees one of the director's.
+    FullNat,
 }
 
 /// What stands between the outer and the inner IP header of a tunnel.
@@ -132,6 +134,11 @@ impl Topology {
         Self { servers, ..self }
     }
 
+    /// The local address that servers see as their client, with FullNAT.
+    pub fn local(&self) -> Option<Dual> {
+        (self.mode == Mode::FullNat).then_some(address::LOCAL)
+    }
+
     /// Address of server `number` (from 1).
     pub fn server(&self, number: usize) -> Dual {
         let number = u8::try_from(number).unwrap_or(u8::MAX);
@@ -180,6 +187,8 @@ pub mod address {
     pub const DIRECTOR: Dual = front(1);
     /// The virtual address (VIP).
     pub const VIRTUAL: Dual = front(10);
+    /// The director's local address (LIP): on the servers' bridge, or routed to the director.
+    pub const LOCAL: Dual = back(0, 200);
     /// The client's second leg, on the servers' bridge: the way of direct replies where the director has two arms.
     pub const CLIENT_BACK: Dual = back(0, 2);
 
@@ -245,12 +254,13 @@ impl Mode {
             Self::Nat => "-m",
             Self::Dr => "-g",
             Self::Tun => "-i",
+            Self::FullNat => "--fullnat",
         }
     }
 
     /// Replies go from the server to the client, past the director's programs.
     pub const fn is_direct(self) -> bool {
-        !matches!(self, Self::Nat)
+        !matches!(self, Self::Nat | Self::FullNat)
     }
 }
 
@@ -272,6 +282,7 @@ impl fmt::Display for Mode {
             Self::Nat => "nat",
             Self::Dr => "dr",
             Self::Tun => "tun",
+            Self::FullNat => "fullnat",
         })
     }
 }

@@ -16,7 +16,7 @@ pub fn drawing(topology: &Topology, family: Family) -> String {
         (Arms::One, Fabric::Bridge) => ("the same bridge", "replies: on the bridge"),
     };
     let way = match topology.mode {
-        Mode::Nat => "replies: through the director",
+        Mode::Nat | Mode::FullNat => "replies: through the director",
         Mode::Dr | Mode::Tun => way,
     };
     [

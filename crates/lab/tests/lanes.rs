@@ -17,6 +17,7 @@ fn tc_carries_every_mode_with_offload() {
     for topology in [
         Topology::point_to_point(Mode::Nat),
         Topology::one_armed(Mode::Nat),
+        Topology::bridged(Mode::FullNat),
         Topology::point_to_point(Mode::Dr),
         Topology::bridged(Mode::Dr),
     ] {

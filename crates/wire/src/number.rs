@@ -52,6 +52,14 @@ pub struct Byte(pub u8);
 // SAFETY: a byte.
 unsafe impl Header for Byte {}
 
+/// Eight bytes, whatever they are.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Bytes8(pub [u8; 8]);
+
+// SAFETY: an array of bytes.
+unsafe impl Header for Bytes8 {}
+
 /// Sixteen bytes of an IPv6 address as they stand on the wire, kept as two halves so that each is one load.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]

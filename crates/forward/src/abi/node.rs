@@ -76,11 +76,16 @@ pub struct Settings {
     pub udp_timeout: Cell32,
     /// [`Settings::EXPIRE_NODEST`] and others.
     pub flags: Cell32,
+    /// Kinds of the TCP option that tells a FullNAT server its client: of IPv4 in the lowest byte, of IPv6 in the next. 0:
+    /// nobody is told.
+    pub toa_kinds: Cell32,
     /// Zero.
-    pub reserved: [Cell32; 2],
+    pub reserved: Cell32,
 }
 
 impl Settings {
+    /// The usual kinds: 254 and 253.
+    pub const TOA_KINDS: u32 = 0xfdfe;
     /// sysctl expire_nodest_conn.
     pub const EXPIRE_NODEST: u32 = 1;
     /// sysctl conn_reuse_mode, bit 0 (default on).

@@ -1,7 +1,8 @@
 //! New FullNAT flows: a server is chosen, a local address and port are not.
 
+use super::handshake::{Handshake, shift_beyond};
 use super::{is_full_nat, is_primary_of, local, primary_key};
-use crate::abi::{Connection, FlowKey, NextHop, RealServer};
+use crate::abi::{Connection, FlowKey, RealServer};
 use crate::connection::{self, StateWord};
 use crate::establish::NewConnection;
 use crate::expire::GRACE;
@@ -10,7 +11,7 @@ use crate::tcp_state::TcpState;
 use crate::{
     Address, Answer, Cell64, Counter, Frame, InsertError, Next, Packet, Tables, Time, Verdict, address, rewrite, steer,
 };
-use wire::TcpFlags;
+use wire::{Tcp, TcpFlags};
 
 /// Places that are tried for one connection.
 const TRIES: u32 = 32;
@@ -79,6 +80,9 @@ fn remember<A: Parse, F: Frame, T: Tables<A>>(
             new.fill(existing, tables);
             address::store(tables, &existing.address, key.destination);
             tables.store32(&existing.port, key.destination_port.0 as u32);
+            let [first, second] = Handshake::words(entry.timeout.get());
+            tables.store64(existing.hop.first(), first);
+            tables.store64(existing.hop.second(), second);
             connection::rearm(tables, existing, protocol, new.first_state());
             tables.store64(&existing.state, busy.reborn(new.first_state(), new.flags()).0);
         }
@@ -100,9 +104,11 @@ fn insert_primary<A: Parse, T: Tables<A>>(
     tables: &T,
 ) -> Result<(), Counter> {
     let state = new.first_state();
+    let [first, second] = Handshake::words(entry.timeout.get());
     entry.state.set(StateWord::live(state, new.flags()).0);
     entry.timeout.set(connection::timeout(tables, new.packet.flow.protocol, state));
-    entry.hop.set(NextHop::default());
+    entry.hop.first().set(first);
+    entry.hop.second().set(second);
     put(&entry.address, key.destination);
     entry.port.set(key.destination_port.0 as u32);
     let Err(error) = tables.insert(&new.packet.flow, entry) else { return Ok(()) };
@@ -152,8 +158,18 @@ fn draft_reply<A: Parse, F: Frame>(new: &NewConnection<'_, A>, frame: &F, entry:
     entry.hop.set(hop);
     put(&entry.address, flow.source);
     entry.port.set(flow.source_port.0 as u32 | (flow.destination_port.0 as u32) << 16);
-    entry.end.set(0);
+    // Until it is stored for good: the number that a shift is counted from.
+    entry.end.set(initial_number(new.packet, frame));
     Ok(())
+}
+
+/// The sequence number of a SYN; 0 for whatever is none.
+#[inline(always)]
+fn initial_number<A: Parse, F: Frame>(packet: &Packet<A>, frame: &F) -> u32 {
+    if packet.flow.protocol != wire::protocol::TCP || !packet.flags.any(TcpFlags::SYN) {
+        return 0;
+    }
+    frame.read::<Tcp>(packet.transport).map_or(0, |tcp| tcp.sequence.get())
 }
 
 /// Writes an address into a draft, which is nobody else's.
@@ -220,6 +236,10 @@ pub fn occupy<A: Parse, T: Tables<A>>(tables: &T, key: &FlowKey<A>, now: Time) -
     existing.hop.set_with(reply.hop.get(), |cell, word| tables.store64(cell, word));
     address::store(tables, &existing.address, address::load::<A>(&reply.address));
     tables.store32(&existing.port, reply.port.get());
+    let initial = reply.end.get();
+    let shift = if word.has(StateWord::ENDED) && initial != 0 { shift_beyond(existing.end.get(), initial) } else { 0 };
+    reply.timeout.set(shift);
+    tables.store32(&existing.timeout, shift);
     tables.store64(&existing.state, word.busy().reborn(0, StateWord::REPLY | StateWord::FULL_NAT).0);
     Place::Taken
 }

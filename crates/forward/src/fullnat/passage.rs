@@ -1,5 +1,6 @@
 //! A FullNAT packet on its way out.
 
+use super::inform::{self, Task};
 use crate::abi::{FlowKey, NextHop, Port};
 use crate::parse::Parse;
 use crate::{Answer, Counter, Frame, Packet, Verdict, address, rewrite};
@@ -14,6 +15,12 @@ pub struct Passage<A> {
     pub hop: NextHop,
     /// Largest packet that gets there; 0 when that is not known.
     pub mtu: u32,
+    /// What changes in a TCP header besides its ports ([`Task::TELL`] and others).
+    pub work: u32,
+    /// By how much its numbers change.
+    pub shift: u32,
+    /// Kinds of the option that tells the client's address.
+    pub kinds: u32,
     /// The flow of the packets that come back, which is this one's turned round as it leaves.
     pub back: FlowKey<A>,
 }
@@ -22,7 +29,15 @@ impl<A: Parse> Passage<A> {
     /// Towards the server, nowhere yet.
     #[inline(always)]
     pub fn undecided() -> Self {
-        Self { counter: Counter::ForwardIn, hop: NextHop::default(), mtu: 0, back: Packet::unread().flow }
+        Self {
+            counter: Counter::ForwardIn,
+            hop: NextHop::default(),
+            mtu: 0,
+            work: 0,
+            shift: 0,
+            kinds: 0,
+            back: Packet::unread().flow,
+        }
     }
 }
 
@@ -36,6 +51,13 @@ pub(super) fn depart<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, pass
     }
     if !stays && passage.mtu != 0 && packet.bytes > passage.mtu && frame.exceeds(packet.bytes, passage.mtu) {
         return Verdict::telling(Counter::DropTooBig, Answer::too_big(passage.mtu));
+    }
+    if passage.work != 0 {
+        let client = (packet.flow.source, packet.flow.source_port);
+        let task = Task { work: passage.work, shift: passage.shift, ..inform::task(packet, client, passage.kinds) };
+        if frame.inform(&task).is_none() {
+            return Verdict::because(Counter::DropRewriteFailed);
+        }
     }
     let rewritten = endpoints(frame, packet, passage, !stays as u8);
     rewrite::leave(frame, packet.network, (passage.counter, passage.hop), stays, rewritten)

@@ -1,12 +1,14 @@
 //! Packets of known FullNAT flows.
 
+use super::inform::{self, Task};
 use super::passage::{self, Passage};
-use super::{is_primary_of, primary_key, reply_key};
+use super::{Handshake, is_primary_of, primary_key, reply_key};
 use crate::abi::Connection;
 use crate::connection::{self, StateWord};
 use crate::parse::{self, Parse};
 use crate::steer::{mtu_towards_client, take_from_client, take_from_server};
 use crate::{Counter, Frame, Next, Packet, Stop, Tables, Time, Verdict};
+use wire::{Tcp, TcpFlags, protocol};
 
 /// The verdict for a packet of a known FullNAT flow, rewritten; or who looks at it next.
 #[inline(always)]
@@ -78,6 +80,13 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
     take_from_client(packet, connection, server, || Some(*back), frame, tables, now)?;
     passage.hop = server.hop.get();
     passage.mtu = server.mtu.get();
+    if packet.flow.protocol == protocol::TCP {
+        let tcp = frame.read::<Tcp>(packet.transport).ok_or(Counter::DropMalformed)?;
+        plan_for_server(packet, &tcp, Handshake(connection), frame, tables, passage);
+        if packet.flags.any(TcpFlags::FIN) {
+            note_end(packet, &tcp, passage, tables);
+        }
+    }
     Ok(())
 }
 
@@ -98,5 +107,91 @@ fn from_server<A: Parse, F: Frame, T: Tables<A>>(
     passage.counter = Counter::ForwardOut;
     passage.hop = reply.hop.get();
     passage.mtu = mtu_towards_client(packet.bytes, passage.hop.index(), tables);
+    if packet.flow.protocol == protocol::TCP {
+        plan_for_client(packet, reply, frame, tables, passage)?;
+    }
+    Ok(())
+}
+
+/// What changes in the options and numbers of a client's segment.
+#[inline(always)]
+fn plan_for_server<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    tcp: &Tcp,
+    handshake: Handshake<'_>,
+    frame: &F,
+    tables: &T,
+    passage: &mut Passage<A>,
+) {
+    passage.shift = handshake.shift();
+    if passage.shift != 0 {
+        passage.work |= Task::FORWARDS;
+    }
+    passage.kinds = tables.settings().map_or(0, |settings| settings.toa_kinds.get());
+    if packet.flags.any(TcpFlags::SYN) {
+        // A server that waits for the end of an older connection would compare timestamps of two clients.
+        let timeless = if passage.shift != 0 { Task::TIMELESS } else { 0 };
+        passage.work |= Task::LOWER | Task::BLANK | timeless;
+    }
+    if passage.kinds == 0 {
+        passage.work &= !(Task::LOWER | Task::BLANK);
+        return;
+    }
+    let completes = !packet.flags.any(TcpFlags::SYN | TcpFlags::RST)
+        && packet.flags.any(TcpFlags::ACK)
+        && handshake.is_completed_by(tcp.acknowledgement.get());
+    if completes || packet.flags.any(TcpFlags::SYN) {
+        passage.work |= Task::BLANK;
+        if inform::has_room(frame, packet, tcp, passage.mtu) {
+            passage.work |= Task::TELL;
+            if completes && !handshake.is_told() {
+                handshake.tell(tables);
+            }
+        }
+    } else if !handshake.is_told() {
+        passage.work |= Task::BLANK;
+    }
+}
+
+/// Remembers where the client's numbers end: the next connection with its local port begins beyond.
+#[inline(always)]
+fn note_end<A: Parse, T: Tables<A>>(packet: &Packet<A>, tcp: &Tcp, passage: &Passage<A>, tables: &T) {
+    let Some(reply) = tables.connection(&passage.back) else { return };
+    let headers = (packet.transport - packet.network) as u32 + (tcp.data_offset >> 4) as u32 * 4;
+    let end = tcp.sequence.get().wrapping_add(packet.bytes.wrapping_sub(headers)).wrapping_add(1);
+    tables.store32(&reply.end, end.wrapping_add(passage.shift));
+    let word = StateWord(reply.state.get());
+    if word.is_live() && !word.has(StateWord::ENDED) {
+        tables.exchange(&reply.state, word.0, word.with(StateWord::ENDED).0);
+    }
+}
+
+/// The same of a server's segment.
+#[inline(always)]
+fn plan_for_client<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    reply: &Connection,
+    frame: &F,
+    tables: &T,
+    passage: &mut Passage<A>,
+) -> Result<(), Stop> {
+    passage.shift = reply.timeout.get();
+    if passage.shift != 0 && packet.flags.any(TcpFlags::ACK) {
+        passage.work |= Task::BACKWARDS;
+    }
+    if !packet.flags.any(TcpFlags::SYN) {
+        return Ok(());
+    }
+    passage.kinds = tables.settings().map_or(0, |settings| settings.toa_kinds.get());
+    if passage.kinds != 0 {
+        passage.work |= Task::LOWER;
+    }
+    let tcp = frame.read::<Tcp>(packet.transport).ok_or(Counter::DropMalformed)?;
+    if packet.flags.any(TcpFlags::ACK)
+        && let Some(primary) = tables.connection(&passage.back)
+        && is_primary_of(primary, reply, &packet.flow)
+    {
+        Handshake(primary).answered(tables, tcp.sequence.get());
+    }
     Ok(())
 }

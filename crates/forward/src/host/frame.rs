@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "copies headers from and to bytes")]
 
 use crate::encapsulate::Headers;
+use crate::fullnat::{self, Options, Task};
 use crate::parse::{Parse, Walk, walk_extensions};
 use crate::{Answer, Frame, Shared, Time, Verdict};
 use std::vec::Vec;
@@ -76,6 +77,29 @@ impl Frame for SliceFrame {
 
     fn drop_front(&mut self, bytes: usize) -> Option<()> {
         (bytes <= self.bytes.len()).then(|| drop(self.bytes.drain(..bytes)))
+    }
+
+    fn insert(&mut self, at: usize, bytes: usize) -> Option<()> {
+        let behind = self.bytes.len().checked_sub(at)?;
+        self.bytes.resize(self.bytes.len() + bytes, 0);
+        self.bytes.copy_within(at..at + behind, at + bytes);
+        Some(())
+    }
+
+    fn walk_options(&self, transport: usize, kinds: u32) -> Options {
+        fullnat::walk_options(self, transport, kinds)
+    }
+
+    fn next_option(&self, transport: usize, kinds: u32, found: Options) -> Options {
+        fullnat::next_option(self, transport, kinds, found)
+    }
+
+    fn blank(&mut self, transport: usize, at: usize, length: usize) -> Option<Checksum> {
+        fullnat::blank(self, transport, at, length)
+    }
+
+    fn inform(&mut self, task: &Task) -> Option<()> {
+        fullnat::inform(self, task)
     }
 
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {

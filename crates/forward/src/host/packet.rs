@@ -25,6 +25,8 @@ pub struct PacketBuilder {
     options: Vec<u8>,
     fragment: u16,
     transport: Transport,
+    numbers: (u32, u32),
+    tcp_options: Vec<u8>,
     payload: Vec<u8>,
     partial_checksum: bool,
     no_checksum: bool,
@@ -69,6 +71,8 @@ pub fn packet() -> PacketBuilder {
         options: Vec::new(),
         fragment: 0,
         transport: Transport::Udp { source: 0, destination: 0 },
+        numbers: (1, 2),
+        tcp_options: Vec::new(),
         payload: Vec::new(),
         partial_checksum: false,
         no_checksum: false,
@@ -159,6 +163,18 @@ impl PacketBuilder {
         if let Transport::Tcp { flags, .. } = &mut self.transport {
             *flags = bits;
         }
+        self
+    }
+
+    /// Sequence number and acknowledgement of the TCP segment, instead of 1 and 2.
+    pub fn numbers(mut self, sequence: u32, acknowledgement: u32) -> Self {
+        self.numbers = (sequence, acknowledgement);
+        self
+    }
+
+    /// Options of the TCP segment, a multiple of four bytes.
+    pub fn tcp_options(mut self, bytes: &[u8]) -> Self {
+        self.tcp_options = bytes.to_vec();
         self
     }
 
@@ -344,7 +360,12 @@ impl PacketBuilder {
             Transport::Tcp { source, destination, flags } => {
                 bytes.extend_from_slice(&source.to_be_bytes());
                 bytes.extend_from_slice(&destination.to_be_bytes());
-                bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 2, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+                let (sequence, acknowledgement) = self.numbers;
+                bytes.extend_from_slice(&sequence.to_be_bytes());
+                bytes.extend_from_slice(&acknowledgement.to_be_bytes());
+                let words = 5 + (self.tcp_options.len() / 4) as u8;
+                bytes.extend_from_slice(&[words << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
+                bytes.extend_from_slice(&self.tcp_options);
                 16
             }
             Transport::Udp { source, destination } => {

@@ -197,6 +197,7 @@ pub fn default_settings() -> Settings {
     }
     settings.udp_timeout.set(Time::ticks(300));
     settings.flags.set(Settings::REUSE_CLOSED);
+    settings.toa_kinds.set(Settings::TOA_KINDS);
     settings
 }
 

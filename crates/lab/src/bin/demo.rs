@@ -82,15 +82,16 @@ impl Options {
         if self.json {
             return (vec![self.mode.unwrap_or(Mode::Nat)], vec![family.unwrap_or(Family::V4)]);
         }
-        let modes = self.mode.map_or_else(|| vec![Mode::Nat, Mode::Dr, Mode::Tun], |mode| vec![mode]);
+        let modes = self.mode.map_or_else(|| vec![Mode::Nat, Mode::Dr, Mode::Tun, Mode::FullNat], |mode| vec![mode]);
         (modes, family.map_or_else(|| Family::ALL.to_vec(), |family| vec![family]))
     }
 
-    /// NAT over a link for each server, DR over a bridge: as either is used.
+    /// NAT over a link for each server, the others over a bridge: as each is used.
     fn build(&self, mode: Mode) -> Result<Lab> {
         let topology = match mode {
             Mode::Nat => Topology::point_to_point(mode),
             Mode::Dr | Mode::Tun => Topology::bridged(mode).with_tunnel(self.tun_type, false),
+            Mode::FullNat => Topology::bridged(mode),
         };
         let topology = topology.with_servers(self.servers.into());
         let offload = matches!(self.lane.as_deref(), Some("tc" | "auto"));
@@ -126,7 +127,7 @@ impl Options {
     /// the clients' side only.
     fn await_tc(&self, lab: &Lab, scenario: &Scenario, director: &Xlvs) -> Result<()> {
         let begin = Instant::now();
-        let wanted = if lab.topology.mode == Mode::Nat { "tc" } else { "tc+xdp" };
+        let wanted = if lab.topology.mode == Mode::Dr { "tc+xdp" } else { "tc" };
         while director.lane()? != wanted {
             ensure!(begin.elapsed() < Duration::from_secs(60), "still in lane {}", director.lane()?);
             // What is sent before the interface has moved is lost on the way.

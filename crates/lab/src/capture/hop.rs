@@ -38,6 +38,15 @@ pub struct Flow {
     pub client: SocketAddr,
     /// The virtual service.
     pub service: SocketAddr,
+    /// What its server sees as the client's address, if that is another.
+    pub local: Option<IpAddr>,
+}
+
+impl Flow {
+    /// True for the client's end as a server sees it.
+    fn is_client_at_server(&self, end: SocketAddr) -> bool {
+        self.local.map_or(end == self.client, |local| end.ip() == local)
+    }
 }
 
 /// The first packet with data of each direction, at each host it left or reached.
@@ -46,6 +55,8 @@ pub fn walk<'a>(flow: Flow, client: &[&'a Tap], servers: &[(&str, Vec<&'a Tap>)]
     let reply = |view: &View| view.destination == flow.client;
     let mut hops: Vec<Hop> = find(client, true, request).map(|view| hop("client out", view)).into_iter().collect();
     for (name, taps) in servers {
+        let request = |view: &View| flow.is_client_at_server(view.source);
+        let reply = |view: &View| flow.is_client_at_server(view.destination);
         hops.extend(find(taps, false, request).map(|view| hop(&format!("{name} in"), view)));
         hops.extend(find(taps, true, reply).map(|view| hop(&format!("{name} out"), view)));
     }

@@ -31,8 +31,9 @@ pub(crate) fn prove_with(lab: &Lab, director: &Xlvs, family: Family, lane: &str)
 
     let (served_by, seen) = scenario.echoes(lab, 30).unwrap();
     assert_eq!(served_by.values().copied().collect::<Vec<_>>(), [10, 10, 10], "UDP: {served_by:?}");
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [address::CLIENT.of(family)]);
-    assert_eq!(outcome.client_seen.iter().copied().collect::<Vec<_>>(), [address::CLIENT.of(family)]);
+    let client = topology.local().unwrap_or(address::CLIENT).of(family);
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [client]);
+    assert_eq!(outcome.client_seen.iter().copied().collect::<Vec<_>>(), [client]);
     assert_eq!(lab.counters().unwrap().checksum_errors, before, "{topology}, {family}");
     assert_walk(&outcome, &scenario, lab);
 }
@@ -44,10 +45,18 @@ fn assert_walk(outcome: &Outcome, scenario: &Scenario, lab: &Lab) {
     let [sent, arrived, answered, received] = outcome.hops.as_slice() else { unreachable!() };
     let service = scenario.service().to_string();
     assert_eq!((&sent.dst, &received.src), (&service, &service));
-    assert_eq!((&sent.src, &received.dst), (&arrived.src, &answered.dst));
+    assert_eq!(&sent.src, &received.dst);
+    assert_eq!(&arrived.src, &answered.dst);
+    match lab.topology.local() {
+        None => assert_eq!(&sent.src, &arrived.src),
+        Some(local) => {
+            let seen: std::net::SocketAddr = arrived.src.parse().unwrap();
+            assert_eq!(seen.ip(), local.of(scenario.family));
+        }
+    }
     let at_server = match lab.topology.mode {
         lab::Mode::Dr | lab::Mode::Tun => service,
-        lab::Mode::Nat => {
+        lab::Mode::Nat | lab::Mode::FullNat => {
             let real = lab.servers.iter().find(|real| real.name == server).unwrap();
             std::net::SocketAddr::new(real.address.of(scenario.family), 80).to_string()
         }
