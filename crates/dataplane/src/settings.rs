@@ -37,10 +37,11 @@ pub(crate) fn timeouts(settings: &Settings) -> Timeouts {
     }
 }
 
-/// All sysctls, each a flag or two.
+/// All sysctls: each a flag or two, or a number of its own.
 pub(crate) fn set_sysctls(settings: &Settings, sysctls: &Sysctls) {
     let flags = FLAGS.iter().map(|(sysctl, shift)| sysctls.get(*sysctl) << shift);
     settings.flags.set(flags.fold(0, |all, flag| all | flag));
+    settings.toa_kinds.set(sysctls.get(Sysctl::ToaKind) | sysctls.get(Sysctl::ToaKind6) << 8);
 }
 
 /// All sysctls, read back.
@@ -50,11 +51,14 @@ pub(crate) fn sysctls(settings: &Settings) -> Sysctls {
         let width = u32::BITS - sysctl.largest().leading_zeros();
         sysctls.set(sysctl, settings.flags.get() >> shift & ((1 << width) - 1));
     }
+    let kinds = settings.toa_kinds.get();
+    sysctls.set(Sysctl::ToaKind, kinds & 0xff);
+    sysctls.set(Sysctl::ToaKind6, kinds >> 8);
     sysctls
 }
 
 /// Where the bits of a sysctl's value stand among the flags.
-const FLAGS: [(Sysctl, u32); Sysctl::ALL.len()] = [
+const FLAGS: [(Sysctl, u32); 4] = [
     (Sysctl::ExpireNodestConn, Settings::EXPIRE_NODEST.trailing_zeros()),
     (Sysctl::ConnReuseMode, Settings::REUSE_CLOSED.trailing_zeros()),
     (Sysctl::ScheduleIcmp, Settings::SCHEDULE_ICMP.trailing_zeros()),

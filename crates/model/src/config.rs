@@ -95,6 +95,8 @@ const DIRECTOR: Keys = Keys {
         "expire_nodest_conn",
         "schedule_icmp",
         "sloppy_tcp",
+        "toa_kind",
+        "toa_kind6",
     ],
     planned: &[
         "am_droprate",

@@ -1,4 +1,4 @@
-//! IPVS's sysctls (`net.ipv4.vs.*`) that act here, with the kernel's names and defaults.
+//! IPVS's sysctls (`net.ipv4.vs.*`) that act here, with the kernel's names and defaults, and two of our own.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,11 +17,22 @@ pub enum Sysctl {
     ScheduleIcmp,
     /// TCP packets without SYN may begin a connection.
     SloppyTcp,
+    /// Ours: kind of the TCP option that tells FullNAT servers an IPv4 client; 0 tells none.
+    ToaKind,
+    /// Ours: the same of IPv6.
+    ToaKind6,
 }
 
 impl Sysctl {
     /// All of them, by name.
-    pub const ALL: [Self; 4] = [Self::ConnReuseMode, Self::ExpireNodestConn, Self::ScheduleIcmp, Self::SloppyTcp];
+    pub const ALL: [Self; 6] = [
+        Self::ConnReuseMode,
+        Self::ExpireNodestConn,
+        Self::ScheduleIcmp,
+        Self::SloppyTcp,
+        Self::ToaKind,
+        Self::ToaKind6,
+    ];
 
     /// The kernel's name, without `net.ipv4.vs.`.
     pub const fn name(self) -> &'static str {
@@ -30,6 +41,8 @@ impl Sysctl {
             Self::ExpireNodestConn => "expire_nodest_conn",
             Self::ScheduleIcmp => "schedule_icmp",
             Self::SloppyTcp => "sloppy_tcp",
+            Self::ToaKind => "toa_kind",
+            Self::ToaKind6 => "toa_kind6",
         }
     }
 
@@ -38,6 +51,8 @@ impl Sysctl {
         match self {
             Self::ConnReuseMode => 1,
             Self::ExpireNodestConn | Self::ScheduleIcmp | Self::SloppyTcp => 0,
+            Self::ToaKind => 254,
+            Self::ToaKind6 => 253,
         }
     }
 
@@ -46,6 +61,7 @@ impl Sysctl {
         match self {
             Self::ConnReuseMode => 3,
             Self::ExpireNodestConn | Self::ScheduleIcmp | Self::SloppyTcp => 1,
+            Self::ToaKind | Self::ToaKind6 => 255,
         }
     }
 

@@ -78,6 +78,14 @@ pub(super) fn has_room<A: Address, F: Frame>(frame: &F, packet: &Packet<A>, tcp:
         && frame.can_grow()
 }
 
+/// The kinds of the option, if servers are told clients of this family at all; otherwise 0.
+#[inline(always)]
+pub(super) const fn kinds_for<A: Address>(kinds: u32) -> u32 {
+    let six = size_of::<A>() == size_of::<Address6>();
+    let kind = if six { kinds >> 8 } else { kinds } & 0xff;
+    if kind == 0 { 0 } else { kinds }
+}
+
 /// Length of the option for clients of this family.
 #[inline(always)]
 pub(super) const fn length_of<A: Address>() -> usize {

@@ -127,7 +127,7 @@ fn plan_for_server<A: Parse, F: Frame, T: Tables<A>>(
     if passage.shift != 0 {
         passage.work |= Task::FORWARDS;
     }
-    passage.kinds = tables.settings().map_or(0, |settings| settings.toa_kinds.get());
+    passage.kinds = inform::kinds_for::<A>(tables.settings().map_or(0, |settings| settings.toa_kinds.get()));
     if packet.flags.any(TcpFlags::SYN) {
         // A server that waits for the end of an older connection would compare timestamps of two clients.
         let timeless = if passage.shift != 0 { Task::TIMELESS } else { 0 };
@@ -182,7 +182,7 @@ fn plan_for_client<A: Parse, F: Frame, T: Tables<A>>(
     if !packet.flags.any(TcpFlags::SYN) {
         return Ok(());
     }
-    passage.kinds = tables.settings().map_or(0, |settings| settings.toa_kinds.get());
+    passage.kinds = inform::kinds_for::<A>(tables.settings().map_or(0, |settings| settings.toa_kinds.get()));
     if passage.kinds != 0 {
         passage.work |= Task::LOWER;
     }
