@@ -93,8 +93,8 @@ fn disciplines(contender: Contender) -> Vec<Discipline> {
     pairs.map(|(family, (way, option))| Discipline { family, way, option, samples: Samples::default() }).collect()
 }
 
-/// Rounds, at most: each takes a second for each contender and way.
-const MOST: u32 = 3;
+/// Rounds, at most: each takes half a minute.
+const MOST: u32 = 5;
 
 fn transfer(hosts: &Hosts, family: Family, option: Option<&str>) -> Result<f64> {
     let (address, port) = hosts.contender.target(FIRST, family);

@@ -2,6 +2,7 @@
 
 use super::contender::Contender;
 use super::sample::Samples;
+use crate::packets::measure::median;
 use anyhow::Result;
 use serde::Serialize;
 use std::fmt;
@@ -48,6 +49,9 @@ pub(super) struct Row {
     offloads: bool,
     #[serde(skip)]
     routing: &'static str,
+    /// One of each round.
+    #[serde(skip)]
+    values: Vec<f64>,
     /// Why the numbers mean nothing, if they do.
     invalid: Option<String>,
 }
@@ -91,12 +95,17 @@ impl Row {
             offloads: contender.has_offloads(),
             routing: contender.routing().name(),
             invalid: samples.objection(),
+            values: samples.into_values(),
         }
     }
 
-    /// How many times better this one is.
+    /// How many times better this one is: the median over the rounds, whose two values were measured within moments.
     fn better_than(&self, other: &Self) -> f64 {
-        let ratio = self.median / other.median;
+        let ratio = if self.values.len() == other.values.len() {
+            median(self.values.iter().zip(&other.values).map(|(own, theirs)| own / theirs).collect())
+        } else {
+            self.median / other.median
+        };
         let better = if self.unit == Unit::Nanoseconds { 1.0 / ratio } else { ratio };
         (better * 100.0).round() / 100.0
     }

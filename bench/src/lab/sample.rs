@@ -44,6 +44,11 @@ impl Samples {
         self.values.len()
     }
 
+    /// All of them, in the order of the rounds.
+    pub(super) fn into_values(self) -> Vec<f64> {
+        self.values
+    }
+
     /// What makes the row invalid.
     pub(super) fn objection(&self) -> Option<String> {
         let lost = self.lost.map(|share| format!("{:.1} % of the packets arrived", share * 100.0));

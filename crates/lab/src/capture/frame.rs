@@ -40,7 +40,9 @@ impl View {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let destination = MacAddress(bytes.get(..6)?.try_into().ok()?);
         let source = MacAddress(bytes.get(6..12)?.try_into().ok()?);
-        let mut network = Network::parse(bytes.get(14..)?)?;
+        // 802.1Q
+        let start = if word(bytes, 12)? == 0x8100 { 18 } else { 14 };
+        let mut network = Network::parse(bytes.get(start..)?)?;
         let mut outer = None;
         if let Some(envelope) = network.envelope() {
             outer = Some((network.source, network.destination));

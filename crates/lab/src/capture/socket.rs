@@ -29,6 +29,7 @@ impl PacketSocket {
         let mut keep = filter().map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k });
         let program = libc::sock_fprog { len: u16::try_from(keep.len())?, filter: keep.as_mut_ptr() };
         set(&socket, libc::SO_ATTACH_FILTER, &program)?;
+        set_in(libc::SOL_PACKET, &socket, libc::PACKET_AUXDATA, &1_i32)?;
         let address = libc::sockaddr_ll {
             sll_family: u16::try_from(libc::AF_PACKET)?,
             sll_protocol: all,
@@ -63,19 +64,48 @@ impl PacketSocket {
     }
 
     fn take(&self, flags: libc::c_int) -> Result<Packet> {
-        let mut bytes = [0_u8; WHOLE];
+        let mut bytes = vec![0_u8; WHOLE];
         // SAFETY: sockaddr_ll is plain data; all zero is valid.
         let mut from: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        let mut size = libc::socklen_t::try_from(size_of_val(&from))?;
-        // SAFETY: buffer and address are as long as said, and outlive the call.
-        let length = Errno::result(unsafe {
-            let (buffer, address) = (bytes.as_mut_ptr().cast(), (&raw mut from).cast());
-            libc::recvfrom(self.0.as_raw_fd(), buffer, WHOLE, libc::MSG_TRUNC | flags, address, &raw mut size)
-        })?;
-        let length = usize::try_from(length)?;
-        let bytes = bytes.get(..length).unwrap_or(&bytes).to_vec();
+        let mut control = Control([0; 8]);
+        let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        // SAFETY: msghdr is plain data; all zero is valid.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+        message.msg_name = (&raw mut from).cast();
+        message.msg_namelen = libc::socklen_t::try_from(size_of_val(&from))?;
+        (message.msg_control, message.msg_controllen) = ((&raw mut control).cast(), size_of_val(&control));
+        // SAFETY: all buffers are as long as said, and outlive the call.
+        let length =
+            Errno::result(unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, libc::MSG_TRUNC | flags) })?;
+        let mut length = usize::try_from(length)?;
+        bytes.truncate(length);
+        if let Some(tag) = tag(&message) {
+            bytes.splice(TAG_AT..TAG_AT, tag);
+            length += tag.len();
+        }
         Ok(Packet { time: SystemTime::now(), outgoing: from.sll_pkttype == libc::PACKET_OUTGOING, length, bytes })
     }
+}
+
+/// Where a tag stands in a frame.
+const TAG_AT: usize = 12;
+
+/// Room for one control message, aligned as its header wants it.
+#[repr(C)]
+struct Control([u64; 8]);
+
+/// The tag that the stack took out of a received frame.
+fn tag(message: &libc::msghdr) -> Option<[u8; 4]> {
+    // SAFETY: the kernel filled in the message, whose control buffer is still there.
+    let header = unsafe { libc::CMSG_FIRSTHDR(message).as_ref() }?;
+    if (header.cmsg_level, header.cmsg_type) != (libc::SOL_PACKET, libc::PACKET_AUXDATA) {
+        return None;
+    }
+    // SAFETY: a message of this kind carries a whole tpacket_auxdata.
+    let data = unsafe { libc::CMSG_DATA(header).cast::<libc::tpacket_auxdata>().read_unaligned() };
+    let [kind, control] = [data.tp_vlan_tpid, data.tp_vlan_tci].map(u16::to_be_bytes);
+    (data.tp_status & libc::TP_STATUS_VLAN_VALID != 0).then_some([kind[0], kind[1], control[0], control[1]])
 }
 
 /// How much the kernel shall copy of each packet, as instructions of a socket filter: [`KEPT`], and [`WHOLE`] of ICMP,
@@ -98,11 +128,13 @@ const fn filter() -> [(u16, u8, u8, u32); 8] {
 }
 
 fn set<T>(socket: &OwnedFd, option: libc::c_int, value: &T) -> Result<()> {
+    set_in(libc::SOL_SOCKET, socket, option, value)
+}
+
+fn set_in<T>(level: libc::c_int, socket: &OwnedFd, option: libc::c_int, value: &T) -> Result<()> {
     let size = libc::socklen_t::try_from(size_of::<T>())?;
     // SAFETY: `value` is the structure that `option` reads, of that size.
-    let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, std::ptr::from_ref(value).cast(), size)
-    };
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, std::ptr::from_ref(value).cast(), size) };
     Errno::result(result)?;
     Ok(())
 }
