@@ -1,5 +1,6 @@
 //! `vm-test`: a command, by default the parity test, under the other kernels that the project promises to work on.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ pub(crate) struct Options {
     /// A director of xlvs before the tunnel devices of the kernel (6.12 unless --kernel says otherwise)
     #[arg(long, conflicts_with_all = ["command", "differential", "tunnels"])]
     tunnel_devices: bool,
+    /// Real VLAN devices on both sides of the director: requests and bulk, each method, family and lane
+    #[arg(long, conflicts_with_all = ["command", "differential"])]
+    vlan: bool,
     /// The command; without one, the parity test
     #[arg(last = true)]
     command: Vec<String>,
@@ -45,6 +49,31 @@ impl Options {
         let timeout = Duration::from_secs(self.timeout);
         Guest { kernel, memory_mebibytes: self.memory, processors: 2, timeout }
     }
+
+    /// What the guests run, and in which folder.
+    fn command(&self) -> Result<(Vec<String>, PathBuf)> {
+        if self.vlan {
+            return vlan();
+        }
+        if self.tunnels {
+            return Ok((tunnels()?, workspace::root().to_owned()));
+        }
+        if !self.command.is_empty() {
+            return Ok((self.command.clone(), std::env::current_dir()?));
+        }
+        let mut command = vec![parity::executable()?.display().to_string()];
+        command.extend(parity::ARGUMENTS.map(str::to_owned));
+        // Where cargo runs a package's tests.
+        Ok((command, workspace::root().join("crates/dataplane")))
+    }
+}
+
+/// The script, and the binary as a user gets it.
+fn vlan() -> Result<(Vec<String>, PathBuf)> {
+    step::execute(&mut workspace::cargo(["build", "--release", "--package", "xlvs"]))?;
+    let binary = workspace::target_directory()?.join("release/xlvs");
+    let command = ["sh", "xtask/src/guest/vlan.sh", &binary.display().to_string()].map(str::to_owned);
+    Ok((command.to_vec(), workspace::root().to_path_buf()))
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -63,16 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let guest = options.guest(options.kernel.unwrap_or(Version::V6_12));
         return Ok(ExitCode::from(guest.run(&tunnel_devices()?, workspace::root())?));
     }
-    let (command, folder) = if options.tunnels {
-        (tunnels()?, workspace::root().to_owned())
-    } else if options.command.is_empty() {
-        let mut command = vec![parity::executable()?.display().to_string()];
-        command.extend(parity::ARGUMENTS.map(str::to_owned));
-        // Where cargo runs a package's tests.
-        (command, workspace::root().join("crates/dataplane"))
-    } else {
-        (options.command.clone(), std::env::current_dir()?)
-    };
+    let (command, folder) = options.command()?;
     let kernels = options.kernel.map_or_else(|| Version::ALL.to_vec(), |kernel| vec![kernel]);
     let mut worst = 0;
     for kernel in kernels {
