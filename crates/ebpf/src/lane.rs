@@ -5,7 +5,9 @@ use crate::{capture, maps};
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
 use forward::classify::{self, Lead, NETWORK};
 use forward::parse::Parse;
-use forward::{Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, fullnat, relate, steer};
+use forward::{
+    Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, fragment, fullnat, relate, steer,
+};
 
 /// A kind of program that frames come to.
 pub(crate) trait Lane: Frame + Sized {
@@ -151,6 +153,45 @@ where
     match relate::invite::<A, _, _>(&frame, network, &LIVE, now()) {
         Ok(()) => follow(&frame, Lead { family: A::FAMILY, next: Next::Relate, tagged: network != NETWORK }),
         Err(counter) => refuse(&frame, counter),
+    }
+}
+
+/// First fragments of one family.
+#[inline(always)]
+pub(crate) fn lead<A: Parse, L: Lane>(frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    match fragment::lead::<A, _, _>(&frame, network, &LIVE, now()) {
+        Ok(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
+        Err(counter) => refuse(&frame, counter),
+    }
+}
+
+/// First fragments of no flow of one family: they begin one, and lead then.
+#[inline(always)]
+pub(crate) fn admit<A: Parse, L: Lane>(frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    match fragment::admit::<A, _, _>(&frame, network, &LIVE, now()) {
+        Ok(()) => follow(&frame, Lead { family: A::FAMILY, next: Next::Lead, tagged: network != NETWORK }),
+        Err(counter) => conclude(frame, network, establish::refusal(counter)),
+    }
+}
+
+/// Fragments of datagrams whose first has led.
+#[inline(always)]
+pub(crate) fn follow_first<A: Parse, L: Lane>(mut frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    match fragment::follow::<A, _, _>(&mut frame, network, &LIVE, now()) {
+        Ok(verdict) => conclude(frame, network, verdict),
+        Err(_) => refuse(&frame, Counter::DropFragment),
     }
 }
 

@@ -3,6 +3,8 @@
 //! A packet goes entry → steer{4,6} → establish{4,6} by tail calls, each step only when the one before had no verdict;
 //! ICMP goes to relate{4,6}, and from there to invite{4,6} where errors may begin flows. FullNAT has fullnat{4,6} for
 //! known flows, bind{4,6} behind establish{4,6}, and relate_fullnat{4,6}.
+//! Fragments go to lead{4,6} if they are the first of a datagram (by admit{4,6} and back where they begin a flow), then to
+//! follow{4,6}.
 //! Every step is there twice, once a lane: XDP, and tc with a `tc_` before the name.
 //! `expire{4,6}` and `explain` are run by the daemon through BPF_PROG_TEST_RUN and never attached.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics))]
@@ -40,7 +42,8 @@ macro_rules! lane {
         #[$kind:meta] $frame:ident($context:ident) -> $action:ty:
         $entry:ident, $steer4:ident, $steer6:ident, $steer4_tagged:ident, $steer6_tagged:ident, $establish4:ident, $establish6:ident,
         $relate4:ident, $relate6:ident, $invite4:ident, $invite6:ident, $fullnat4:ident, $fullnat6:ident, $bind4:ident,
-        $bind6:ident, $relate_fullnat4:ident, $relate_fullnat6:ident, $explain:ident
+        $bind6:ident, $relate_fullnat4:ident, $relate_fullnat6:ident, $lead4:ident, $lead6:ident, $follow4:ident, $follow6:ident,
+        $admit4:ident, $admit6:ident, $explain:ident
     ) => {
         #[$kind]
         pub fn $entry(context: $context) -> $action {
@@ -111,6 +114,30 @@ macro_rules! lane {
             lane::relate_full_nat::<Address6, _>($frame(context))
         }
         #[$kind]
+        pub fn $lead4(context: $context) -> $action {
+            lane::lead::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $lead6(context: $context) -> $action {
+            lane::lead::<Address6, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $follow4(context: $context) -> $action {
+            lane::follow_first::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $follow6(context: $context) -> $action {
+            lane::follow_first::<Address6, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $admit4(context: $context) -> $action {
+            lane::admit::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $admit6(context: $context) -> $action {
+            lane::admit::<Address6, _>($frame(context))
+        }
+        #[$kind]
         #[inline(always)] // it is large, and a call to it would be a frame more on a stack that has few
         pub fn $explain(context: $context) -> $action {
             lane::explain($frame(context))
@@ -120,10 +147,12 @@ macro_rules! lane {
 
 lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32:
     entry, steer4, steer6, steer4_tagged, steer6_tagged, establish4, establish6, relate4, relate6, invite4, invite6,
-    fullnat4, fullnat6, bind4, bind6, relate_fullnat4, relate_fullnat6, explain);
+    fullnat4, fullnat6, bind4, bind6, relate_fullnat4, relate_fullnat6,
+    lead4, lead6, follow4, follow6, admit4, admit6, explain);
 lane!(#[classifier] SkbFrame(TcContext) -> i32:
     tc_entry, tc_steer4, tc_steer6, tc_steer4_tagged, tc_steer6_tagged, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_invite4,
-    tc_invite6, tc_fullnat4, tc_fullnat6, tc_bind4, tc_bind6, tc_relate_fullnat4, tc_relate_fullnat6, tc_explain);
+    tc_invite6, tc_fullnat4, tc_fullnat6, tc_bind4, tc_bind6, tc_relate_fullnat4, tc_relate_fullnat6, tc_lead4, tc_lead6, tc_follow4,
+    tc_follow6, tc_admit4, tc_admit6, tc_explain);
 
 /// Frames that leave by an interface: answers of servers on this host, and on `lo` its own connections.
 #[classifier]
@@ -238,6 +267,26 @@ pub unsafe extern "C" fn walk_extensions(context: *mut xdp_md, network: u32) -> 
 #[inline(never)]
 pub unsafe extern "C" fn tc_walk_extensions(context: *mut __sk_buff, network: u32) -> u32 {
     parse::walk_extensions(&SkbFrame(TcContext::new(context)), Walk::offset(network)).word()
+}
+
+/// The way to the fragment header: the same loop, which ends there.
+///
+/// # Safety
+/// `context` is a valid XDP context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn walk_to_fragment(context: *mut xdp_md, network: u32) -> u32 {
+    parse::walk_to_fragment(&XdpFrame(XdpContext::new(context)), Walk::offset(network)).word()
+}
+
+/// The same for the other lane.
+///
+/// # Safety
+/// `context` is a valid tc context.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn tc_walk_to_fragment(context: *mut __sk_buff, network: u32) -> u32 {
+    parse::walk_to_fragment(&SkbFrame(TcContext::new(context)), Walk::offset(network)).word()
 }
 
 /// The sum over a part of a frame: another loop.

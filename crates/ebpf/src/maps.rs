@@ -1,11 +1,11 @@
 //! The maps. Sizes are defaults; the loader sets the real ones.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
-    Address4, Address6, Connection, DEFAULT_CONNECTIONS, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, Load,
-    Locals, MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES, NO_SERVER, RealServer, Service, ServiceKey, Settings,
-    Statistics, TAIL_CALLED, Tunnel,
+    Address4, Address6, Connection, DEFAULT_CONNECTIONS, FRAGMENTED_DATAGRAMS, FlowKey, Fragment, FragmentKey,
+    INTERFACE_SLOTS, Interface, InterfaceCounters, Load, Locals, MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES,
+    NO_SERVER, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED, Tunnel,
 };
 use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;
@@ -26,6 +26,12 @@ pub(crate) static CONNECTIONS4: HashMap<FlowKey<Address4>, Connection> =
 #[map]
 pub(crate) static CONNECTIONS6: HashMap<FlowKey<Address6>, Connection> =
     HashMap::with_max_entries(DEFAULT_CONNECTIONS, 0);
+#[map]
+pub(crate) static FRAGMENTS4: LruHashMap<FragmentKey<Address4>, Fragment> =
+    LruHashMap::with_max_entries(FRAGMENTED_DATAGRAMS, 0);
+#[map]
+pub(crate) static FRAGMENTS6: LruHashMap<FragmentKey<Address6>, Fragment> =
+    LruHashMap::with_max_entries(FRAGMENTED_DATAGRAMS, 0);
 #[map]
 pub(crate) static SERVICES4: HashMap<ServiceKey<Address4>, Service> = HashMap::with_max_entries(MAX_SERVICES, 0);
 #[map]
@@ -81,6 +87,10 @@ pub(crate) const fn place(lead: Lead) -> u32 {
         (Next::FullNat, _) => 10 + six,
         (Next::Bind, _) => 12 + six,
         (Next::RelateFullNat, _) => 14 + six,
+        (Next::Lead, _) => 16 + six,
+        (Next::Follow, _) => 18 + six,
+        (Next::Admit, _) => 20 + six,
+        (Next::Hold, _) => u32::MAX,
     }
 }
 

@@ -97,6 +97,12 @@ impl Frame for SkbFrame {
     }
 
     #[inline(always)]
+    fn walk_to_fragment(&self, network: usize) -> Walk {
+        // SAFETY: as in the other lane.
+        Walk::from_word(unsafe { crate::tc_walk_to_fragment(self.0.skb.skb, network as u32) })
+    }
+
+    #[inline(always)]
     fn has(&self, bytes: usize) -> bool {
         self.0.len() as usize >= bytes
     }

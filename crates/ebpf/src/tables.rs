@@ -3,8 +3,8 @@
 use crate::{atomic, maps};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use forward::abi::{
-    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, Load, Locals, RealServer, Service, ServiceKey,
-    Settings, Tunnel,
+    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface, Load, Locals,
+    RealServer, Service, ServiceKey, Settings, Tunnel,
 };
 use forward::filter::Filter;
 use forward::fullnat::Place;
@@ -222,7 +222,7 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
 }
 
 macro_rules! family {
-    ($address:ty, $connections:ident, $services:ident, $find_place:ident, $occupy:ident) => {
+    ($address:ty, $connections:ident, $services:ident, $fragments:ident, $find_place:ident, $occupy:ident) => {
         impl<const REMEMBERS: bool> Tables<$address> for MapTables<REMEMBERS> {
             #[inline(always)]
             fn connection(&self, key: &FlowKey<$address>) -> Option<&Connection> {
@@ -255,6 +255,20 @@ macro_rules! family {
             }
 
             #[inline(always)]
+            fn fragment(&self, key: &FragmentKey<$address>) -> Option<&Fragment> {
+                // SAFETY: preallocated elements stay mapped. One that was given to another datagram in between leads
+                // one fragment astray.
+                maps::$fragments.get_ptr(*key).map(|pointer| unsafe { &*pointer })
+            }
+
+            #[inline(always)]
+            fn remember_fragment(&self, key: &FragmentKey<$address>, fragment: &Fragment) {
+                if REMEMBERS {
+                    let _ = maps::$fragments.insert(*key, fragment, 0);
+                }
+            }
+
+            #[inline(always)]
             fn service(&self, key: &ServiceKey<$address>) -> Option<&Service> {
                 entry(&maps::$services, key)
             }
@@ -262,5 +276,5 @@ macro_rules! family {
     };
 }
 
-family!(Address4, CONNECTIONS4, SERVICES4, find_place4, occupy4);
-family!(Address6, CONNECTIONS6, SERVICES6, find_place6, occupy6);
+family!(Address4, CONNECTIONS4, SERVICES4, FRAGMENTS4, find_place4, occupy4);
+family!(Address6, CONNECTIONS6, SERVICES6, FRAGMENTS6, find_place6, occupy6);

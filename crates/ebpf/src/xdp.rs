@@ -59,6 +59,12 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn walk_to_fragment(&self, network: usize) -> Walk {
+        // SAFETY: as above.
+        Walk::from_word(unsafe { crate::walk_to_fragment(self.0.ctx, network as u32) })
+    }
+
+    #[inline(always)]
     fn has(&self, bytes: usize) -> bool {
         // SAFETY: the context is valid; the helper counts the parts of a multi-buffer frame too.
         self.bytes().length() >= bytes || unsafe { bpf_xdp_get_buff_len(self.0.ctx) } as usize >= bytes

@@ -3,8 +3,8 @@
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Expect, Step, forward, refuse};
 use crate::Counter::{
-    DropFragment, DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, ForwardOut, PassIcmp, PassLaterFragment,
-    PassLocalServer, PassNoService, PassNotOurs, PassOtherReceiver, PassProtocol,
+    DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, ForwardOut, PassIcmp, PassLocalServer, PassNoService,
+    PassNotOurs, PassOtherReceiver, PassProtocol,
 };
 use crate::abi::{Method, RealServer, SchedulerKind};
 use crate::host::packet::{CLIENT_MAC, packet};
@@ -18,7 +18,6 @@ use wire::{MacAddress, protocol};
 const NAT4: Net = Net { six: false, method: Method::Nat, protocol: protocol::TCP };
 const NAT6: Net = Net { six: true, method: Method::Nat, protocol: protocol::TCP };
 const NAT4_UDP: Net = Net { six: false, method: Method::Nat, protocol: protocol::UDP };
-const NAT6_UDP: Net = Net { six: true, method: Method::Nat, protocol: protocol::UDP };
 const DR4: Net = Net { six: false, method: Method::DirectRouting, protocol: protocol::TCP };
 
 pub(super) fn cases() -> Vec<Case> {
@@ -27,8 +26,6 @@ pub(super) fn cases() -> Vec<Case> {
         other_receivers(),
         options4(),
         extensions6(),
-        fragments4(),
-        fragments6(),
         malformed4(),
         partial_checksum(),
         no_udp_checksum(),
@@ -151,22 +148,6 @@ fn extensions6() -> Case {
     let no_next_header = [0, 59, 0, 1, 4, 0, 0, 0, 0];
     steps.push(refuse(&NAT6.request(4011).syn().options(&no_next_header), PassProtocol));
     case(NAT6, "IPv6 extension headers", steps)
-}
-
-fn fragments4() -> Case {
-    let first = NAT4_UDP.request(4000).fragment(0x2000).payload(&[7; 64]);
-    let later = NAT4_UDP.request(4000).fragment(0x2009).payload(&[7; 64]);
-    let steps = std::vec![refuse(&first, DropFragment), refuse(&later, PassLaterFragment), Step::Entries(0)];
-    case(NAT4_UDP, "IPv4 fragments", steps)
-}
-
-fn fragments6() -> Case {
-    let with = |offset_and_flags: u16| {
-        let [high, low] = offset_and_flags.to_be_bytes();
-        NAT6_UDP.request(4000).options(&[44, protocol::UDP, 0, high, low, 1, 2, 3, 4]).payload(&[7; 64])
-    };
-    let steps = std::vec![refuse(&with(1), DropFragment), refuse(&with(0x50), PassLaterFragment), Step::Entries(0)];
-    case(NAT6_UDP, "IPv6 fragments", steps)
 }
 
 fn malformed4() -> Case {

@@ -6,6 +6,7 @@ mod answers;
 mod edges;
 mod errors;
 mod flows;
+mod fragments;
 mod fullnat;
 mod lifecycle;
 mod net;
@@ -97,6 +98,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(errors::cases());
     cases.extend(answers::cases());
     cases.extend(vlan::cases());
+    cases.extend(fragments::cases());
     cases.extend(fullnat::cases());
     cases.extend(tunnel::cases());
     cases

@@ -6,7 +6,9 @@
 use crate::abi::{Address4, Address6};
 use crate::classify::{self, Lead};
 use crate::parse::Parse;
-use crate::{Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, fullnat, relate, steer};
+use crate::{
+    Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, fragment, fullnat, relate, steer,
+};
 
 /// Decides about a frame and rewrites it; counts the verdict, and tells the sender of a dropped packet what he shall
 /// know.
@@ -24,8 +26,9 @@ pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, 
     }
 }
 
-/// Decides about a frame and rewrites it, for somebody who only wants to know. Questions are about untagged frames. Those
-/// of FullNAT are left as they are, whose local port is not chosen for a question: `hand` is told their server.
+/// Decides about a frame and rewrites it, for somebody who only wants to know. Questions are about untagged
+/// frames and whole datagrams. Those of FullNAT are left as they are, whose local port is not chosen for a question:
+/// `hand` is told their server.
 #[inline(always)]
 pub fn consider<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     match classify::classify(frame, tables) {
@@ -48,6 +51,7 @@ fn ponder<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &
             None => Verdict::because(Counter::DropContended),
         },
         Err(Next::Bind) => by_full_nat(tables.handed(), tables),
+        Err(Next::Lead | Next::Follow) => Verdict::because(Counter::PassLaterFragment),
         Err(_) => Verdict::because(Counter::ForwardIcmpIn),
     }
 }
@@ -84,6 +88,7 @@ fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T
             Ok(verdict) => return verdict,
             Err(Next::FullNat) => fullnat::steer(frame, network, tables, now),
             Err(Next::Bind) => fullnat::bind(frame, network, tables, now),
+            Err(next @ (Next::Lead | Next::Follow)) => Ok(piece(frame, network, next, tables, now)),
             Err(Next::RelateFullNat) => Ok(fullnat::relate(frame, network, tables, now)),
             Err(_) => establish::establish(frame, network, tables, now),
         };
@@ -108,7 +113,7 @@ fn advance<A: Parse, F: Frame, T: Tables<A>>(
         next => next,
     };
     match next {
-        Next::FullNat => return Err(next),
+        Next::FullNat | Next::Lead | Next::Follow => return Err(next),
         Next::Relate => {}
         _ => return establish::establish(frame, network, tables, now),
     }
@@ -123,6 +128,33 @@ fn advance<A: Parse, F: Frame, T: Tables<A>>(
         },
         Err(counter) => Ok(Verdict::because(counter)),
     }
+}
+
+/// A piece of a datagram: a first one leads, all follow.
+#[inline(always)]
+fn piece<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &mut F,
+    network: usize,
+    mut next: Next,
+    tables: &T,
+    now: Time,
+) -> Verdict {
+    // Lead, admit, lead, follow.
+    for _ in 0..4 {
+        let outcome = match next {
+            Next::Lead => fragment::lead(frame, network, tables, now),
+            Next::Admit => fragment::admit(frame, network, tables, now).map(|()| Next::Lead),
+            _ => match fragment::follow(frame, network, tables, now) {
+                Ok(verdict) => return verdict,
+                Err(_) => Err(Counter::DropFragment),
+            },
+        };
+        match outcome {
+            Ok(following) => next = following,
+            Err(counter) => return establish::refusal(counter),
+        }
+    }
+    Verdict::because(Counter::DropContended)
 }
 
 /// Counts a verdict. Where the sender of a dropped packet shall know why, the frame becomes the message to him; only

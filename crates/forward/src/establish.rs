@@ -28,11 +28,17 @@ pub fn establish<A: Parse, F: Frame, T: Tables<A>>(
         Ok(()) => Ok(rewrite::depart(frame, &packet, &forward, tables)),
         Err(Stop::FullNat) => Err(Next::Bind),
         Err(Stop::New) => Ok(Verdict::because(Counter::DropContended)),
-        Err(Stop::Because(Counter::DropNoServer)) => {
-            Ok(Verdict::telling(Counter::DropNoServer, Answer::PORT_UNREACHABLE))
-        }
-        Err(Stop::Because(counter)) => Ok(Verdict::because(counter)),
+        Err(Stop::Because(counter)) => Ok(refusal(counter)),
     }
+}
+
+/// The verdict for a packet that begins no flow.
+#[inline(always)]
+pub fn refusal(counter: Counter) -> Verdict {
+    if counter == Counter::DropNoServer {
+        return Verdict::telling(counter, Answer::PORT_UNREACHABLE);
+    }
+    Verdict::because(counter)
 }
 
 /// Finds the service, chooses a server, remembers the connection.
@@ -47,9 +53,6 @@ fn begin<A: Parse, F: Frame, T: Tables<A>>(
     let service = find_service(packet, tables)?;
     if is_no_beginning(packet, tables) {
         return Err(Counter::PassNotSchedulable.into());
-    }
-    if packet.fragment {
-        return Err(Counter::DropFragment.into());
     }
     let (id, server) = admit(packet, service, false, frame, tables, now)?;
     tables.account(id, Direction::Input, packet.bytes);
@@ -67,6 +70,21 @@ pub fn invite<A: Parse, F: Frame, T: Tables<A>>(
 ) -> Result<(), Stop> {
     let service = find_service(packet, tables)?;
     admit(packet, service, true, frame, tables, now).map(|_| ())
+}
+
+/// The same for a first fragment, whose connection [`crate::fragment::lead`] then finds.
+#[inline(always)]
+pub fn admit_first<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    frame: &F,
+    tables: &T,
+    now: Time,
+) -> Result<(), Stop> {
+    let service = find_service(packet, tables)?;
+    if is_no_beginning(packet, tables) {
+        return Err(Counter::PassNotSchedulable.into());
+    }
+    admit(packet, service, false, frame, tables, now).map(|_| ())
 }
 
 /// Chooses a server of the service, remembers the connection.

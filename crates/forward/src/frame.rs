@@ -25,6 +25,9 @@ pub trait Frame {
     /// otherwise every program is followed anew for every number of extension headers.
     fn walk_extensions(&self, network: usize) -> Walk;
 
+    /// [`crate::parse::walk_to_fragment`], for the same reason.
+    fn walk_to_fragment(&self, network: usize) -> Walk;
+
     /// True when the frame has at least `bytes` bytes, all its parts counted.
     fn has(&self, bytes: usize) -> bool;
 

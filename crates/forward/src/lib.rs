@@ -27,6 +27,7 @@ pub mod encapsulate;
 pub mod establish;
 pub mod expire;
 pub mod filter;
+pub mod fragment;
 pub mod frame;
 pub mod fullnat;
 #[cfg(any(test, feature = "host"))]

@@ -2,6 +2,7 @@
 
 use crate::abi::{Address4, Address6, FlowKey, Port};
 use crate::encapsulate::{Headers, Inside, ends};
+use crate::fragment::Piece;
 use crate::{Address, Counter, Family, Frame};
 use wire::{Be16, Be32, Checksum, Ethernet, Icmp, Ipv4, Ipv6, Ipv6Extension, Tcp, TcpFlags, Udp, protocol};
 
@@ -63,6 +64,9 @@ pub trait Parse: Address {
     /// The same of a header that an error quotes: nobody vouches for its checksum, and its payload is cut off.
     fn quoted<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter>;
 
+    /// Reads a fragment, from the network header to where it says which.
+    fn piece<F: Frame>(frame: &F, network: usize, piece: &mut Piece<Self>) -> Result<(), Counter>;
+
     /// True when routers on the way may fragment the packet.
     fn may_be_fragmented<F: Frame>(frame: &F, network: usize) -> bool;
 
@@ -86,6 +90,13 @@ pub trait Parse: Address {
 #[inline(always)]
 pub fn parse<A: Parse, F: Frame>(frame: &F, network: usize, packet: &mut Packet<A>) -> Result<(), Counter> {
     A::network(frame, network, packet)?;
+    transport(frame, packet)
+}
+
+/// The same for a packet that another program has parsed: its header checksum holds.
+#[inline(always)]
+pub fn parse_again<A: Parse, F: Frame>(frame: &F, network: usize, packet: &mut Packet<A>) -> Result<(), Counter> {
+    A::quoted(frame, network, packet)?;
     transport(frame, packet)
 }
 
@@ -124,6 +135,23 @@ impl Parse for Address4 {
             return Err(MALFORMED);
         }
         take4(&ip, offset, packet)
+    }
+
+    #[inline(always)]
+    fn piece<F: Frame>(frame: &F, network: usize, piece: &mut Piece<Self>) -> Result<(), Counter> {
+        let ip = frame.read::<Ipv4>(network).ok_or(MALFORMED)?;
+        if !ip.is_valid() || !is_intact(frame, network, &ip) {
+            return Err(MALFORMED);
+        }
+        piece.key.source = Self(ip.source.bits());
+        piece.key.destination = Self(ip.destination.bits());
+        piece.key.identification = ip.identification.bits() as u32;
+        piece.key.protocol = ip.protocol;
+        piece.protocol = ip.protocol;
+        piece.offset = ip.fragment_offset();
+        piece.bytes = ip.total_length.get() as u32;
+        piece.hops = ip.time_to_live;
+        Ok(())
     }
 
     #[inline(always)]
@@ -214,6 +242,24 @@ impl Parse for Address6 {
     #[inline(always)]
     fn quoted<F: Frame>(frame: &F, offset: usize, packet: &mut Packet<Self>) -> Result<(), Counter> {
         Self::network(frame, offset, packet)
+    }
+
+    #[inline(always)]
+    fn piece<F: Frame>(frame: &F, network: usize, piece: &mut Piece<Self>) -> Result<(), Counter> {
+        let ip = frame.read::<Ipv6>(network).ok_or(MALFORMED)?;
+        let header = frame.walk_to_fragment(network);
+        let header = frame.read::<Ipv6Extension>(header.place()).filter(|_| header.is_found()).ok_or(MALFORMED)?;
+        if !ip.is_valid() {
+            return Err(MALFORMED);
+        }
+        piece.key.source = Self(ip.source.bits());
+        piece.key.destination = Self(ip.destination.bits());
+        piece.key.identification = header.rest.bits();
+        piece.protocol = header.next_header;
+        piece.offset = header.fragment_offset();
+        piece.bytes = Ipv6::LENGTH as u32 + ip.payload_length.get() as u32;
+        piece.hops = ip.hop_limit;
+        Ok(())
     }
 
     #[inline(always)]
@@ -310,6 +356,18 @@ impl Walk {
         self.0
     }
 
+    /// True when there is something at its place.
+    #[inline(always)]
+    pub const fn is_found(self) -> bool {
+        self.0 & (Self::MALFORMED.0 | Self::LATER_FRAGMENT.0 | Self::TOO_LONG.0) == 0
+    }
+
+    /// Where that is: bounded by a mask, which every verifier understands, not by a comparison.
+    #[inline(always)]
+    pub const fn place(self) -> usize {
+        (self.0 & Self::OFFSET) as usize
+    }
+
     /// An offset that a BPF function was given: bounded by a mask, since the verifier knows nothing about it.
     #[inline(always)]
     pub const fn offset(argument: u32) -> usize {
@@ -345,6 +403,28 @@ pub fn walk_extensions<F: Frame>(frame: &F, network: usize) -> Walk {
     Walk::to(offset, kind, fragment)
 }
 
+/// Walks from the network header to the fragment header, before which no other can be than those for routers.
+#[inline(always)]
+pub fn walk_to_fragment<F: Frame>(frame: &F, network: usize) -> Walk {
+    let Some(ip) = frame.read::<Ipv6>(network) else { return Walk::MALFORMED };
+    let (mut kind, mut offset) = (ip.next_header, network + Ipv6::LENGTH);
+    for _ in 0..MAX_EXTENSIONS {
+        if kind == Ipv6Extension::FRAGMENT {
+            return Walk::to(offset, kind, true);
+        }
+        if !matches!(kind, Ipv6Extension::HOP_BY_HOP | Ipv6Extension::ROUTING | Ipv6Extension::DESTINATION) {
+            break;
+        }
+        let Some(extension) = frame.read::<Ipv6Extension>(offset) else { return Walk::MALFORMED };
+        kind = extension.next_header;
+        offset += extension.bytes();
+        if offset > MAX_TRANSPORT {
+            return Walk::TOO_LONG;
+        }
+    }
+    Walk::MALFORMED
+}
+
 /// Takes over what a walk found.
 #[inline(always)]
 fn skip_extensions<F: Frame>(frame: &F, packet: &mut Packet<Address6>) -> Result<(), Counter> {
@@ -353,8 +433,7 @@ fn skip_extensions<F: Frame>(frame: &F, packet: &mut Packet<Address6>) -> Result
         Walk::LATER_FRAGMENT => return Err(LATER_FRAGMENT),
         Walk::TOO_LONG => return Err(PROTOCOL),
         Walk(found) => {
-            // Bounded by a mask, which every verifier understands, not by a comparison.
-            packet.transport = (found & Walk::OFFSET) as usize;
+            packet.transport = Walk(found).place();
             packet.flow.protocol = (found >> 16) as u8;
             packet.fragment = found & Walk::FRAGMENT != 0;
         }

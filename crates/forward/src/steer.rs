@@ -23,8 +23,10 @@ pub fn steer<A: Parse, F: Frame, T: Tables<A>>(
 ) -> Result<Verdict, Next> {
     let mut packet = Packet::unread();
     match parse::parse::<A, F>(frame, network, &mut packet) {
+        Ok(()) if packet.fragment => return Err(Next::Lead),
         Ok(()) => {}
         Err(Counter::PassIcmp) => return Err(Next::Relate),
+        Err(Counter::PassLaterFragment) => return Err(Next::Follow),
         Err(counter) => return Ok(Verdict::because(counter)),
     }
     let mut forward = Forward::undecided();
@@ -38,7 +40,7 @@ pub fn steer<A: Parse, F: Frame, T: Tables<A>>(
 
 /// How the packet leaves, by its connection.
 #[inline(always)]
-fn decide<A: Parse, F: Frame, T: Tables<A>>(
+pub(crate) fn decide<A: Parse, F: Frame, T: Tables<A>>(
     packet: &Packet<A>,
     frame: &F,
     tables: &T,
@@ -100,9 +102,6 @@ pub fn take_from_client<A: Parse, F: Frame, T: Tables<A>>(
         }
         check_ready(flags)?;
     }
-    if packet.fragment {
-        return Err(Counter::DropFragment.into());
-    }
     tables.account(id, Direction::Input, packet.bytes);
     let mut state = 0;
     if packet.flow.protocol == protocol::TCP {
@@ -157,12 +156,12 @@ pub fn towards_server<A: Parse>(
     } else {
         return Err(Counter::PassLocalServer);
     }
+    forward.server = id;
     if is_nat(server) {
         forward.translation = Translation::Destination;
         (forward.address, forward.port) = nat_endpoint(server);
     } else if is_tunnel(server) {
         forward.translation = Translation::Inside;
-        forward.server = id;
     }
     Ok(())
 }
@@ -175,10 +174,10 @@ impl<A: Parse> Forward<A> {
             counter: Counter::ForwardIn,
             hop: NextHop::default(),
             translation: Translation::Nothing,
+            server: 0,
             address: A::from_words([0, 0]),
             port: Port(0),
             mtu: 0,
-            server: 0,
         }
     }
 }
@@ -258,6 +257,7 @@ fn from_server<A: Parse, F: Frame, T: Tables<A>>(
     let primary = || primary_key(&packet.flow, address::load(&reply.address), Port(reply.port.get() as u16));
     let is_primary = |primary: &Connection| connection::is_primary_of(primary, reply);
     take_from_server(packet, reply, word, (primary, is_primary), frame, tables, now)?;
+    forward.server = reply.server.get();
     forward.counter = Counter::ForwardOut;
     forward.hop = reply.hop.get();
     forward.translation = Translation::Source;
@@ -283,9 +283,6 @@ pub fn take_from_server<A: Parse, F: Frame, T: Tables<A>>(
     if !plain || !word.has(StateWord::SETTLED) || reply.last_seen.get() != now.tick() {
         let primary = tables.connection(&primary()).filter(|primary| is_primary(primary)).ok_or(Stop::New)?;
         follow_primary(packet, primary, reply, word, tables, now)?;
-    }
-    if packet.fragment {
-        return Err(Counter::DropFragment.into());
     }
     tables.account(reply.server.get(), Direction::Output, packet.bytes);
     if packet.flags.any(TcpFlags::SYN) {

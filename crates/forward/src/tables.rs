@@ -1,6 +1,9 @@
 //! What the forwarding path knows: maps in the kernel, hash tables on the host.
 
-use crate::abi::{Connection, FlowKey, Interface, Load, Locals, RealServer, Service, ServiceKey, Settings, Tunnel};
+use crate::abi::{
+    Connection, FlowKey, Fragment, FragmentKey, Interface, Load, Locals, RealServer, Service, ServiceKey, Settings,
+    Tunnel,
+};
 use crate::filter::Filter;
 use crate::fullnat::Place;
 use crate::schedule::Scan;
@@ -88,6 +91,10 @@ pub trait Tables<A: Address>: Shared {
     fn occupy(&self, key: &FlowKey<A>, now: Time) -> Place;
     /// Removes an entry.
     fn remove(&self, key: &FlowKey<A>);
+    /// What became of the first fragment of a datagram.
+    fn fragment(&self, key: &FragmentKey<A>) -> Option<&Fragment>;
+    /// Keeps it, in the place of an older one.
+    fn remember_fragment(&self, key: &FragmentKey<A>, fragment: &Fragment);
     /// A service.
     fn service(&self, key: &ServiceKey<A>) -> Option<&Service>;
 }

@@ -29,6 +29,14 @@ pub enum Next {
     Bind,
     /// It is an error about a packet of a FullNAT flow: [`crate::fullnat::relate`].
     RelateFullNat,
+    /// It is the first fragment of a datagram: [`crate::fragment::lead`].
+    Lead,
+    /// It is the first fragment of a flow: [`crate::fragment::admit`].
+    Admit,
+    /// It is a fragment of a datagram whose first has led: [`crate::fragment::follow`].
+    Follow,
+    /// It is a fragment that came before the first one.
+    Hold,
 }
 
 /// What becomes of a packet. A structure and not an enum with contents: it is the result of every path, and the BPF
@@ -65,14 +73,14 @@ pub struct Forward<A> {
     pub hop: NextHop,
     /// Which endpoint changes.
     pub translation: Translation,
+    /// The real server, by id.
+    pub server: u32,
     /// Its new address.
     pub address: A,
     /// Its new port.
     pub port: Port,
     /// Largest packet that gets there; 0 when that is not known.
     pub mtu: u32,
-    /// Id of the server, where it is reached by tunnel.
-    pub server: u32,
 }
 
 /// Which endpoint of a packet changes.
@@ -158,7 +166,7 @@ counters! {
     PassNoService = "pass_no_service",
     /// A service, but neither a known flow nor a packet that may begin one: passed, as IPVS does.
     PassNotSchedulable = "pass_not_schedulable",
-    /// A fragment other than the first, which has no ports to go by: passed.
+    /// A fragment other than the first, where the first one was passed: passed.
     PassLaterFragment = "pass_later_fragment",
     /// A protocol that is not balanced (yet): passed.
     PassProtocol = "pass_protocol",
@@ -183,7 +191,7 @@ counters! {
     AnswerLimited = "answer_limited",
     /// Headers that contradict themselves or the frame.
     DropMalformed = "drop_malformed",
-    /// A fragment of a balanced flow.
+    /// A fragment whose first was dropped or never came.
     DropFragment = "drop_fragment",
     /// Time to live used up.
     DropTimeToLive = "drop_time_to_live",

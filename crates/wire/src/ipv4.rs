@@ -63,6 +63,12 @@ impl Ipv4 {
         self.fragment.bits() & Be16::new(0x3fff).bits() != 0
     }
 
+    /// Where a fragment belongs in its datagram, in bytes.
+    #[inline(always)]
+    pub const fn fragment_offset(&self) -> usize {
+        (self.fragment.get() & 0x1fff) as usize * 8
+    }
+
     /// True unless the sender said "don't fragment".
     #[inline(always)]
     pub const fn may_be_fragmented(&self) -> bool {

@@ -69,6 +69,12 @@ impl Ipv6Extension {
         (self.length as usize + 1) * 8
     }
 
+    /// Where a fragment belongs in its packet, in bytes.
+    #[inline(always)]
+    pub const fn fragment_offset(&self) -> usize {
+        (self.fragment.get() & 0xfff8) as usize
+    }
+
     /// True for a piece of a larger packet; an "atomic fragment" (RFC 6946) is whole.
     #[inline(always)]
     pub const fn is_fragment(&self) -> bool {

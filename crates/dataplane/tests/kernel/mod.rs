@@ -9,7 +9,9 @@ use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions
 use aya::{Ebpf, EbpfLoader, Pod};
 use dataplane::OBJECT;
 use forward::Counter;
-use forward::abi::{Connection, FlowKey, Load, Locals, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED};
+use forward::abi::{
+    Connection, FlowKey, Fragment, Load, Locals, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED,
+};
 use forward::cases::{Case, Step};
 use forward::host::{HashTables, SliceFrame};
 use forward::pace::BUCKETS;
@@ -137,9 +139,10 @@ impl Kernel {
 
     /// As after loading: nothing configured, nothing counted, no connections.
     pub(crate) fn reset(&mut self) {
-        let (four, six) = self.keys();
-        four.iter().for_each(|key| self.hash::<16, 64>("CONNECTIONS4").remove(key).unwrap());
-        six.iter().for_each(|key| self.hash::<40, 64>("CONNECTIONS6").remove(key).unwrap());
+        self.empty::<16, 64>("CONNECTIONS4");
+        self.empty::<40, 64>("CONNECTIONS6");
+        self.empty::<16, 56>("FRAGMENTS4");
+        self.empty::<40, 56>("FRAGMENTS6");
         let four: Vec<_> = self.hash::<16, 32>("SERVICES4").keys().map(Result::unwrap).collect();
         four.iter().for_each(|key| self.hash::<16, 32>("SERVICES4").remove(key).unwrap());
         let six: Vec<_> = self.hash::<24, 32>("SERVICES6").keys().map(Result::unwrap).collect();
@@ -248,17 +251,29 @@ impl Kernel {
 
     /// Lets ticks go by for every entry.
     pub(crate) fn wait(&mut self, ticks: u32) {
-        let (four, six) = self.keys();
-        for key in four {
-            let mut map = self.hash::<16, 64>("CONNECTIONS4");
-            let value = older(map.get(&key, 0).unwrap(), ticks);
+        let (connection, fragment) =
+            (std::mem::offset_of!(Connection, last_seen), std::mem::offset_of!(Fragment, seen));
+        self.age::<16, 64>("CONNECTIONS4", connection, ticks);
+        self.age::<40, 64>("CONNECTIONS6", connection, ticks);
+        self.age::<16, 56>("FRAGMENTS4", fragment, ticks);
+        self.age::<40, 56>("FRAGMENTS6", fragment, ticks);
+    }
+
+    fn age<const K: usize, const V: usize>(&mut self, name: &str, at: usize, ticks: u32) {
+        let mut map = self.hash::<K, V>(name);
+        let keys: Vec<[u8; K]> = map.keys().map(Result::unwrap).collect();
+        for key in keys {
+            let mut value = map.get(&key, 0).unwrap();
+            let seen = u32::from_ne_bytes(value[at..at + 4].try_into().unwrap());
+            value[at..at + 4].copy_from_slice(&seen.wrapping_sub(ticks).to_ne_bytes());
             map.insert(key, value, 0).unwrap();
         }
-        for key in six {
-            let mut map = self.hash::<40, 64>("CONNECTIONS6");
-            let value = older(map.get(&key, 0).unwrap(), ticks);
-            map.insert(key, value, 0).unwrap();
-        }
+    }
+
+    fn empty<const K: usize, const V: usize>(&mut self, name: &str) {
+        let mut map = self.hash::<K, V>(name);
+        let keys: Vec<[u8; K]> = map.keys().map(Result::unwrap).collect();
+        keys.iter().for_each(|key| map.remove(key).unwrap());
     }
 
     /// Runs a program over a frame that arrives on interface 1, or that this host sends.
@@ -305,13 +320,6 @@ fn load(program: &mut Program) -> Result<(), aya::programs::ProgramError> {
         Program::SchedClassifier(program) => SchedClassifier::load(program),
         _ => panic!("a program of no known kind"),
     }
-}
-
-fn older(mut value: [u8; 64], ticks: u32) -> [u8; 64] {
-    let at = std::mem::offset_of!(Connection, last_seen);
-    let seen = u32::from_ne_bytes(value[at..at + 4].try_into().unwrap());
-    value[at..at + 4].copy_from_slice(&seen.wrapping_sub(ticks).to_ne_bytes());
-    value
 }
 
 /// The bytes of a map value or key.

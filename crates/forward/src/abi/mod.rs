@@ -8,6 +8,7 @@
 //! pin path: a daemon never opens a map of another shape.
 
 mod connection;
+mod fragment;
 mod key;
 mod local;
 mod node;
@@ -15,6 +16,7 @@ mod service;
 mod tunnel;
 
 pub use connection::Connection;
+pub use fragment::{Fragment, FragmentKey};
 pub use key::{Address4, Address6, FlowKey, KeyTail, NextHop, NextHopCell, Port, ServiceKey};
 pub use local::{LocalRange, Locals};
 pub use node::{Interface, InterfaceCounters, Settings, Statistics};
@@ -26,7 +28,7 @@ pub const SCHEMA: u32 = 3;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps. New ones come last, so
 /// that an older object still finds its own.
-pub const TAIL_CALLED: [&str; 16] = [
+pub const TAIL_CALLED: [&str; 22] = [
     "steer4",
     "steer6",
     "establish4",
@@ -43,6 +45,12 @@ pub const TAIL_CALLED: [&str; 16] = [
     "bind6",
     "relate_fullnat4",
     "relate_fullnat6",
+    "lead4",
+    "lead6",
+    "follow4",
+    "follow6",
+    "admit4",
+    "admit6",
 ];
 
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).
@@ -59,6 +67,8 @@ pub const INTERFACE_SLOTS: u32 = 4096;
 pub const FILTER_BITS: u32 = 65_536;
 /// Default number of connection entries per family (NAT uses two per connection).
 pub const DEFAULT_CONNECTIONS: u32 = 1_048_576;
+/// Datagrams in pieces that are remembered, per family; the one not used for longest gives way.
+pub const FRAGMENTED_DATAGRAMS: u32 = 65_536;
 /// No server: an empty slot of a hash table, or the result of a scheduler that found none. Server id 0 is never used.
 pub const NO_SERVER: u32 = 0;
 
@@ -67,6 +77,8 @@ const _: () = {
     assert!(size_of::<ServiceKey<Address4>>() == 16 && size_of::<ServiceKey<Address6>>() == 24);
     assert!(size_of::<NextHop>() == 16 && size_of::<NextHopCell>() == 16);
     assert!(size_of::<Connection>() == 64);
+    assert!(size_of::<FragmentKey<Address4>>() == 16 && size_of::<FragmentKey<Address6>>() == 40);
+    assert!(size_of::<Fragment>() == 56);
     assert!(size_of::<Service>() == 32);
     assert!(size_of::<RealServer>() == 64);
     assert!(size_of::<Tunnel>() == 32);

@@ -3,7 +3,7 @@
 
 use crate::encapsulate::Headers;
 use crate::fullnat::{self, Options, Task};
-use crate::parse::{Parse, Walk, walk_extensions};
+use crate::parse::{Parse, Walk, walk_extensions, walk_to_fragment};
 use crate::{Answer, Frame, Shared, Time, Verdict};
 use std::vec::Vec;
 use wire::{Be16, Checksum, Header};
@@ -47,6 +47,10 @@ impl Frame for SliceFrame {
 
     fn walk_extensions(&self, network: usize) -> Walk {
         walk_extensions(self, network)
+    }
+
+    fn walk_to_fragment(&self, network: usize) -> Walk {
+        walk_to_fragment(self, network)
     }
 
     fn has(&self, bytes: usize) -> bool {

@@ -3,8 +3,8 @@
 #![expect(clippy::indexing_slicing, reason = "tables of fixed size, indexed by numbers that were checked")]
 
 use crate::abi::{
-    Address4, Address6, Connection, FlowKey, INTERFACE_SLOTS, Interface, InterfaceCounters, KeyTail, Load, Locals,
-    RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
+    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface, InterfaceCounters,
+    KeyTail, Load, Locals, RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
 };
 use crate::filter::Filter;
 use crate::fullnat::{self, Place};
@@ -25,13 +25,31 @@ struct FamilyTables<A: KeyTail> {
     /// Removed entries: borrowed references to them must stay valid, as pointers do in the kernel until the grace period ends.
     #[expect(clippy::vec_box, reason = "the entries must stay where they are")]
     graveyard: RefCell<Vec<Box<Connection>>>,
+    fragments: UnsafeCell<HashMap<FragmentKey<A>, Box<Fragment>>>,
+    /// Replaced ones, which may still be borrowed.
+    #[expect(clippy::vec_box, reason = "as above")]
+    old_fragments: RefCell<Vec<Box<Fragment>>>,
     services: HashMap<ServiceKey<A>, Service>,
     capacity: usize,
 }
 
 impl<A: KeyTail + Copy + Eq + Hash> FamilyTables<A> {
     fn new(capacity: usize) -> Self {
-        Self { connections: UnsafeCell::default(), graveyard: RefCell::default(), services: HashMap::new(), capacity }
+        let (connections, fragments) = (UnsafeCell::default(), UnsafeCell::default());
+        let (graveyard, old_fragments) = (RefCell::default(), RefCell::default());
+        Self { connections, graveyard, fragments, old_fragments, services: HashMap::new(), capacity }
+    }
+
+    fn fragment(&self, key: &FragmentKey<A>) -> Option<&Fragment> {
+        // SAFETY: as in `connections`.
+        unsafe { &*self.fragments.get() }.get(key).map(|boxed| &**boxed)
+    }
+
+    fn remember_fragment(&self, key: &FragmentKey<A>, fragment: &Fragment) {
+        // SAFETY: as in `connections`; the replaced box is kept.
+        if let Some(old) = unsafe { &mut *self.fragments.get() }.insert(*key, Box::new(fragment.clone())) {
+            self.old_fragments.borrow_mut().push(old);
+        }
     }
 
     fn connections(&self) -> &HashMap<FlowKey<A>, Box<Connection>> {
@@ -181,6 +199,13 @@ impl HashTables {
     /// All IPv6 entries.
     pub fn entries6(&self) -> impl Iterator<Item = (&FlowKey<Address6>, &Connection)> {
         self.family6.connections().iter().map(|(key, entry)| (key, &**entry))
+    }
+
+    /// Looks at every datagram that comes in pieces.
+    pub fn each_fragment(&self, look: impl Fn(&Fragment)) {
+        // SAFETY: as in `connections`; nobody changes the maps meanwhile.
+        let (four, six) = unsafe { (&*self.family4.fragments.get(), &*self.family6.fragments.get()) };
+        four.values().chain(six.values()).for_each(|entry| look(entry));
     }
 
     /// Keys of all IPv6 entries.
@@ -342,6 +367,14 @@ macro_rules! family {
 
             fn remove(&self, key: &FlowKey<$address>) {
                 self.$field.remove(key)
+            }
+
+            fn fragment(&self, key: &FragmentKey<$address>) -> Option<&Fragment> {
+                self.$field.fragment(key)
+            }
+
+            fn remember_fragment(&self, key: &FragmentKey<$address>, fragment: &Fragment) {
+                self.$field.remember_fragment(key, fragment)
             }
 
             fn service(&self, key: &ServiceKey<$address>) -> Option<&Service> {

@@ -32,6 +32,10 @@ fn defect4(ip: &[u8]) -> Option<&'static str> {
     if ip[8] == 0 {
         return Some("time to live");
     }
+    // A fragment has a part of a segment, or none of its header.
+    if word(ip, 6) & 0x3fff != 0 {
+        return None;
+    }
     let pseudo = Checksum::new().add_bytes(&ip[12..20]);
     transport(ip[9], pseudo, &ip[header..total], true)
 }
@@ -48,6 +52,9 @@ fn defect6(ip: &[u8]) -> Option<&'static str> {
     while matches!(next, 0 | 43 | 44 | 60) {
         if at + 8 > end {
             return Some("extension headers");
+        }
+        if next == 44 && word(ip, at + 2) & 0xfff9 != 0 {
+            return None;
         }
         let length = if next == 44 { 8 } else { (usize::from(ip[at + 1]) + 1) * 8 };
         next = ip[at];

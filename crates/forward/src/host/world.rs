@@ -167,11 +167,12 @@ impl World {
         decide::process(frame, &self.tables, self.now)
     }
 
-    /// Lets `seconds` go by for all connections.
+    /// Lets `seconds` go by for all connections and fragments.
     pub fn wait(&mut self, seconds: u32) {
         let older = |cell: &Cell32| cell.set(cell.get().wrapping_sub(Time::ticks(seconds)));
         self.tables.entries4().for_each(|(_, entry)| older(&entry.last_seen));
         self.tables.entries6().for_each(|(_, entry)| older(&entry.last_seen));
+        self.tables.each_fragment(|entry| older(&entry.seen));
     }
 }
 

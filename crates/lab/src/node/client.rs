@@ -149,7 +149,7 @@ fn fresh_port() -> u16 {
 
 fn echo_once(socket: &UdpSocket, text: &str) -> Result<(String, IpAddr)> {
     socket.send(text.as_bytes())?;
-    let mut buffer = [0; 2048];
+    let mut buffer = vec![0; 65_536];
     let size = socket.recv(&mut buffer).context("no echo")?;
     let answer = std::str::from_utf8(&buffer[..size])?;
     ensure!(answer.ends_with(text), "the echo is another text: {answer}");

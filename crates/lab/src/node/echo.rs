@@ -35,7 +35,7 @@ impl Drop for Echo {
 }
 
 fn answer(socket: &UdpSocket, name: &str, stop: &AtomicBool) {
-    let mut buffer = [0; 2048];
+    let mut buffer = vec![0; 65_536];
     while !stop.load(Ordering::Relaxed) {
         if let Ok((size, client)) = socket.recv_from(&mut buffer) {
             let mut text = format!("server={name}\nclient={}\n", client.ip()).into_bytes();
