@@ -15,6 +15,11 @@ pub(crate) fn run_tc(program: BorrowedFd<'_>, frame: &[u8], interface: u32) -> R
     syscall::test_run_tc(program, frame, interface).map_err(|error| refusal(&error, frame, interface))
 }
 
+/// Runs one XDP program over `frame`, and carries out what it decides.
+pub(crate) fn receive(program: BorrowedFd<'_>, frame: &[u8], interface: u32) -> Result<(), Error> {
+    syscall::receive(program, frame, interface).map_err(|error| refusal(&error, frame, interface))
+}
+
 fn refusal(error: &io::Error, frame: &[u8], interface: u32) -> Error {
     let length = frame.len();
     Error::Invalid(match error.raw_os_error() {

@@ -50,6 +50,7 @@ mod tests;
 mod translate;
 mod trial;
 mod tunnel;
+mod waiting;
 mod watch;
 
 pub use agent::{AgentHook, AgentOptions, AgentState, agent_state, remove_agent, root_cgroup, set_up_agent};
@@ -64,6 +65,7 @@ pub use keeper::{KEEPER_NAME, keeper_main};
 pub use lane::Why;
 pub use sweep::{SweepReport, TableUse};
 pub use trial::{Trial, WATCHDOG_NAME, watchdog_main};
+pub use waiting::WaitingRoom;
 
 use apply::Writer;
 use attach::Attacher;
@@ -78,6 +80,7 @@ use snapshot::FoundService;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use sweep::Sweeper;
 use watch::Watch;
@@ -112,6 +115,8 @@ pub struct Dataplane {
     capture: Option<Capture>,
     /// Held by whatever belongs to a capture, from its loading to its end.
     capture_mark: Arc<()>,
+    /// Fragments whose first never came.
+    abandoned: Arc<AtomicU64>,
     /// When ids and slots of removed servers were last looked through.
     settled: Instant,
     _lock: Lock,
@@ -169,6 +174,7 @@ impl Dataplane {
                     watch,
                     capture,
                     capture_mark,
+                    abandoned: Arc::default(),
                     settled,
                     _lock,
                 })
@@ -230,7 +236,11 @@ impl Dataplane {
 
     /// Every counter by name, since the maps were made.
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
-        counters::read(&self.maps)
+        let mut counters = counters::read(&self.maps);
+        if let Some(dropped) = counters.get_mut(forward::Counter::DropFragment.name()) {
+            *dropped += self.abandoned.load(Ordering::Relaxed);
+        }
+        counters
     }
 
     /// Sweeps one slice of the connection tables and frees what nobody needs any more.

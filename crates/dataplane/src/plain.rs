@@ -3,9 +3,11 @@
 
 use crate::retired::Retired;
 use forward::abi::{
-    Address4, Address6, Connection, FlowKey, Interface, InterfaceCounters, Service, ServiceKey, Statistics,
+    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, Interface, InterfaceCounters, Service, ServiceKey,
+    Statistics,
 };
 use forward::capture::{Record, Wanted};
+use forward::fragment::Held;
 use std::mem::MaybeUninit;
 
 /// A type whose bytes are its value.
@@ -61,6 +63,10 @@ plain!(
     ServiceKey<Address6>,
     Service,
     Connection,
+    Fragment,
+    FragmentKey<Address4>,
+    FragmentKey<Address6>,
+    Held,
     Statistics,
     InterfaceCounters,
     Interface,

@@ -3,13 +3,15 @@
 
 mod element;
 mod link;
+mod packet;
 mod test_run;
 
 pub(crate) use element::{Slice, delete, lookup, lookup_batch, next_key, update};
 pub(crate) use link::{
     Attach, create_cgroup_link, create_link, detach_link, find_link, link_facts, programs_on, update_link,
 };
-pub(crate) use test_run::{TestResult, test_run, test_run_tc};
+pub(crate) use packet::{packet_socket, send_frame, wait_readable};
+pub(crate) use test_run::{TestResult, receive, test_run, test_run_tc};
 
 use std::ffi::CString;
 use std::io;

@@ -4,6 +4,7 @@
 //! maps there; [`server`] takes requests and [`daemon`] is the loop around it all. Every change takes the one path.
 
 mod answer;
+mod attendant;
 mod capture;
 mod configuration;
 mod conflicts;

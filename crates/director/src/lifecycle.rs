@@ -1,6 +1,7 @@
 //! Start and stop. Start: socket path → maps → plan → programs attached → serve; what fails leaves nothing behind.
 //! Stop: programs detached and pins removed, or everything left as it is.
 
+use crate::attendant::Attendant;
 use crate::configuration::Reading;
 use crate::conflicts;
 use crate::daemon::Daemon;
@@ -61,10 +62,13 @@ async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
     tracing::info!(socket = %options.socket.display(), pins = %options.pin_directory.display(), "ready");
     let version = env!("CARGO_PKG_VERSION");
     told.tell(Level::Info, EventKind::Started { pid: std::process::id() }, format!("xlvs {version} has started"));
+    let attendant = Attendant::start(director.plane.waiting_room()?).map_err(Error::System)?;
     let daemon = Daemon::new(director, reloader(options.config_path.clone(), options.accept));
     let (director, stopped) = daemon.run(calls, Some(events)).await.map_err(Error::System)?;
     let keep_forwarding = stopped.keep_forwarding;
     told.tell(Level::Info, EventKind::Stopping { keep_forwarding }, "the daemon ends");
+    // It has maps, too.
+    drop(attendant);
     let reply = leave(director, options, stopped.keep_forwarding).await;
     if let Some(asked) = stopped.reply {
         // Whoever asked may be gone.

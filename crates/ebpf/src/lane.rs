@@ -1,7 +1,7 @@
 //! What the programs of both lanes have in common, written once.
 
 use crate::tables::{LIVE, REHEARSAL};
-use crate::{capture, maps};
+use crate::{capture, hold, maps};
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
 use forward::classify::{self, Lead, NETWORK};
 use forward::parse::Parse;
@@ -191,8 +191,17 @@ where
     let network = maps::network();
     match fragment::follow::<A, _, _>(&mut frame, network, &LIVE, now()) {
         Ok(verdict) => conclude(frame, network, verdict),
-        Err(_) => refuse(&frame, Counter::DropFragment),
+        Err(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
     }
+}
+
+/// Fragments of one family that came before their first.
+#[inline(always)]
+pub(crate) fn hold<A: Parse, L: Lane>(frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    refuse(&frame, hold::hold::<A, L>(&frame, maps::network()))
 }
 
 /// What would become of a frame: the same steps over tables that remember nothing. The reason goes to `EXPLANATION`.

@@ -90,7 +90,7 @@ pub(crate) const fn place(lead: Lead) -> u32 {
         (Next::Lead, _) => 16 + six,
         (Next::Follow, _) => 18 + six,
         (Next::Admit, _) => 20 + six,
-        (Next::Hold, _) => u32::MAX,
+        (Next::Hold, _) => 22 + six,
     }
 }
 

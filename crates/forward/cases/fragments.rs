@@ -3,8 +3,8 @@
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Step, forward, refuse, tell};
 use crate::Counter::{
-    DropFragment, DropMalformed, DropNoServer, DropTimeToLive, DropTooBig, ForwardIn, ForwardOut, PassIcmp,
-    PassLaterFragment, PassNoService, PassProtocol,
+    DropFragment, DropMalformed, DropNoServer, DropTimeToLive, DropTooBig, ForwardIn, ForwardOut, HoldFragment,
+    PassIcmp, PassLaterFragment, PassNoService, PassProtocol,
 };
 use crate::abi::Method;
 use crate::host::PacketBuilder;
@@ -96,7 +96,7 @@ fn mixed_datagrams(net: Net) -> Case {
     steps.extend([to(4001, 2, 1, 0, false), to(4001, 2, 1, 800, true)]);
     // Forgotten when nobody waits for the rest any more.
     steps.push(Step::Wait(32));
-    steps.push(refuse(&piece(net.request(4000), net, 1, 800, true), DropFragment));
+    steps.push(refuse(&piece(net.request(4000), net, 1, 800, true), HoldFragment));
     case(net, "mixed datagrams", steps)
 }
 
@@ -105,9 +105,9 @@ fn unknown(net: Net) -> Case {
     let later = |identification| piece(net.request(4000), net, identification, 800, true);
     let first = piece(net.request(4000), net, 1, 0, false);
     let steps = std::vec![
-        refuse(&later(1), DropFragment),
+        refuse(&later(1), HoldFragment),
         forward(&first, ForwardIn, SERVER_SIDE, &piece(net.at_server(3, 4000), net, 1, 0, false)),
-        refuse(&later(2), DropFragment),
+        refuse(&later(2), HoldFragment),
         forward(&later(1), ForwardIn, SERVER_SIDE, &piece(net.at_server(3, 4000), net, 1, 800, true)),
     ];
     case(net, "unknown", steps)

@@ -16,7 +16,7 @@ mod tunnel;
 mod vlan;
 
 use crate::host::{PacketBuilder, SliceFrame, World};
-use crate::{Action, Counter};
+use crate::{Action, Counter, Verdict};
 use std::boxed::Box;
 use std::string::String;
 use std::vec::Vec;
@@ -63,8 +63,7 @@ pub struct Expect {
 impl Expect {
     /// It is passed or dropped for this reason, unchanged.
     pub fn unchanged(frame: &SliceFrame, counter: Counter) -> Self {
-        let action = if counter.is_drop() { Action::Drop } else { Action::Pass };
-        Self { action, counter, interface: 0, bytes: frame.bytes.clone() }
+        Self { action: Verdict::because(counter).action, counter, interface: 0, bytes: frame.bytes.clone() }
     }
 }
 

@@ -146,7 +146,7 @@ fn piece<A: Parse, F: Frame, T: Tables<A>>(
             Next::Admit => fragment::admit(frame, network, tables, now).map(|()| Next::Lead),
             _ => match fragment::follow(frame, network, tables, now) {
                 Ok(verdict) => return verdict,
-                Err(_) => Err(Counter::DropFragment),
+                Err(_) => Err(wait(frame, network, tables, now)),
             },
         };
         match outcome {
@@ -155,6 +155,13 @@ fn piece<A: Parse, F: Frame, T: Tables<A>>(
         }
     }
     Verdict::because(Counter::DropContended)
+}
+
+/// How a fragment is counted that came before its first.
+#[inline(always)]
+fn wait<A: Parse, F: Frame, T: Tables<A>>(frame: &F, network: usize, tables: &T, now: Time) -> Counter {
+    let outcome = fragment::hold::<A, F, T>(frame, network, tables, now, &mut fragment::Held::default());
+    outcome.err().unwrap_or(Counter::HoldFragment)
 }
 
 /// Counts a verdict. Where the sender of a dropped packet shall know why, the frame becomes the message to him; only

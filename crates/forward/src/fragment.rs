@@ -2,13 +2,15 @@
 //!
 //! A first fragment is decided about as any packet, and what was decided is kept under the addresses and the
 //! identification that all fragments of its datagram share. Then all of them, the first one too, go by what was kept.
+//! One that comes before its first waits with the daemon.
 
 use crate::abi::{Fragment, FragmentKey, NextHopCell, Port};
+use crate::pace::{self, Limit};
 use crate::parse::{self, Parse};
 use crate::steer;
 use crate::tcp_state::Direction;
 use crate::{
-    Cell32, Cell64, Counter, Forward, Frame, Next, Packet, Stop, Tables, Time, Translation, Verdict, address,
+    Cell32, Cell64, Counter, Family, Forward, Frame, Next, Packet, Stop, Tables, Time, Translation, Verdict, address,
     establish, rewrite,
 };
 use wire::{Ipv4, protocol};
@@ -17,6 +19,43 @@ use wire::{Ipv4, protocol};
 const SECONDS: u32 = 30;
 /// No datagram is larger.
 const MOST_BYTES: usize = 65_535;
+
+/// What stands before the bytes of a fragment that waits for its first. 48 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Held {
+    /// Source address (IPv4 in the first word).
+    pub source: [u64; 2],
+    /// Destination address.
+    pub destination: [u64; 2],
+    /// As in its key.
+    pub identification: u32,
+    /// Interface it came in by.
+    pub interface: u32,
+    /// Length of the frame.
+    pub length: u32,
+    /// As in its key.
+    pub protocol: u8,
+    /// 1 in IPv6.
+    pub six: u8,
+    /// Zero.
+    pub reserved: u16,
+}
+
+const _: () = assert!(size_of::<Held>() == 48);
+
+impl Held {
+    /// The key of its datagram.
+    pub fn key<A: crate::Address>(&self) -> FragmentKey<A> {
+        FragmentKey {
+            source: A::from_words(self.source),
+            destination: A::from_words(self.destination),
+            identification: self.identification,
+            protocol: self.protocol,
+            reserved: [0; 3],
+        }
+    }
+}
 
 /// What one fragment says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,7 +135,7 @@ pub fn follow<A: Parse, F: Frame, T: Tables<A>>(
         return Ok(Verdict::because(counter));
     }
     let Some(first) = tables.fragment(&piece.key) else { return Err(Next::Hold) };
-    if now.age(first.seen.get()) > Time::ticks(SECONDS) {
+    if !is_fresh(first, now) {
         return Err(Next::Hold);
     }
     let way = first.way.get();
@@ -127,6 +166,43 @@ pub fn read<A: Parse, F: Frame>(frame: &F, network: usize, piece: &mut Piece<A>)
     if overlaps || !whole || piece.offset + piece.bytes as usize > MOST_BYTES + Ipv4::LENGTH {
         return Err(Counter::DropMalformed);
     }
+    Ok(())
+}
+
+/// True while the rest of its datagram may still come.
+#[inline(always)]
+pub fn is_fresh(first: &Fragment, now: Time) -> bool {
+    now.age(first.seen.get()) <= Time::ticks(SECONDS)
+}
+
+/// True where the local stack gets all fragments of a datagram.
+pub fn goes_to_the_stack(first: &Fragment) -> bool {
+    let way = first.way.get();
+    way == Fragment::PASSED || (way == Fragment::TO_SERVER_BY_NAT && first.hop.get().index() == 0)
+}
+
+/// A fragment whose first is not there: what is to be known of it while it waits; or why it does not.
+#[inline(always)]
+pub fn hold<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &F,
+    network: usize,
+    tables: &T,
+    now: Time,
+    held: &mut Held,
+) -> Result<(), Counter> {
+    let mut piece = Piece::unread();
+    read::<A, F>(frame, network, &mut piece)?;
+    if !pace::take(tables, Limit::Sender(piece.key.source.fold()), now) {
+        return Err(Counter::DropFragment);
+    }
+    held.source = piece.key.source.words();
+    held.destination = piece.key.destination.words();
+    held.identification = piece.key.identification;
+    held.interface = frame.ingress();
+    held.length = 0;
+    held.protocol = piece.key.protocol;
+    held.six = matches!(A::FAMILY, Family::Ipv6) as u8;
+    held.reserved = 0;
     Ok(())
 }
 

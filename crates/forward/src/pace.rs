@@ -14,12 +14,17 @@ pub enum Limit {
     TooBig,
     /// Errors to one receiver, by 32 bits of its address: one a second, six at once. Receivers may share a bucket.
     Receiver(u32),
+    /// Fragments of one sender that wait for their first, by 32 bits of its address: 4096 a second, 2048 at once, which
+    /// is 64 datagrams of 46 KB. Senders may share a bucket.
+    Sender(u32),
 }
 
 /// Buckets that all limits share.
-pub const BUCKETS: u32 = 1024;
+pub const BUCKETS: u32 = 2048;
 /// The first of them that belongs to receivers.
 const RECEIVERS: u32 = 2;
+/// The first of them that belongs to senders.
+const SENDERS: u32 = 1024;
 const SECOND: u64 = 1_000_000_000;
 
 impl Limit {
@@ -31,7 +36,11 @@ impl Limit {
             Self::TooBig => (1, SECOND / 1000, 50),
             Self::Receiver(address) => {
                 let hash = address.wrapping_mul(0x9e37_79b1) >> 16;
-                (RECEIVERS + hash % (BUCKETS - RECEIVERS), SECOND, 6)
+                (RECEIVERS + hash % (SENDERS - RECEIVERS), SECOND, 6)
+            }
+            Self::Sender(address) => {
+                let hash = address.wrapping_mul(0x9e37_79b1) >> 16;
+                (SENDERS + hash % (BUCKETS - SENDERS), SECOND / 4096, 2048)
             }
         }
     }
@@ -85,6 +94,8 @@ mod tests {
     #[test]
     fn every_bucket_exists() {
         let receivers = (0..100_000_u32).map(|number| Limit::Receiver(number.wrapping_mul(0x01f0_1f01)));
-        assert!(receivers.chain([Limit::Errors, Limit::TooBig]).all(|limit| limit.parameters().0 < BUCKETS));
+        assert!(receivers.chain([Limit::Errors, Limit::TooBig]).all(|limit| limit.parameters().0 < SENDERS));
+        let mut senders = (0..100_000_u32).map(|number| Limit::Sender(number.wrapping_mul(0x01f0_1f01)));
+        assert!(senders.all(|limit| (SENDERS..BUCKETS).contains(&limit.parameters().0)));
     }
 }

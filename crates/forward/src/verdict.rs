@@ -35,7 +35,7 @@ pub enum Next {
     Admit,
     /// It is a fragment of a datagram whose first has led: [`crate::fragment::follow`].
     Follow,
-    /// It is a fragment that came before the first one.
+    /// It is a fragment that came before the first one: [`crate::fragment::hold`].
     Hold,
 }
 
@@ -189,6 +189,8 @@ counters! {
     AnswerSent = "answer_sent",
     /// An error of our own that was not sent, because there were too many.
     AnswerLimited = "answer_limited",
+    /// A fragment that came before its first: it waits with the daemon, for 50 ms at most.
+    HoldFragment = "hold_fragment",
     /// Headers that contradict themselves or the frame.
     DropMalformed = "drop_malformed",
     /// A fragment whose first was dropped or never came.
@@ -237,7 +239,8 @@ impl Verdict {
     /// Passed or dropped, as the counter's name says.
     #[inline(always)]
     pub const fn because(counter: Counter) -> Self {
-        let action = if counter.is_drop() { Action::Drop } else { Action::Pass };
+        let stops = counter.is_drop() || matches!(counter, Counter::HoldFragment);
+        let action = if stops { Action::Drop } else { Action::Pass };
         Self { action, counter, interface: 0, answer: Answer::NOTHING }
     }
 

@@ -1,8 +1,17 @@
 //! Datagrams larger than a frame: whole at the server, and whole back at the client.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use forward::host::packet;
+use lab::capture;
+use lab::net::Device;
 use lab::node::{Entry, Xlvs};
+use lab::topology::address;
 use lab::{Family, Lab, Mode, Scenario, Topology};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 /// Bytes of a datagram: six fragments.
 const LARGE: usize = 8192;
@@ -32,6 +41,108 @@ fn large_datagrams_arrive_whole() {
         assert_eq!(counted(&director, "forward_out"), if mode == Mode::Nat { pieces } else { 0 }, "{topology}, {lane}");
         assert_eq!(counted(&director, "drop_fragment"), 0, "{topology}, {lane}");
     }
+}
+
+/// Datagrams of a round: fewer than may wait at a time.
+const ROUND: u16 = 50;
+
+#[test]
+#[ignore = "needs root"]
+fn fragments_wait_for_their_first() {
+    for (mode, lane) in [(Mode::Nat, "xdp"), (Mode::Dr, "xdp"), (Mode::Nat, "tc"), (Mode::Dr, "tc")] {
+        let (lab, director) = started(Topology::point_to_point(mode), lane);
+        // Of one sender's fragments a receiver gives up those that come too much out of order, whoever sent them on.
+        lab.servers.iter().for_each(|server| server.host.sysctl("ipv4/ipfrag_max_dist", "0").unwrap());
+        for family in Family::ALL {
+            let scenario = Scenario::usual(family);
+            scenario.configure(&lab, &director).unwrap();
+            let socket = lab.client.host.run(|| {
+                let socket = UdpSocket::bind((address::CLIENT.of(family), 0))?;
+                socket.connect(scenario.echo_service())?;
+                setsockopt(&socket, RcvBufForce, &(8 << 20))?;
+                socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+                Ok(socket)
+            });
+            let socket = socket.unwrap();
+            let answered: usize = (0..2).map(|round| answered_of_a_round(&lab, &socket, round)).sum();
+            assert_eq!(answered, 100, "{mode}, {lane}, {family}");
+        }
+        assert!(counted(&director, "hold_fragment") >= 1000, "{mode}, {lane}");
+    }
+}
+
+/// One whose first never comes is dropped, and counted.
+#[test]
+#[ignore = "needs root"]
+fn fragments_do_not_wait_for_ever() {
+    let (lab, director) = started(Topology::point_to_point(Mode::Nat), "xdp");
+    let scenario = Scenario::usual(Family::V4);
+    scenario.configure(&lab, &director).unwrap();
+    let pieces = pieces(&lab, scenario.echo_service(), 4000, 1);
+    capture::send(&Device::new(&lab.client.host, "c0"), &pieces[1..]).unwrap();
+    let begin = Instant::now();
+    while counted(&director, "drop_fragment") < 5 {
+        assert!(begin.elapsed() < Duration::from_secs(30), "{} dropped", counted(&director, "drop_fragment"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(counted(&director, "hold_fragment"), 5);
+    capture::send(&Device::new(&lab.client.host, "c0"), &pieces[..1]).unwrap();
+    assert_eq!(counted(&director, "drop_fragment"), 5);
+}
+
+/// Sends all later fragments of a round of datagrams, then their firsts; says how many echoes came. A round that this
+/// machine could not send within the time for which fragments wait is sent again.
+fn answered_of_a_round(lab: &Lab, socket: &UdpSocket, round: u16) -> usize {
+    let device = Device::new(&lab.client.host, "c0");
+    for attempt in 0..50 {
+        let numbers: Vec<u16> = (1..=ROUND).map(|number| attempt * 1000 + round * ROUND + number).collect();
+        let (service, port) = (socket.peer_addr().unwrap(), socket.local_addr().unwrap().port());
+        let datagrams: Vec<_> = numbers.iter().map(|number| pieces(lab, service, port, *number)).collect();
+        let later: Vec<_> = datagrams.iter().flat_map(|pieces| pieces[1..].iter().rev().cloned()).collect();
+        let first: Vec<_> = datagrams.iter().map(|pieces| pieces[0].clone()).collect();
+        let begin = Instant::now();
+        capture::send(&device, &[later, first].concat()).unwrap();
+        let in_time = begin.elapsed() < Duration::from_millis(40);
+        let mut missing: BTreeSet<u16> = numbers.into_iter().collect();
+        let mut buffer = vec![0; 65_536];
+        while !missing.is_empty() {
+            let Ok(size) = socket.recv(&mut buffer) else { break };
+            let number = std::str::from_utf8(&buffer[..size]).unwrap().rsplit('\n').next().unwrap().parse::<u16>();
+            missing.remove(&number.unwrap());
+        }
+        if in_time {
+            return usize::from(ROUND) - missing.len();
+        }
+    }
+    panic!("this machine does not send {ROUND} datagrams within 40 ms");
+}
+
+/// The fragments of one datagram, which says its number.
+fn pieces(lab: &Lab, service: SocketAddr, port: u16, number: u16) -> Vec<Vec<u8>> {
+    const PIECE: usize = 1400;
+    let (client, director) = (Device::new(&lab.client.host, "c0"), Device::new(&lab.director, "d0"));
+    let family = if service.is_ipv4() { Family::V4 } else { Family::V6 };
+    let packet = packet()
+        .ethernet(client.mac().unwrap(), director.mac().unwrap())
+        .ip(address::CLIENT.of(family), service.ip())
+        .identification(number);
+    let text = format!("{number:0LARGE$}");
+    let whole = packet.clone().payload(text.as_bytes()).udp(port, service.port()).build().bytes;
+    let datagram = &whole[if service.is_ipv4() { 34 } else { 54 }..];
+    let count = datagram.len().div_ceil(PIECE);
+    let piece = |(place, bytes): (usize, &[u8])| {
+        let offset = u16::try_from(place * PIECE).unwrap();
+        let more = u16::from(place + 1 < count);
+        let packet = packet.clone().protocol(17).payload(bytes);
+        let packet = if service.is_ipv4() {
+            packet.fragment((more << 13) | (offset / 8))
+        } else {
+            let ([high, low], [first, second]) = ((offset | more).to_be_bytes(), number.to_be_bytes());
+            packet.options(&[44, 17, 0, high, low, 0, 0, first, second])
+        };
+        packet.build().bytes
+    };
+    datagram.chunks(PIECE).enumerate().map(piece).collect()
 }
 
 fn counted(director: &Xlvs, name: &str) -> u64 {

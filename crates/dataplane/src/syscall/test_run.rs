@@ -45,6 +45,24 @@ pub(crate) fn test_run_tc(program: BorrowedFd<'_>, frame: &[u8], interface: u32)
     run(program, frame, &context)
 }
 
+/// Runs an XDP program over `frame`, and carries out what it decides: what it passes, the stack receives.
+pub(crate) fn receive(program: BorrowedFd<'_>, frame: &[u8], interface: u32) -> io::Result<()> {
+    /// BPF_F_TEST_XDP_LIVE_FRAMES
+    const LIVE_FRAMES: u32 = 1 << 1;
+    let context = [0_u32, frame.len() as u32, 0, interface, 0, 0];
+    let mut attributes = TestRun {
+        program: number(program),
+        input_length: frame.len() as u32,
+        input: frame.as_ptr() as u64,
+        repeat: 1,
+        context_input_length: size_of_val(&context) as u32,
+        context_input: context.as_ptr() as u64,
+        flags: LIVE_FRAMES,
+        ..TestRun::default()
+    };
+    bpf(command::TEST_RUN, &mut attributes).map(drop)
+}
+
 fn run(program: BorrowedFd<'_>, frame: &[u8], context: &[u32]) -> io::Result<TestResult> {
     const ROOM: usize = 256;
     let mut output = vec![0_u8; frame.len() + ROOM];

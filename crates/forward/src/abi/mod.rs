@@ -28,7 +28,7 @@ pub const SCHEMA: u32 = 3;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps. New ones come last, so
 /// that an older object still finds its own.
-pub const TAIL_CALLED: [&str; 22] = [
+pub const TAIL_CALLED: [&str; 24] = [
     "steer4",
     "steer6",
     "establish4",
@@ -51,6 +51,8 @@ pub const TAIL_CALLED: [&str; 22] = [
     "follow6",
     "admit4",
     "admit6",
+    "hold4",
+    "hold6",
 ];
 
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).

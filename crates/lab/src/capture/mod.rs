@@ -18,6 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
+/// Sends frames by a device as they are.
+pub fn send(device: &Device, frames: &[Vec<u8>]) -> Result<()> {
+    let index = device.index()?;
+    let socket = device.namespace.run(|| PacketSocket::open(index))?;
+    frames.iter().try_for_each(|frame| socket.send(frame)).with_context(|| format!("sending by {}", device.name))
+}
+
 /// Packets kept by each tap, the newest.
 const CAPACITY: usize = 20_000;
 

@@ -3,6 +3,8 @@
 use super::ECHO;
 use crate::net::Namespace;
 use anyhow::{Context, Result};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
 use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +23,8 @@ impl Echo {
         for address in addresses {
             let socket = host.run(|| Ok(UdpSocket::bind((*address, ECHO))?)).context("UDP echo")?;
             socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+            // Many large datagrams at once.
+            setsockopt(&socket, RcvBufForce, &(8 << 20)).context("UDP echo")?;
             let (stop, name) = (stop.clone(), name.to_owned());
             thread::spawn(move || answer(&socket, &name, &stop));
         }
