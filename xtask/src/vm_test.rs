@@ -15,9 +15,9 @@ pub(crate) struct Options {
     /// Only this kernel
     #[arg(long)]
     kernel: Option<Version>,
-    /// Seconds for boot and command, per kernel
-    #[arg(long, default_value_t = 600)]
-    timeout: u64,
+    /// Seconds for boot and command, per kernel [default: 600; 2400 with --differential]
+    #[arg(long)]
+    timeout: Option<u64>,
     /// Memory of the guest in MiB
     #[arg(long, default_value_t = 2048)]
     memory: u32,
@@ -46,7 +46,9 @@ pub(crate) struct Options {
 
 impl Options {
     fn guest(&self, kernel: Version) -> Guest {
-        let timeout = Duration::from_secs(self.timeout);
+        // All scenarios twice: five minutes each way on a machine with nothing else to do.
+        let usual = if self.differential { 2400 } else { 600 };
+        let timeout = Duration::from_secs(self.timeout.unwrap_or(usual));
         Guest { kernel, memory_mebibytes: self.memory, processors: 2, timeout }
     }
 
