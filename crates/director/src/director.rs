@@ -8,7 +8,7 @@ mod counting;
 mod watching;
 
 use crate::capture::Session;
-use crate::desired::{desired, has_local_nat};
+use crate::desired::{desired, endpoint_in_maps, has_local_nat};
 use crate::events::Events;
 use crate::health::Health;
 use crate::interfaces::{Interfaces, Trials};
@@ -23,7 +23,7 @@ use crate::sweeper::Sweeper;
 use crate::zero::{Subject, ZeroPoints};
 use api::{EventKind, Level, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::{Config, Key, Reach, VirtualService};
+use model::{Config, Endpoint, Key, Reach, VirtualService};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -156,6 +156,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             }
         }
         self.observer.look(&self.servers(), now).map_err(crate::Error::Netlink)?;
+        self.health.presume_down(self.left_out());
         self.health.supervise(self.store.services());
         let desired = desired(&self.store, &self.health, &self.observer, None);
         self.local_nat = has_local_nat(&desired);
@@ -163,6 +164,20 @@ impl<P: Plane, N: Network> Director<P, N> {
         let changes = self.reconciler.reconcile(&mut self.plane, &desired, None)?;
         tracing::info!(generation = self.store.generation(), changes, "configuration in place");
         Ok(changes)
+    }
+
+    /// Servers that the daemon before this one had taken out of services which it left in the maps.
+    fn left_out(&self) -> BTreeSet<Endpoint> {
+        let actual = &self.reconciler.actual().services;
+        let services = self.store.services().values();
+        let known = services.filter_map(|service| Some((service, actual.get(&service.key.acting()?)?)));
+        let missing = known.flat_map(|(service, there)| {
+            service.servers.iter().filter(|server| {
+                let endpoint = endpoint_in_maps(service, server.endpoint);
+                there.servers.iter().all(|it| Some(it.server.endpoint) != endpoint)
+            })
+        });
+        missing.map(|server| server.endpoint).collect()
     }
 
     /// Carries out a request that changes the configuration: kept and in the maps when this returns.

@@ -9,7 +9,7 @@ use api::{EventKind, Level};
 use driver::Driver;
 use forward::Time;
 use model::health::ServiceHealth;
-use model::{Key, RealServer, VirtualService, Weight};
+use model::{Endpoint, Key, RealServer, VirtualService, Weight};
 use protocols::Machine;
 use protocols::health::{CheckId, Checker, Input, Outcome, Output, Standing, Task};
 use std::borrow::Cow;
@@ -27,6 +27,8 @@ pub(crate) struct Health {
     checker: Checker,
     /// As the configuration file has it.
     plans: BTreeMap<Key, ServiceHealth>,
+    /// Servers that take part, in the order in which they came: who returns comes last, as in IPVS.
+    present: BTreeMap<Key, Vec<Endpoint>>,
     begin: Instant,
     driver: Option<Driver>,
     /// Checks that were due before there was somebody to make them.
@@ -42,6 +44,7 @@ impl Health {
         Self {
             checker: Checker::new(seed),
             plans: BTreeMap::new(),
+            present: BTreeMap::new(),
             begin: Instant::now(),
             driver: None,
             early: Vec::new(),
@@ -117,8 +120,32 @@ impl Health {
         };
         let sorry = self.plans.get(&service.key).and_then(|plan| plan.sorry_server.as_ref());
         let sorry = sorry.zip(status.sorry).and_then(|(sorry, standing)| standing_server(&sorry.server, standing));
-        let servers = service.servers.iter().filter_map(|server| standing_server(server, standing(server)));
-        Cow::Owned(VirtualService { servers: servers.chain(sorry).collect(), ..service.clone() })
+        // A sorry server may be one of the servers: it is in the table once.
+        let others = service.servers.iter().filter(|server| sorry.is_none_or(|it| it.endpoint != server.endpoint));
+        let mut servers: Vec<_> = others.filter_map(|server| standing_server(server, standing(server))).collect();
+        let order = self.present.get(&service.key).map_or(&[][..], Vec::as_slice);
+        let place = |server: &RealServer| order.iter().position(|it| *it == server.endpoint).unwrap_or(usize::MAX);
+        servers.sort_by_cached_key(place);
+        Cow::Owned(VirtualService { servers: servers.into_iter().chain(sorry).collect(), ..service.clone() })
+    }
+
+    /// Servers that were not in the maps when this daemon began.
+    pub(crate) fn presume_down(&mut self, servers: BTreeSet<Endpoint>) {
+        self.checker.presume_down(servers);
+    }
+
+    /// Who takes part in a service now, those first that did before.
+    fn order(&mut self, key: &Key) {
+        let Some(status) = self.checker.service(key) else {
+            self.present.remove(key);
+            return;
+        };
+        let present = status.servers.iter().filter(|server| server.standing != Standing::Out);
+        let present: Vec<Endpoint> = present.map(|server| server.server).collect();
+        let order = self.present.entry(*key).or_default();
+        order.retain(|server| present.contains(server));
+        let new: Vec<Endpoint> = present.into_iter().filter(|server| !order.contains(server)).collect();
+        order.extend(new);
     }
 
     fn now(&self) -> Time {
@@ -141,6 +168,7 @@ impl Health {
                 other => self.tell(&other),
             }
         }
+        changed.iter().for_each(|key| self.order(key));
         changed
     }
 
@@ -176,7 +204,7 @@ impl Health {
     }
 
     /// The last failure of a server's checks.
-    fn failure(&self, service: &Key, server: &model::Endpoint) -> String {
+    fn failure(&self, service: &Key, server: &Endpoint) -> String {
         let status = self.checker.service(service);
         let status = status.and_then(|status| status.servers.iter().find(|it| it.server == *server));
         let checks = status.iter().flat_map(|status| &status.checks).filter_map(|id| self.checker.check(*id));
@@ -212,7 +240,7 @@ fn aligned(plan: &ServiceHealth, service: &VirtualService) -> ServiceHealth {
 }
 
 /// Where ports are the service's, the file may have named another or none.
-fn same_server(planned: model::Endpoint, server: model::Endpoint, service: &VirtualService) -> bool {
+fn same_server(planned: Endpoint, server: Endpoint, service: &VirtualService) -> bool {
     planned == server
         || (planned.ip() == server.ip()
             && service.key.endpoint().is_some_and(|key| key.port() == server.port() && planned.port() == 0))

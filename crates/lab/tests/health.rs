@@ -51,6 +51,13 @@ fn servers_leave_and_return_by_their_checks() {
     assert!(status.contains("DOWN") && status.contains("connection refused"), "{status}");
     println!("a refused server was out after {} ms", took.as_millis());
 
+    // A new daemon takes the server for what the old one left in the table, not for well.
+    director.kill_nine().unwrap();
+    director.start().unwrap();
+    assert_eq!(served(&director), 1);
+    let tally = forty(&lab, &scenario);
+    assert_eq!((tally.ok, shares(&tally)), (40, vec![40]), "after a restart");
+
     until(|| served(&director), 2, || lab.servers[1].start_web().unwrap());
     assert_eq!(shares(&forty(&lab, &scenario)), [20, 20]);
 

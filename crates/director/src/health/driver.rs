@@ -2,10 +2,11 @@
 
 use super::probe;
 use model::health::Script;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use protocols::health::{CheckId, Outcome, Task};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// How long a notification may run.
 const NOTIFICATION: Duration = Duration::from_secs(60);
@@ -22,9 +23,10 @@ impl Driver {
     /// Starts the thread; results go to `results`.
     pub(super) fn start(results: mpsc::UnboundedSender<(CheckId, Outcome)>) -> std::io::Result<Self> {
         let (sender, work) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(descriptors()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("health".to_owned());
-        thread.spawn(move || runtime.block_on(drive(work, results)))?;
+        thread.spawn(move || runtime.block_on(drive(work, results, room)))?;
         Ok(Self(sender))
     }
 
@@ -38,13 +40,29 @@ impl Driver {
     }
 }
 
-async fn drive(mut work: mpsc::UnboundedReceiver<Work>, results: mpsc::UnboundedSender<(CheckId, Outcome)>) {
+/// Descriptors of this process that checks may use, of as many as the system grants: a check that finds none left would
+/// take a healthy server for a dead one.
+fn descriptors() -> usize {
+    const OTHERS: u64 = 256;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    let granted = if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft };
+    // A check has two at most: its socket, and a file that it reads.
+    usize::try_from(granted.saturating_sub(OTHERS).max(64) / 2).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+}
+
+async fn drive(
+    mut work: mpsc::UnboundedReceiver<Work>,
+    results: mpsc::UnboundedSender<(CheckId, Outcome)>,
+    room: Arc<Semaphore>,
+) {
     let mut notifications = tokio::task::JoinSet::new();
     while let Some(item) = work.recv().await {
         match item {
             Work::Probe(id, task, page) => {
-                let results = results.clone();
+                let (results, room) = (results.clone(), Arc::clone(&room));
                 tokio::spawn(async move {
+                    // It is never closed; a check that waits for room begins its time afterwards.
+                    let _place = room.acquire_owned().await;
                     let outcome = probe::make(&task, page).await;
                     // Nobody waits for it any more.
                     let _ = results.send((id, outcome));

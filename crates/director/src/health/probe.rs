@@ -14,10 +14,15 @@ use protocols::health::{Outcome, Task};
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// Time to end a script that was still running.
+const SCRIPT_GRACE: Duration = Duration::from_secs(5);
+
 /// Makes a check.
 pub(super) async fn make(task: &Task, page: usize) -> Outcome {
     let limit = limit(task);
-    match timeout(limit, attempt(task, page)).await {
+    // A script is ended with all it started by who runs it: that comes first.
+    let patience = if matches!(task.check.probe, Probe::Script { .. }) { limit + SCRIPT_GRACE } else { limit };
+    match timeout(patience, attempt(task, page)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(why)) => Outcome::Failure(why),
         Err(_) => Outcome::Failure(format!("no answer within {}", shown(limit))),

@@ -35,6 +35,7 @@ impl Store {
         for service in services {
             rules::check_service(&service.key)?;
             rules::check_name(&service.key, service.options.name.as_deref())?;
+            rules::check_size(service)?;
             service.servers.iter().try_for_each(|server| rules::check_server(&service.key, server))?;
         }
         let mut receipt = self.receipt();

@@ -144,7 +144,16 @@ pub(crate) fn check_services(count: usize) -> Result<(), Refusal> {
 
 /// One more server fits.
 pub(crate) fn check_room(service: &VirtualService) -> Result<(), Refusal> {
-    if service.servers.len() < MAX_SERVERS_PER_SERVICE as usize {
+    fits(service, service.servers.len() + 1)
+}
+
+/// The servers of a service fit.
+pub(crate) fn check_size(service: &VirtualService) -> Result<(), Refusal> {
+    fits(service, service.servers.len())
+}
+
+fn fits(service: &VirtualService, servers: usize) -> Result<(), Refusal> {
+    if servers <= MAX_SERVERS_PER_SERVICE as usize {
         return Ok(());
     }
     let message = format!("service {} has {MAX_SERVERS_PER_SERVICE} servers, the most there can be", service.key);

@@ -157,7 +157,8 @@ fn a_trial_goes_on_with_a_link_that_is_created_anew() {
     director.look(now);
     assert!(plane.kernel().attached.contains("eth0"));
     let left = plane.kernel().trials.get("eth0").map(|end| end.saturating_duration_since(now));
-    assert!(left.is_some_and(|left| left <= Duration::from_secs(60)), "{left:?}");
+    // The fake plane counts from when it is told, which on a busy machine is a while after `now`.
+    assert!(left.is_some_and(|left| left <= Duration::from_secs(65)), "{left:?}");
     let status = director.status().unwrap();
     assert_eq!((status.trials[0].interface.as_str(), status.trials[0].confirm.as_str()), ("eth0", "xlvs confirm eth0"));
     assert!((50..=60).contains(&status.trials[0].seconds_left), "{:?}", status.trials);

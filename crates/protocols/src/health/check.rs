@@ -72,10 +72,11 @@ pub(super) struct Effect {
 }
 
 impl Slot {
-    /// A check whose first time comes after a part of its warm-up, `share` of 0 to 1.
-    pub(super) fn new(task: Arc<Task>, now: Time, share: f64) -> Self {
+    /// A check whose first time comes after a part of its warm-up, `share` of 0 to 1. A server that is known to be down
+    /// stays so until it has succeeded.
+    pub(super) fn new(task: Arc<Task>, now: Time, share: f64, known_down: bool) -> Self {
         let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
-        let up = !task.check.starts_down;
+        let up = !task.check.starts_down && !known_down;
         let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, next };
         Self { status, failures: 0, page: 0, good_pages: 0, weight: 0 }
     }

@@ -5,7 +5,7 @@ use super::service::{Findings, ServiceStatus, Supervised, Turn};
 use crate::Machine;
 use forward::Time;
 use model::health::{Script, ServiceHealth};
-use model::{Key, VirtualService};
+use model::{Endpoint, Key, VirtualService};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub enum Output {
     /// The service's table is other than before: [`Checker::service`] says how.
     Changed(Key),
     /// A server came (true) or went.
-    Server(Key, model::Endpoint, bool),
+    Server(Key, Endpoint, bool),
     /// The quorum was reached (true) or lost.
     Quorum(Key, bool),
     /// A check failed, and its server still counts as up, or was down before; only where that is asked for.
@@ -47,6 +47,8 @@ pub struct Checker {
     slots: BTreeMap<CheckId, Slot>,
     services: BTreeMap<Key, Supervised>,
     absent: BTreeSet<Key>,
+    /// Servers that were down before this checker, or under a check that is gone.
+    known_down: BTreeSet<Endpoint>,
     deadlines: BTreeSet<(Time, CheckId)>,
     next_id: u32,
     random: u64,
@@ -56,6 +58,11 @@ impl Checker {
     /// Without services. `seed` scatters the first checks.
     pub fn new(seed: u64) -> Self {
         Self { random: seed, ..Self::default() }
+    }
+
+    /// Servers that were not in the tables of whoever was here before: they have to succeed first.
+    pub fn presume_down(&mut self, servers: BTreeSet<Endpoint>) {
+        self.known_down = servers;
     }
 
     /// What is known of a service.
@@ -83,6 +90,8 @@ impl Checker {
             self.slots.iter().map(|(id, slot)| (Arc::clone(&slot.status.task), *id)).collect();
         known.sort_by_key(|(task, _)| task.server);
         let mut before = std::mem::take(&mut self.services);
+        let down = before.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
+        self.known_down.extend(down.map(|server| server.server));
         let mut index = TaskIndex::new(known);
         for (service, health) in services {
             let key = service.key;
@@ -100,7 +109,8 @@ impl Checker {
                 // A quorum between its two bounds stays what it was.
                 Some(old) => {
                     supervised.status.quorum = old.status.quorum;
-                    supervised.look(|ids| findings(&self.slots, ids));
+                    let turn = supervised.look(|ids| findings(&self.slots, ids));
+                    tell(key, &supervised, &turn, emit);
                     supervised.status != old.status || supervised.service != old.service
                 }
                 None => true,
@@ -112,6 +122,7 @@ impl Checker {
         }
         before.into_keys().for_each(|key| emit(Output::Changed(key)));
         self.forget_unused();
+        self.known_down.clear();
         self.absent.retain(|key| self.services.contains_key(key));
     }
 
@@ -124,7 +135,8 @@ impl Checker {
         self.next_id += 1;
         let task = Arc::new(task);
         index.add(Arc::clone(&task), id);
-        let slot = Slot::new(task, now, self.draw());
+        let known_down = self.known_down.contains(&task.server);
+        let slot = Slot::new(task, now, self.draw(), known_down);
         self.deadlines.extend(slot.status.next.map(|next| (next, id)));
         self.slots.insert(id, slot);
         id
@@ -259,7 +271,7 @@ fn findings(slots: &BTreeMap<CheckId, Slot>, ids: &[CheckId]) -> Findings {
 }
 
 /// Checks by what they do; thousands of them are compared with a handful each.
-struct TaskIndex(BTreeMap<model::Endpoint, Vec<(Arc<Task>, CheckId)>>);
+struct TaskIndex(BTreeMap<Endpoint, Vec<(Arc<Task>, CheckId)>>);
 
 impl TaskIndex {
     fn new(known: Vec<(Arc<Task>, CheckId)>) -> Self {

@@ -230,6 +230,39 @@ fn a_reload_disturbs_nothing_that_it_does_not_change() {
 }
 
 #[test]
+fn a_quorum_that_the_file_changes_is_told() {
+    let mut world = World::new(vec![service(80, &[1, 1])]);
+    let (two, mut health) = service(80, &[1, 1]);
+    health.quorum = 3;
+    world.input(Input::Configure(vec![(two, health)]));
+    assert_eq!(world.log, ["0s quorum false", "0s run lost"]);
+    world.log.clear();
+    world.input(Input::Configure(vec![service(80, &[1, 1])]));
+    assert_eq!(world.log, ["0s quorum true", "0s run gained"]);
+}
+
+#[test]
+fn servers_known_to_be_down_stay_so_until_they_succeed() {
+    let mut checker = Checker::new(1);
+    checker.presume_down([endpoint(1)].into());
+    let (two, mut health) = service(80, &[1, 1]);
+    for server in &mut health.servers {
+        server.checks[0].pace.warmup = 10 * SECOND;
+    }
+    checker.handle(Input::Configure(vec![(two, health)]), Time(0), &mut |_| {});
+    let standings: Vec<_> = checker.service(&key(80)).unwrap().servers.iter().map(|it| it.standing).collect();
+    assert_eq!(standings, [Standing::Out, weight(1)]);
+
+    let mut world = World::new(vec![service(80, &[1, 1])]);
+    world.dead.push(endpoint(1));
+    world.run(15);
+    let (two, mut health) = service(80, &[1, 1]);
+    health.servers[0].checks[0].pace.timeout = 3 * SECOND;
+    world.input(Input::Configure(vec![(two, health)]));
+    assert_eq!(world.standings(80), [Standing::Out, weight(1)], "another check of a server that is down");
+}
+
+#[test]
 fn pages_are_looked_at_in_turn_and_all_of_them_after_a_failure() {
     let page = |path: &str| Page { path: path.into(), host: None, status: vec![(200, 299)], digest: None, body: None };
     let probe = HttpProbe {
