@@ -231,41 +231,29 @@ fn tunnels(host: &Host) -> Vec<Said> {
 fn directors(host: &Host) -> Vec<Said> {
     let counted =
         |name: &str| host.programs.as_ref().and_then(|state| state.counters.get(name)).copied().unwrap_or_default();
-    let tunnels = counted("tunnel_untrusted");
-    let mut said = Vec::new();
-    if tunnels > 0 {
-        let what = format!("{tunnels} packets came in tunnels of hosts that are not trusted");
-        let why = "a director that is not named serves nobody here; anybody else should not send these";
-        said.push(Said::ill(
-            Level::Warn,
-            what,
-            why,
+    let strange = [
+        (
+            counted("tunnel_untrusted"),
+            "packets came in tunnels of hosts that are not trusted",
+            "a director that is not named serves nobody here; anybody else should not send these",
             "if it is a director: xlvs real-server up with --director for it, too",
-        ));
-    }
-    let forged = counted("toa_untrusted") + counted("uoa_untrusted");
-    if forged > 0 {
-        let what =
-            format!("{forged} connections or datagrams named a client, but came from hosts that are not trusted");
-        let why = "if they are of a director, its local addresses are not among those named";
-        said.push(Said::ill(
-            Level::Warn,
-            what,
-            why,
+        ),
+        (
+            counted("toa_untrusted") + counted("uoa_untrusted"),
+            "connections or datagrams named a client, but came from hosts that are not trusted",
+            "if they are of a director, its local addresses are not among those named",
             "for a director: xlvs real-server up with --director for its local addresses",
-        ));
-    }
-    let silent = counted("toa_missing") + counted("uoa_missing");
-    if silent > 0 {
-        let what = format!("{silent} connections or datagrams of directors named no client when they began");
-        let why = "where none comes later either, applications are shown the director's address";
-        said.push(Said::ill(
-            Level::Warn,
-            what,
-            why,
+        ),
+        (
+            counted("toa_missing") + counted("uoa_missing"),
+            "connections or datagrams of directors named no client when they began",
+            "where none comes later either, applications are shown the director's address",
             "look whether the director inserts TOA (kinds 254 and 253) and UOA",
-        ));
-    }
+        ),
+    ];
+    let seen = strange.into_iter().filter(|(count, ..)| *count > 0);
+    let tell = |(count, what, why, fix)| Said::ill(Level::Warn, format!("{count} {what}"), why, fix);
+    let mut said: Vec<Said> = seen.map(tell).collect();
     for prefix in &host.setup.directors {
         if host.setup.mode != ServerMode::Dr && !host.routes.contains_key(&prefix.member()) {
             let what = format!("there is no route to the director {prefix}");

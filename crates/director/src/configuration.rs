@@ -55,8 +55,8 @@ impl Reading {
         }
         let translation = Document::read(&Disk, &name, &config_id())?.translate()?;
         let (config, notices) = translation.into_config();
-        let (changing, _): (Vec<_>, Vec<_>) =
-            notices.iter().cloned().partition(|notice| notice.severity == Severity::Changing);
+        let changing = notices.iter().filter(|notice| notice.severity == Severity::Changing);
+        let changing: Vec<_> = changing.cloned().collect();
         if !accept && !changing.is_empty() {
             return Err(ConfigurationError::Refused(changing));
         }

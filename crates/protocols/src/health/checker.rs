@@ -86,13 +86,10 @@ impl Checker {
     }
 
     fn configure(&mut self, services: Vec<(VirtualService, ServiceHealth)>, now: Time, emit: &mut dyn FnMut(Output)) {
-        let mut known: Vec<(Arc<Task>, CheckId)> =
-            self.slots.iter().map(|(id, slot)| (Arc::clone(&slot.status.task), *id)).collect();
-        known.sort_by_key(|(task, _)| task.server);
         let mut before = std::mem::take(&mut self.services);
         let down = before.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
         self.known_down.extend(down.map(|server| server.server));
-        let mut index = TaskIndex::new(known);
+        let mut index = TaskIndex::of(&self.slots);
         for (service, health) in services {
             let key = service.key;
             let checks: Vec<Vec<CheckId>> = health
@@ -274,9 +271,9 @@ fn findings(slots: &BTreeMap<CheckId, Slot>, ids: &[CheckId]) -> Findings {
 struct TaskIndex(BTreeMap<Endpoint, Vec<(Arc<Task>, CheckId)>>);
 
 impl TaskIndex {
-    fn new(known: Vec<(Arc<Task>, CheckId)>) -> Self {
+    fn of(slots: &BTreeMap<CheckId, Slot>) -> Self {
         let mut this = Self(BTreeMap::new());
-        known.into_iter().for_each(|(task, id)| this.add(task, id));
+        slots.iter().for_each(|(id, slot)| this.add(Arc::clone(&slot.status.task), *id));
         this
     }
 

@@ -1,37 +1,41 @@
 //! TLS of checks. Whether somebody answers is asked, not who: certificates are not looked at, as keepalived's are not.
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// A stream with TLS; the name is told where there is one.
 pub(super) async fn handshake(stream: TcpStream, name: Option<&str>) -> Result<TlsStream<TcpStream>, String> {
-    let mut config = config()?;
+    let config = config()?;
     let peer = stream.peer_addr().map_err(|error| error.to_string())?.ip();
     let name = match name {
         Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| format!("`{name}` is no host name"))?,
-        None => {
-            config.enable_sni = false;
-            ServerName::IpAddress(peer.into())
-        }
+        // An address is never told: RFC 6066 §3 has names alone.
+        None => ServerName::IpAddress(peer.into()),
     };
-    let connector = TlsConnector::from(Arc::new(config));
+    let connector = TlsConnector::from(config);
     connector.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))
 }
 
-fn config() -> Result<ClientConfig, String> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    let provider = Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())));
-    let algorithms = provider.signature_verification_algorithms;
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| format!("TLS: {error}"))?;
-    let verifier = Arc::new(Anybody(algorithms));
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+/// Made once: the same for every check.
+fn config() -> Result<Arc<ClientConfig>, String> {
+    static CONFIG: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(Anybody(provider.signature_verification_algorithms));
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| format!("TLS: {error}"))?;
+        let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        // Each check asks for a whole handshake.
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    });
+    CONFIG.clone()
 }
 
 /// Takes every certificate; signatures must be right all the same.
