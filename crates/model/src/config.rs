@@ -4,6 +4,7 @@
 
 mod address;
 mod error;
+mod health;
 mod method;
 mod metrics;
 mod real_server;
@@ -20,6 +21,7 @@ use crate::health::ServiceHealth;
 use crate::{Key, LaneChoice, RealServerSetup, Sysctl, Timeouts, VirtualService};
 use error::Fault;
 use serde::{Deserialize, Serialize};
+use service::Read;
 use std::collections::BTreeMap;
 use table::{Keys, Table, Value};
 
@@ -149,7 +151,7 @@ impl Config {
             config.timeouts = read_timeouts(&timeouts.table(&TIMEOUTS)?)?;
         }
         if let Some(services) = file.get("service") {
-            config.services = read_services(&services)?;
+            (config.services, config.health) = read_services(&services)?;
         }
         config.real_server = file.get("real_server").map(|value| real_server::read(&value)).transpose()?;
         Ok(config)
@@ -227,12 +229,12 @@ fn read_timeouts(table: &Table<'_>) -> Result<Timeouts, Fault> {
     Ok(timeouts)
 }
 
-fn read_services(value: &Value<'_>) -> Result<Vec<VirtualService>, Fault> {
-    let mut services = Vec::new();
+fn read_services(value: &Value<'_>) -> Result<(Vec<VirtualService>, BTreeMap<Key, ServiceHealth>), Fault> {
+    let (mut services, mut checked) = (Vec::new(), BTreeMap::new());
     let mut places = BTreeMap::new();
     let mut names = BTreeMap::new();
     for element in value.tables("service")? {
-        let (service, place, name_place) = service::read(&element)?;
+        let Read { service, health, listen: place, name: name_place } = service::read(&element)?;
         if let (Some(name), Some(place)) = (service.options.name.clone(), name_place)
             && let Some(first) = names.insert(name.clone(), place)
         {
@@ -243,11 +245,12 @@ fn read_services(value: &Value<'_>) -> Result<Vec<VirtualService>, Fault> {
             let message = format!("service {} is defined twice; put its servers into one [[service]]", service.key);
             return Err(Fault::at(place, message).seen_first(first));
         }
+        checked.extend(health.map(|health| (service.key, health)));
         services.push(service);
         if services.len() > MAX_SERVICES {
             let message = format!("more than {MAX_SERVICES} services; run a second director for the rest");
             return Err(element.fault(message));
         }
     }
-    Ok(services)
+    Ok((services, checked))
 }

@@ -89,6 +89,10 @@ pub struct Pace {
     pub delay_before_retry: Duration,
     /// The first check comes after a random time of at most this.
     pub warmup: Duration,
+    /// Successes in a row before a failed server counts as well; at least 1.
+    pub rise: u32,
+    /// A check comes earlier than the interval has it by a random time of at most this.
+    pub jitter: Duration,
 }
 
 /// Where a check connects to, and from where.
@@ -230,6 +234,40 @@ pub struct UdpProbe {
     pub shortest: u16,
     /// Longest answer.
     pub longest: u16,
+}
+
+impl Probe {
+    /// Types of records that can be asked for.
+    pub const RECORD_TYPES: [&str; 7] = ["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"];
+}
+
+impl UdpProbe {
+    /// Half bytes of words of hexadecimal digits; a single digit is a byte of its own, `X` is any. Or the wrong word.
+    pub fn half_bytes(text: &str) -> Result<Vec<Option<u8>>, &str> {
+        let mut halves = Vec::new();
+        for word in text.split_whitespace() {
+            let letters: Vec<char> = word.chars().collect();
+            for pair in letters.chunks(2) {
+                if pair.len() == 1 {
+                    halves.push(Some(0));
+                }
+                for letter in pair {
+                    let half = letter.to_digit(16).map(|digit| digit as u8);
+                    if half.is_none() && !matches!(letter, 'x' | 'X') {
+                        return Err(word);
+                    }
+                    halves.push(half);
+                }
+            }
+        }
+        Ok(halves)
+    }
+
+    /// The bytes of half bytes none of which is left open.
+    pub fn bytes(halves: &[Option<u8>]) -> Option<Vec<u8>> {
+        let byte = |pair: &[Option<u8>]| pair.iter().try_fold(0, |sum: u8, half| Some(sum << 4 | (*half)?));
+        halves.chunks(2).map(byte).collect()
+    }
 }
 
 impl BodyMatch {

@@ -88,6 +88,8 @@ fn tidy(value: &mut Value) {
     if let Value::Object(members) = value {
         members.values_mut().for_each(tidy);
         members.retain(|_, value| !matches!(value, Value::Null | Value::Bool(false)));
+        // What keepalived.conf has no word for.
+        members.retain(|name, value| !matches!((name.as_str(), value.as_str()), ("rise", _) | ("jitter", Some("0ns"))));
     }
     if let Value::Array(elements) = value {
         elements.iter_mut().for_each(tidy);

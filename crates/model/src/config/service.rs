@@ -1,8 +1,10 @@
 //! `[[service]]` and its servers.
 
 use super::error::Fault;
+use super::health::{self, Settings};
 use super::table::{Keys, Table, Value};
 use super::{address, method, suggest};
+use crate::health::{ServerHealth, ServiceHealth};
 use crate::{
     Endpoint, ForwardingMethod, LocalAddresses, LocalRange, RealServer, Scheduler, SchedulerFlags, ServiceKey,
     ServiceOptions, VirtualService, Weight,
@@ -11,29 +13,47 @@ use std::collections::HashMap;
 
 const SERVICE: Keys = Keys {
     place: "[[service]]",
-    known: &["name", "listen", "scheduler", "sched_flags", "method", "tunnel", "any", "servers", "local_addresses"],
+    known: &[
+        "name",
+        "listen",
+        "scheduler",
+        "sched_flags",
+        "method",
+        "tunnel",
+        "any",
+        "servers",
+        "local_addresses",
+        "check",
+        "quorum",
+        "hysteresis",
+        "quorum_up",
+        "quorum_down",
+        "sorry_server",
+        "sorry_server_inhibit",
+        "inhibit_on_failure",
+        "notify_up",
+        "notify_down",
+        "omega",
+        "ha_suspend",
+    ],
     planned: &[
         "allow",
         "announce_when",
-        "check",
         "connection_limit",
         "deny",
         "drain",
         "expire_quiescent_template",
         "fwmark",
-        "inhibit_on_failure",
         "netmask",
         "one_packet",
         "persistence",
         "persistence_engine",
         "pressure",
-        "quorum",
         "rate_limit",
         "reset_on_expiry",
         "reuse",
         "scale_out",
         "slow_start",
-        "sorry_server",
         "syn_proxy",
         "timeouts",
         "tracking",
@@ -42,14 +62,25 @@ const SERVICE: Keys = Keys {
 
 const SERVER: Keys = Keys {
     place: "a server",
-    known: &["address", "weight", "method", "tunnel"],
-    planned: &["check", "inhibit_on_failure", "lower_threshold", "name", "upper_threshold"],
+    known: &["address", "weight", "method", "tunnel", "check", "inhibit_on_failure", "notify_up", "notify_down"],
+    planned: &["lower_threshold", "name", "upper_threshold"],
 };
 
 const SERVERS_EXAMPLE: &str = "servers = [{ address = \"10.0.0.11:80\", weight = 3 }, \"10.0.0.12:80\"]";
 
-/// Reads one service; with it the places of its `listen` and its `name`.
-pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize, Option<usize>), Fault> {
+/// A service as it was read.
+pub(super) struct Read {
+    pub(super) service: VirtualService,
+    /// What decides whether its servers take part, where anything does.
+    pub(super) health: Option<ServiceHealth>,
+    /// The place of `listen`.
+    pub(super) listen: usize,
+    /// The place of `name`.
+    pub(super) name: Option<usize>,
+}
+
+/// Reads one service.
+pub(super) fn read(value: &Value<'_>) -> Result<Read, Fault> {
     let table = value.table(&SERVICE)?;
     let Some(listen) = table.get("listen") else {
         let message = "a service needs `listen`; write listen = \"tcp 203.0.113.10:80\"";
@@ -58,14 +89,16 @@ pub(super) fn read(value: &Value<'_>) -> Result<(VirtualService, usize, Option<u
     let key = address::listen(&listen)?;
     let options = read_options(&table)?;
     let method = method::read(&table, ForwardingMethod::DirectRouting)?;
-    let servers = match table.get("servers") {
-        Some(servers) => read_servers(&servers, &key, method)?,
-        None => Vec::new(),
+    let above = Settings::under(&table, &Settings::default())?;
+    let (servers, checked) = match table.get("servers") {
+        Some(servers) => read_servers(&servers, &key, method, &above)?,
+        None => (Vec::new(), Vec::new()),
     };
     let name = table.get("name").map(|name| name.offset());
     let service = VirtualService { key: key.into(), options, servers };
-    check_local(&service, &table)?;
-    Ok((service, listen.offset(), name))
+    let health = health::read(&table, &key, method, checked)?;
+    check_local(&service, health.as_ref(), &table)?;
+    Ok(Read { service, health, listen: listen.offset(), name })
 }
 
 fn read_options(table: &Table<'_>) -> Result<ServiceOptions, Fault> {
@@ -95,14 +128,15 @@ fn read_local(list: &Value<'_>) -> Result<LocalAddresses, Fault> {
 }
 
 /// FullNAT needs local addresses, of the service's family.
-fn check_local(service: &VirtualService, table: &Table<'_>) -> Result<(), Fault> {
+fn check_local(service: &VirtualService, health: Option<&ServiceHealth>, table: &Table<'_>) -> Result<(), Fault> {
     let offset = |key| table.get(key).map_or(table.offset, |value| value.offset());
     let local = &service.options.local_addresses;
     if !local.fits(service.key.is_ipv6()) {
         let message = format!("local addresses {local} are not of the family of service {}", service.key);
         return Err(Fault::at(offset("local_addresses"), message));
     }
-    let full = service.servers.iter().find(|server| server.method == ForwardingMethod::FullNat);
+    let sorry = health.and_then(|health| health.sorry_server.as_ref()).map(|sorry| &sorry.server);
+    let full = service.servers.iter().chain(sorry).find(|server| server.method == ForwardingMethod::FullNat);
     match full {
         Some(server) if local.is_empty() => {
             let message =
@@ -158,31 +192,43 @@ fn read_flags(table: &Table<'_>, scheduler: Scheduler) -> Result<SchedulerFlags,
     Ok(flags)
 }
 
-fn read_servers(list: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) -> Result<Vec<RealServer>, Fault> {
-    let mut servers = Vec::new();
+fn read_servers(
+    list: &Value<'_>,
+    key: &ServiceKey,
+    method: ForwardingMethod,
+    above: &Settings,
+) -> Result<(Vec<RealServer>, Vec<ServerHealth>), Fault> {
+    let (mut servers, mut checked) = (Vec::new(), Vec::new());
     let mut places: HashMap<Endpoint, usize> = HashMap::new();
     for value in list.array(SERVERS_EXAMPLE)? {
-        let (server, place) = read_server(&value, key, method)?;
+        let (server, place) = read_server(&value, &SERVER, key, method)?;
         if let Some(first) = places.insert(server.endpoint, place) {
             let message = format!("server {} is in service {key} twice; remove one", server.endpoint);
             return Err(Fault::at(place, message).seen_first(first));
         }
+        let settings = if value.is_table() { Settings::under(&value.table(&SERVER)?, above)? } else { above.clone() };
         servers.push(server);
+        checked.push(settings.of(server.endpoint));
         if servers.len() > forward::abi::MAX_SERVERS_PER_SERVICE as usize {
             return Err(value.fault(format!("a service can have {} servers; remove the rest", servers.len() - 1)));
         }
     }
-    Ok(servers)
+    Ok((servers, checked))
 }
 
 /// Reads one server, given as a string or a table; with it the place of its address.
-fn read_server(value: &Value<'_>, key: &ServiceKey, method: ForwardingMethod) -> Result<(RealServer, usize), Fault> {
+pub(super) fn read_server(
+    value: &Value<'_>,
+    keys: &Keys,
+    key: &ServiceKey,
+    method: ForwardingMethod,
+) -> Result<(RealServer, usize), Fault> {
     if !value.is_table() {
         let endpoint = address::server(value, key, method)?;
         let server = RealServer::new(endpoint, method, Weight::default());
         return Ok((keeping_port(server, key, value)?, value.offset()));
     }
-    let table = value.table(&SERVER)?;
+    let table = value.table(keys)?;
     let Some(address) = table.get("address") else {
         return Err(Fault::at(table.offset, "a server needs `address`; write { address = \"10.0.0.12:80\" }"));
     };

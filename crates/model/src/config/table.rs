@@ -2,6 +2,7 @@
 
 use super::error::Fault;
 use super::suggest;
+use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -96,6 +97,37 @@ impl<'t> Value<'t> {
         })
     }
 
+    /// A whole number within the bounds, which may be below 0.
+    pub(super) fn integer(&self, least: i32, most: i32) -> Result<i32, Fault> {
+        let DeValue::Integer(digits) = self.value.get_ref() else {
+            return Err(self.wrong_type("a whole number", &format!("{} = 1", self.key)));
+        };
+        let number = i128::from_str_radix(digits.as_str(), digits.radix()).ok();
+        let within = number.and_then(|number| i32::try_from(number).ok()).filter(|n| (least..=most).contains(n));
+        within.ok_or_else(|| {
+            self.fault(format!("`{}` is {digits}; write a whole number from {least} to {most}", self.key))
+        })
+    }
+
+    /// A length of time such as "500ms", "2s", "5m" or "1h".
+    pub(super) fn duration(&self, least: Duration, most: Duration) -> Result<Duration, Fault> {
+        let example = format!("{} = \"500ms\", \"2s\" or \"5m\"", self.key);
+        let DeValue::String(text) = self.value.get_ref() else {
+            return Err(self.wrong_type("a length of time", &example));
+        };
+        // "ms" before "s", which it ends with.
+        let unit = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)].into_iter().find_map(|(suffix, unit)| {
+            let digits = text.strip_suffix(suffix)?.trim_end();
+            let count: u64 = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+            count.checked_mul(unit)
+        });
+        let time = unit.map(Duration::from_millis).filter(|time| (least..=most).contains(time));
+        time.ok_or_else(|| {
+            let (text, days) = (text.escape_debug(), most.as_secs() / 86_400);
+            self.fault(format!("`{text}` is not a length of time from {least:?} to {days} days; write {example}"))
+        })
+    }
+
     /// A length of time such as "90s", "15m" or "2h", in seconds: at least 1, at most 31 days.
     pub(super) fn seconds(&self) -> Result<u32, Fault> {
         const MOST: u32 = 31 * 24 * 3600;
@@ -138,6 +170,18 @@ impl<'t> Value<'t> {
             Some(value) => Err(value.wrong_type("tables", &format!("[[{name}]] and its keys below"))),
             None => Ok(values),
         }
+    }
+
+    pub(super) fn is_array(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Array(_))
+    }
+
+    pub(super) fn is_boolean(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Boolean(_))
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Integer(_))
     }
 
     pub(super) fn is_table(&self) -> bool {

@@ -150,11 +150,11 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
     (r#"servers = [80]"#, "3:12: `servers` takes a string, not a number; write \"10.0.0.12:80\""),
     (
         r#"servers = [{ address = "10.0.0.11:80", weigth = 3 }]"#,
-        "3:40: unknown key `weigth` in a server; did you mean `weight`? (known: address, weight, method, tunnel)",
+        "3:40: unknown key `weigth` in a server; did you mean `weight`? (known: address, weight, method, tunnel, check, inhibit_on_failure, notify_up, notify_down)",
     ),
     (
         r#"servers = [{ address = "10.0.0.11:80", upper_threshold = 3 }]"#,
-        "3:40: `upper_threshold` in a server is not supported yet; remove it (supported: address, weight, method, tunnel)",
+        "3:40: `upper_threshold` in a server is not supported yet; remove it (supported: address, weight, method, tunnel, check, inhibit_on_failure, notify_up, notify_down)",
     ),
     (
         r#"scheduler = "fastest""#,
@@ -217,19 +217,19 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
     (r#"name = """#, "3:8: a name needs letters, and no control characters; write name = \"web\""),
     (
         r#"persistence = "5m""#,
-        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
+        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
     ),
     (
-        r#"check = { http = "/health", interval = "2s" }"#,
-        "3:1: `check` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
+        r#"slow_start = "30s""#,
+        "3:1: `slow_start` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
     ),
     (
         r#"scale-out = true"#,
-        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
+        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
     ),
     (
         r#"real_servers = []"#,
-        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses)",
+        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
     ),
     (
         r#"colour = "red""#,
@@ -395,7 +395,7 @@ fn limits_of_the_maps_are_limits_of_the_file() {
 fn columns_count_characters() {
     assert_refused(
         "[[service]]\nlisten = \"tcp 203.0.113.10:80\"\nservers = [{ address = \"10.0.0.11:80\", \"ü\" = 1, weigth = 3 }]",
-        "3:40: unknown key `ü` in a server; known: address, weight, method, tunnel",
+        "3:40: unknown key `ü` in a server; known: address, weight, method, tunnel, check, inhibit_on_failure, notify_up, notify_down",
     );
     assert_refused(
         "[[service]]\nname = \"ü\"  ; x\n",

@@ -232,10 +232,8 @@ fn take_udp(probe: &mut UdpProbe, statement: &Statement) -> Result<bool, ConfigE
     match statement.keyword() {
         "payload" => {
             let halves = half_bytes(statement)?;
-            let byte = |pair: &[Option<u8>]| pair.iter().try_fold(0, |sum: u8, half| Some(sum << 4 | (*half)?));
-            let bytes: Option<Vec<u8>> = halves.chunks(2).map(byte).collect();
             let message = "a payload has no X; write its bytes in hexadecimal digits";
-            probe.payload = Some(bytes.ok_or_else(|| statement.fault(message))?);
+            probe.payload = Some(UdpProbe::bytes(&halves).ok_or_else(|| statement.fault(message))?);
         }
         "require_reply" => probe.reply = Some(half_bytes(statement)?),
         "min_reply_length" => probe.shortest = statement.number(0, u16::MAX)?,
@@ -247,30 +245,16 @@ fn take_udp(probe: &mut UdpProbe, statement: &Statement) -> Result<bool, ConfigE
 
 /// Half bytes of all arguments; a single digit is a byte of its own, `X` is any.
 fn half_bytes(statement: &Statement) -> Result<Vec<Option<u8>>, ConfigError> {
-    let mut halves = Vec::new();
-    for word in statement.arguments().flat_map(str::split_whitespace) {
-        let letters: Vec<char> = word.chars().collect();
-        for pair in letters.chunks(2) {
-            if pair.len() == 1 {
-                halves.push(Some(0));
-            }
-            for letter in pair {
-                let half = letter.to_digit(16).map(|digit| digit as u8);
-                if half.is_none() && !matches!(letter, 'x' | 'X') {
-                    return Err(statement.fault_at(word, format!("`{word}` is not made of hexadecimal digits")));
-                }
-                halves.push(half);
-            }
-        }
-    }
-    Ok(halves)
+    let wrong = |word: &str| statement.fault_at(word, format!("`{word}` is not made of hexadecimal digits"));
+    let halves = statement.arguments().map(|words| UdpProbe::half_bytes(words).map_err(wrong));
+    Ok(halves.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn record_type(statement: &Statement) -> Result<String, ConfigError> {
-    const TYPES: [&str; 7] = ["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"];
     let text = statement.only("a record type")?;
-    if TYPES.contains(&text) {
+    if Probe::RECORD_TYPES.contains(&text) {
         return Ok(text.to_owned());
     }
-    Err(statement.fault_at(text, format!("`{text}` is no record type here; write one of {}", TYPES.join(", "))))
+    Err(statement
+        .fault_at(text, format!("`{text}` is no record type here; write one of {}", Probe::RECORD_TYPES.join(", "))))
 }

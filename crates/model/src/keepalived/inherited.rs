@@ -71,6 +71,8 @@ impl Inherited {
             retries: self.retries.unwrap_or(defaults.retries),
             delay_before_retry: self.delay_before_retry.or(defaults.delay_before_retry).unwrap_or(interval),
             warmup: self.warmup.unwrap_or(interval),
+            rise: 1,
+            jitter: Duration::ZERO,
         }
     }
 }

@@ -55,9 +55,10 @@ pub(super) struct Slot {
     pub(super) status: CheckStatus,
     /// Failures in a row while it still counts as succeeding.
     failures: u32,
-    /// The page that is looked at next, and how many were good since the check failed.
+    /// The page that is looked at next.
     page: usize,
-    good_pages: usize,
+    /// Successes in a row since the check failed.
+    successes: u32,
     /// Its part in the server's weight.
     pub(super) weight: i64,
 }
@@ -78,7 +79,7 @@ impl Slot {
         let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
         let up = !task.check.starts_down && !known_down;
         let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, next };
-        Self { status, failures: 0, page: 0, good_pages: 0, weight: 0 }
+        Self { status, failures: 0, page: 0, successes: 0, weight: 0 }
     }
 
     /// It is being made: the page it looks at.
@@ -87,8 +88,8 @@ impl Slot {
         self.page
     }
 
-    /// It has been made.
-    pub(super) fn finish(&mut self, outcome: Outcome, now: Time) -> Effect {
+    /// It has been made. The next one comes earlier by `share`, 0 to 1, of the jitter.
+    pub(super) fn finish(&mut self, outcome: Outcome, now: Time, share: f64) -> Effect {
         self.status.made += 1;
         let (up_before, weight_before) = (self.status.up, self.weight);
         let wait = match &outcome {
@@ -100,7 +101,9 @@ impl Slot {
             }
         };
         self.status.last = Some(outcome);
-        self.status.next = Some(later(now, wait));
+        let pace = self.status.task.check.pace;
+        let earlier = if wait == pace.interval { pace.jitter.mul_f64(share) } else { Duration::ZERO };
+        self.status.next = Some(later(now, wait.saturating_sub(earlier)));
         let turned = self.status.up != up_before;
         if turned {
             self.status.since = now;
@@ -111,7 +114,7 @@ impl Slot {
     /// How long to wait after a failure. Only a check that succeeded before has retries.
     fn failed(&mut self) -> Duration {
         self.status.failed += 1;
-        (self.page, self.good_pages) = (0, 0);
+        (self.page, self.successes) = (0, 0);
         let pace = self.status.task.check.pace;
         if self.status.up && self.failures < pace.retries {
             self.failures += 1;
@@ -122,21 +125,22 @@ impl Slot {
         pace.interval
     }
 
-    /// How long to wait after a success. A check that failed before must see all its pages first.
+    /// How long to wait after a success. A check that failed before must succeed several times, and see all its pages.
     fn succeeded(&mut self) -> Duration {
         self.failures = 0;
-        let interval = self.status.task.check.pace.interval;
-        let Probe::Http(probe) = &self.status.task.check.probe else {
-            self.status.up = true;
-            return interval;
+        let check = &self.status.task.check;
+        let (pages, fast_recovery) = match &check.probe {
+            Probe::Http(probe) => (probe.pages.len(), probe.fast_recovery),
+            _ => (1, false),
         };
-        self.page = (self.page + 1) % probe.pages.len().max(1);
+        self.page = (self.page + 1) % pages.max(1);
         if self.status.up {
-            return interval;
+            return check.pace.interval;
         }
-        self.good_pages += 1;
-        self.status.up = self.good_pages >= probe.pages.len();
-        if self.status.up || !probe.fast_recovery { interval } else { Duration::ZERO }
+        self.successes = self.successes.saturating_add(1);
+        let all_seen = usize::try_from(self.successes).unwrap_or(usize::MAX) >= pages;
+        self.status.up = all_seen && self.successes >= check.pace.rise;
+        if fast_recovery && !all_seen { Duration::ZERO } else { check.pace.interval }
     }
 }
 

@@ -156,10 +156,11 @@ impl Checker {
     }
 
     fn finished(&mut self, id: CheckId, outcome: Outcome, now: Time, emit: &mut dyn FnMut(Output)) {
+        let share = self.draw();
         // A check that has been taken away meanwhile, or that nobody began.
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.status.next.is_none()) else { return };
         let failed = matches!(outcome, Outcome::Failure(_));
-        let effect = slot.finish(outcome, now);
+        let effect = slot.finish(outcome, now, share);
         self.deadlines.extend(slot.status.next.map(|next| (next, id)));
         if failed && !effect.turned && slot.status.task.check.logs_every_failure {
             emit(Output::Failed(id));

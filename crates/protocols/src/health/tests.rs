@@ -27,6 +27,8 @@ fn check(probe: Probe) -> Check {
         retries: 2,
         delay_before_retry: SECOND,
         warmup: Duration::ZERO,
+        rise: 1,
+        jitter: Duration::ZERO,
     };
     let connection = Connection::default();
     Check { probe, connection, pace, starts_down: false, logs_every_failure: false }
@@ -329,4 +331,40 @@ fn answers_that_nobody_waits_for_change_nothing() {
         }
     }
     assert_eq!(world.standings(80), [weight(1)]);
+}
+
+#[test]
+fn a_failed_server_rises_after_successes_in_a_row() {
+    let (service, mut health) = service(80, &[1, 1]);
+    health.servers[0].checks[0].pace.rise = 3;
+    let mut world = World::new(vec![(service, health)]);
+    world.dead = vec![endpoint(1)];
+    world.run(15);
+    world.dead.clear();
+    world.log.clear();
+    // Down since the failures at 10, 11 and 12 s: checks at 22 and 32 s succeed, the one at 42 s fails.
+    world.run(20);
+    world.dead = vec![endpoint(1)];
+    world.run(10);
+    world.dead.clear();
+    assert_eq!(world.log, [] as [&str; 0]);
+    // Successes at 52, 62 and 72 s.
+    assert_eq!(world.run(26), [] as [&str; 0]);
+    assert_eq!(world.run(2), ["72s 10.0.0.1:80 came", "72s run up"]);
+}
+
+#[test]
+fn jitter_brings_checks_forward_and_never_puts_them_off() {
+    let (service, mut health) = service(80, &[1]);
+    health.servers[0].checks[0].pace.jitter = 5 * SECOND;
+    let mut world = World::new(vec![(service, health)]);
+    let mut waits = Vec::new();
+    for _ in 0..50 {
+        let (before, next) = (world.now.0, world.checker.next_deadline().unwrap().0);
+        waits.push((next - before) / 1_000_000);
+        world.now = Time(next);
+        world.input(Input::Tick);
+    }
+    assert!(waits.iter().all(|wait| (5_000..=10_000).contains(wait)), "{waits:?}");
+    assert!(waits.iter().min() < Some(&6_000) && waits.iter().max() > Some(&9_000), "{waits:?}");
 }
