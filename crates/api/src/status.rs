@@ -17,6 +17,9 @@ pub struct Status {
     pub pin_directory: String,
     /// Interfaces.
     pub interfaces: Vec<InterfaceStatus>,
+    /// Ways out that lose what XDP sends there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lossy: Vec<LossyWay>,
     /// Attachments that end by themselves unless they are confirmed.
     #[serde(default)]
     pub trials: Vec<TrialStatus>,
@@ -51,6 +54,24 @@ pub struct InterfaceStatus {
     /// Those of the last minute; 0 while chance explains them.
     #[serde(default)]
     pub recent_partial_checksums: u64,
+}
+
+/// An interface that packets leave by, where those are lost that lane xdp sends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LossyWay {
+    /// Name of the interface.
+    pub interface: String,
+    /// What is lost, and why.
+    pub what: String,
+    /// Commands that mend it.
+    pub fix: String,
+}
+
+impl std::fmt::Display for LossyWay {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { interface, what, fix } = self;
+        write!(formatter, "interface {interface}: {what} ({fix})")
+    }
 }
 
 /// An attachment on trial.

@@ -22,10 +22,12 @@ pub enum Why {
     OwnConnections = 7,
     /// Another interface of the same driver has shown it.
     PartialChecksumsElsewhere = 8,
+    /// XDP would lose what leaves by an interface that is a way out.
+    LossyWay = 9,
 }
 
 impl Why {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Unknown,
         Self::Asked,
         Self::Native,
@@ -35,6 +37,7 @@ impl Why {
         Self::PartialChecksums,
         Self::OwnConnections,
         Self::PartialChecksumsElsewhere,
+        Self::LossyWay,
     ];
 
     pub(crate) fn of_number(number: u16) -> Self {
@@ -54,6 +57,7 @@ impl Why {
             Self::PartialChecksumsElsewhere => {
                 "frames of another interface of this driver arrive with unfinished checksums (offload on the sender)"
             }
+            Self::LossyWay => "a way out of this host loses what XDP sends there",
             Self::PartialChecksums => "frames arrive with unfinished checksums (offload on the sender)",
         }
     }

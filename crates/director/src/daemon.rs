@@ -23,8 +23,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_millis(20);
 /// Time after which a next hop that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// Time between two looks at checksums that senders leave undone: until it is seen, their connections fail.
-const OFFLOAD: Duration = Duration::from_millis(200);
+/// Time between two looks at lanes: until it is seen what a sender leaves undone, its connections fail.
+const LANES: Duration = Duration::from_millis(200);
 /// How long an answer waits for the next hop of a new server, so that the next command already finds it.
 const NEIGHBOUR_WAIT: Duration = Duration::from_millis(150);
 
@@ -52,8 +52,8 @@ struct Clock {
     compare: Instant,
     ask_again: Instant,
     estimate: Instant,
-    /// A look at checksums that senders leave undone.
-    offload: Instant,
+    /// A look at lanes.
+    lanes: Instant,
     /// While there is a capture.
     capture: Instant,
     /// No answer waits before: one that waited in vain has used up the patience of this second.
@@ -90,7 +90,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             compare: now + LOOK,
             ask_again: now + ASK_AGAIN,
             estimate: now + rates::PERIOD,
-            offload: now + OFFLOAD,
+            lanes: now + LANES,
             capture: now,
             wait_again: now,
             waiting_ends: None,
@@ -180,7 +180,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
     fn next_due(&self) -> Instant {
         let clock = &self.clock;
         let fixed =
-            [clock.look, clock.compare, clock.ask_again, clock.estimate, clock.offload, self.director.sweeper.next()];
+            [clock.look, clock.compare, clock.ask_again, clock.estimate, clock.lanes, self.director.sweeper.next()];
         let capture = self.director.capture.as_ref().map(|_| clock.capture);
         fixed
             .into_iter()
@@ -212,9 +212,9 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             self.director.translate_answers();
             self.clock.ask_again = Instant::now() + ASK_AGAIN;
         }
-        if now >= self.clock.offload {
-            self.director.avoid_unfinished_checksums(now);
-            self.clock.offload = rested(now).max(now + OFFLOAD);
+        if now >= self.clock.lanes {
+            self.director.settle_lanes(now);
+            self.clock.lanes = rested(now).max(now + LANES);
         }
         if now >= self.clock.estimate {
             self.director.estimate();

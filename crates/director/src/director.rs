@@ -5,6 +5,7 @@
 mod addresses;
 mod attaching;
 mod counting;
+mod lanes;
 mod watching;
 
 use crate::capture::Session;
@@ -126,8 +127,9 @@ impl<P: Plane, N: Network> Director<P, N> {
         if !adopted && checked.is_empty() {
             return Ok(attached || resized);
         }
-        // New servers must be seen before the plan.
+        // New servers must be seen before the plan, and their ways before packets take them.
         self.look(now);
+        self.settle_lanes(now);
         self.reconcile(None).map_err(|error| refusal(&error))?;
         self.welcome(&config.services.iter().map(|service| service.key).collect(), &before);
         Ok(true)
@@ -197,6 +199,9 @@ impl<P: Plane, N: Network> Director<P, N> {
         let fresh: BTreeSet<_> =
             self.servers_of(&touched).into_iter().filter(|address| !self.observer.watches(*address)).collect();
         self.observer.look_at_servers(&fresh, now);
+        if !fresh.is_empty() {
+            self.settle_lanes(now);
+        }
         if let Err(error) = self.reconcile(Some(&touched)) {
             self.undo(receipt);
             return Err(refusal(&error));
@@ -253,13 +258,6 @@ impl<P: Plane, N: Network> Director<P, N> {
             && let Err(error) = self.plane.translate_answers()
         {
             tracing::warn!(%error, "what servers on this host answer is not translated");
-        }
-    }
-
-    /// Interfaces in the wrong lane for what their senders leave undone change it.
-    pub(crate) fn avoid_unfinished_checksums(&mut self, now: Instant) {
-        if let Err(error) = self.interfaces.avoid_unfinished_checksums(&mut self.plane, now) {
-            tracing::warn!(%error, "cannot move an interface to lane tc");
         }
     }
 

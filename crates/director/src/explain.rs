@@ -11,7 +11,7 @@ use crate::store::refuse;
 use api::{ExplainRequest, Explanation, Refusal, RefusalKind};
 use dataplane::Rehearsed;
 use forward::{Action, Counter};
-use model::{Dormant, Endpoint, ForwardingMethod, Protocol, Reach, RealServer, Scheduler, VirtualService};
+use model::{Dormant, Endpoint, ForwardingMethod, Lane, Protocol, Reach, RealServer, Scheduler, VirtualService};
 use std::net::IpAddr;
 use wire::MacAddress;
 
@@ -22,6 +22,7 @@ const SOMEBODY: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 0xfe]);
 struct Arrival {
     interface: u32,
     name: String,
+    lane: Lane,
     receiver: MacAddress,
     sender: MacAddress,
 }
@@ -51,7 +52,11 @@ impl<P: Plane, N: Network> Director<P, N> {
         };
         let because = self.because(request, counter, &arrival, server);
         let service = service.filter(|_| forwarded).cloned();
-        let warnings = service.map(|service| self.doubts(request.client.ip(), &service, server)).unwrap_or_default();
+        let mut warnings =
+            service.map(|service| self.doubts(request.client.ip(), &service, server)).unwrap_or_default();
+        if forwarded {
+            warnings.extend(self.lost(&arrival, server));
+        }
         Ok(Explanation {
             verdict: verdict.to_owned(),
             reason: counter.name().to_owned(),
@@ -85,9 +90,20 @@ impl<P: Plane, N: Network> Director<P, N> {
         Ok(Arrival {
             interface: attachment.index,
             name: attachment.name.clone(),
+            lane: attachment.lane,
             receiver: link.and_then(|link| link.mac).unwrap_or_default(),
             sender: sender.unwrap_or(SOMEBODY),
         })
+    }
+
+    /// What is lost of the packet, or of its answer, on the way out.
+    fn lost(&self, arrival: &Arrival, server: Option<Endpoint>) -> Vec<String> {
+        let attachments = self.plane.attachments().unwrap_or_default();
+        let way = server.and_then(|server| self.observer.way(server.ip()));
+        let concerns =
+            |way_out: u32, name: &str| arrival.lane == Lane::Xdp && Some(way_out) == way || name == arrival.name;
+        let lossy = self.lossy_ways(&attachments).into_iter();
+        lossy.filter(|(index, way)| concerns(*index, &way.interface)).map(|(_, way)| way.to_string()).collect()
     }
 
     /// The server that a frame goes to, by what was rewritten in it.

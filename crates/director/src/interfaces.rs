@@ -1,7 +1,8 @@
 //! The interfaces the programs shall be attached to, and how they stay attached when links come and go.
 
 use crate::events::Events;
-use crate::observe::links::Links;
+use crate::observe::links::{Link, Links};
+use crate::observe::outlet::Outlet;
 use crate::offload::{Seen, Suspicion, is_near};
 use crate::plane::Plane;
 use api::{EventKind, Level};
@@ -137,24 +138,50 @@ impl Interfaces {
         missing.chain(failing).collect()
     }
 
-    /// Moves interfaces to tc whose frames XDP cannot send on, and with them the others of their driver, unless the
-    /// operator chose XDP by name: what one veth's peer leaves undone, the next one's does, too, and each would cost
-    /// connections until it has shown that by itself.
-    pub(crate) fn avoid_unfinished_checksums<P: Plane>(&mut self, plane: &mut P, now: Instant) -> Result<(), Error> {
+    /// Moves interfaces to tc whose frames XDP cannot send on, and with them those alike, unless the operator chose XDP
+    /// by name: what one veth's peer leaves undone, the next one's does, too, and each would cost connections until it
+    /// has shown that by itself. Gives those that stay in XDP without having been told to.
+    pub(crate) fn avoid_unfinished_checksums<P: Plane>(
+        &mut self,
+        plane: &mut P,
+        now: Instant,
+    ) -> Result<Vec<Attachment>, Error> {
         let attachments = plane.attachments()?;
-        let is_movable = |it: &&Attachment| it.lane != Lane::Tc && it.why.is_automatic();
         let guilty: BTreeSet<u32> =
             attachments.iter().filter(|it| self.is_guilty(plane, it, now)).map(|it| it.index).collect();
-        let movable: Vec<_> = attachments.iter().filter(is_movable).collect();
+        let movable: Vec<Attachment> = attachments.into_iter().filter(is_movable).collect();
         let drivers: BTreeSet<String> =
             movable.iter().filter(|it| guilty.contains(&it.index)).filter_map(|it| plane.driver(&it.name)).collect();
+        if drivers.is_empty() {
+            return Ok(movable);
+        }
+        // Whoever leaves it undone is on this host: so may be the senders before all interfaces of such kinds.
+        let near = drivers.iter().any(|driver| is_near(driver));
+        let is_alike = |driver: String| drivers.contains(&driver) || near && is_near(&driver);
+        let mut staying = Vec::new();
         for attachment in movable {
-            let is_guilty = guilty.contains(&attachment.index);
-            let is_alike = || plane.driver(&attachment.name).is_some_and(|driver| drivers.contains(&driver));
-            if is_guilty {
-                self.leave_xdp(plane, &attachment.name, Why::PartialChecksums)?;
-            } else if !drivers.is_empty() && is_alike() {
-                self.leave_xdp(plane, &attachment.name, Why::PartialChecksumsElsewhere)?;
+            if guilty.contains(&attachment.index) {
+                self.leave_xdp(plane, &attachment.name, Why::PartialChecksums, "")?;
+            } else if plane.driver(&attachment.name).is_some_and(is_alike) {
+                self.leave_xdp(plane, &attachment.name, Why::PartialChecksumsElsewhere, "")?;
+            } else {
+                staying.push(attachment);
+            }
+        }
+        Ok(staying)
+    }
+
+    /// Moves those of `staying` to tc whose frames may be lost on one of `ways` out, or where they go back.
+    pub(crate) fn avoid_lossy_ways<P: Plane>(
+        &self,
+        plane: &mut P,
+        links: &Links,
+        ways: &BTreeSet<u32>,
+        staying: &[Attachment],
+    ) -> Result<(), Error> {
+        for attachment in staying {
+            if let Some(way) = doubtful_way(links, ways, attachment.index) {
+                self.leave_xdp(plane, &attachment.name, Why::LossyWay, &format!(" ({way})"))?;
             }
         }
         Ok(())
@@ -168,10 +195,10 @@ impl Interfaces {
         suspicion.is_confirmed(seen, now) || seen.is_early() && is_near()
     }
 
-    fn leave_xdp<P: Plane>(&self, plane: &mut P, name: &str, why: Why) -> Result<(), Error> {
+    fn leave_xdp<P: Plane>(&self, plane: &mut P, name: &str, why: Why, more: &str) -> Result<(), Error> {
         let moved = plane.leave_xdp(name, why)?;
         let (lane, why) = (moved.lane, moved.why.text());
-        let text = format!("interface {}: moved to lane {lane}: {why}", moved.name);
+        let text = format!("interface {}: moved to lane {lane}: {why}{more}", moved.name);
         let kind = EventKind::InterfaceAttached { interface: moved.name, lane: lane.to_string() };
         self.events.tell(Level::Warn, kind, text);
         Ok(())
@@ -194,6 +221,19 @@ impl Interfaces {
 fn keep_trial<P: Plane>(plane: &mut P, name: &str, left: Duration) -> Result<(), Error> {
     let is_kept = plane.trials().iter().any(|trial| trial.interface == name);
     if is_kept { Ok(()) } else { plane.begin_trial(name, left) }
+}
+
+/// True for an interface that is in XDP without having been told to.
+fn is_movable(attachment: &Attachment) -> bool {
+    attachment.lane != Lane::Tc && attachment.why.is_automatic()
+}
+
+/// The name of a way out where frames that come in by `interface` may be lost: one of `ways`, or where they go back.
+pub(crate) fn doubtful_way<'a>(links: &'a Links, ways: &BTreeSet<u32>, interface: u32) -> Option<&'a str> {
+    let ways = ways.iter().chain([&interface]).filter_map(|index| Some((*index, links.get(index)?)));
+    let mut outside = ways.filter(|(_, link)| !link.loopback);
+    let is_doubtful = |(index, link): &(u32, &Link)| Outlet::of(link).is_doubtful(*index != interface);
+    outside.find(is_doubtful).map(|(_, link)| link.name.as_str())
 }
 
 const fn seen(attachment: &Attachment) -> Seen {

@@ -149,6 +149,7 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
     director.translate_answers();
     // Interfaces of an earlier daemon that are gone for the moment do not keep this one from starting.
     director.interfaces.heal(&mut director.plane, director.observer.links(), &director.trials, Instant::now());
+    director.settle_lanes(Instant::now());
     Ok(())
 }
 

@@ -79,6 +79,24 @@ impl<N: Network> Observer<N> {
         self.targets.get(&address).map_or(Sight::Pending, Target::effective)
     }
 
+    /// The interfaces that packets to the servers leave by, resolved or not.
+    pub(crate) fn ways(&self) -> BTreeSet<u32> {
+        self.targets.keys().filter_map(|address| self.way(*address)).collect()
+    }
+
+    /// The interface that packets to the server at `address` leave by. A VLAN's frames leave by its parent.
+    pub(crate) fn way(&self, address: IpAddr) -> Option<u32> {
+        let Route::Via { interface, .. } = self.targets.get(&address)?.route else { return None };
+        let vlan = self.links.get(&interface).and_then(|link| link.vlan);
+        Some(vlan.map_or(interface, |vlan| vlan.parent))
+    }
+
+    /// Looks at the links alone: what XDP can do on one changes with the programs there.
+    pub(crate) fn look_at_links(&mut self) -> io::Result<()> {
+        self.links = self.network.links()?;
+        Ok(())
+    }
+
     /// True when the server was looked at before.
     pub(crate) fn watches(&self, address: IpAddr) -> bool {
         self.targets.contains_key(&address)

@@ -4,12 +4,9 @@ use crate::desired::{endpoint_in_maps, is_owned, obstacle};
 use crate::director::{Director, refusal};
 use crate::martian;
 use crate::observe::Network;
-use crate::observe::outlet::Outlet;
-use crate::observe::sight::Sight;
 use crate::plane::Plane;
-use api::{InterfaceStatus, Refusal, Status, TrialStatus};
+use api::{InterfaceStatus, LossyWay, Refusal, Status, TrialStatus};
 use model::{Dormant, ForwardingMethod, Lane, VirtualService};
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Attached, it makes this host a client of its own.
@@ -21,6 +18,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// The daemon and its data plane.
     pub(crate) fn status(&self) -> Result<Status, Refusal> {
         let attachments = self.plane.attachments().map_err(|error| refusal(&error))?;
+        let lossy: Vec<_> = self.lossy_ways(&attachments).into_iter().map(|(_, way)| way).collect();
         let interfaces = attachments.into_iter().map(|attachment| InterfaceStatus {
             recent_partial_checksums: self.interfaces.recent_partial_checksums(&attachment),
             name: attachment.name,
@@ -35,8 +33,9 @@ impl<P: Plane, N: Network> Director<P, N> {
             pid: std::process::id(),
             generation: self.store.generation(),
             pin_directory: self.pin_directory.display().to_string(),
-            notes: self.notes(&interfaces),
+            notes: self.notes(&interfaces, &lossy),
             interfaces,
+            lossy,
             trials: self.trial_statuses(Instant::now()),
             health: self.health.statuses(),
             services: self.store.services().len(),
@@ -56,7 +55,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         self.trials.iter().map(status).collect()
     }
 
-    fn notes(&self, interfaces: &[InterfaceStatus]) -> Vec<String> {
+    fn notes(&self, interfaces: &[InterfaceStatus], lossy: &[LossyWay]) -> Vec<String> {
         let mut notes: Vec<_> = self.trouble.iter().cloned().collect();
         if interfaces.is_empty() {
             notes.push("attached to no interface: nothing is forwarded (xlvs attach IF)".to_owned());
@@ -75,7 +74,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             let outside = interfaces.iter().map(|interface| interface.name.as_str()).filter(|name| *name != LOOPBACK);
             notes.extend(martian::obstacles(outside));
         }
-        notes.extend(self.lossy(interfaces));
+        notes.extend(lossy.iter().map(LossyWay::to_string));
         notes.extend(shortened(self.store.services().values().filter_map(|service| self.unowned(service))));
         notes.extend(shortened(self.store.services().values().flat_map(|service| self.unreachable(service))));
         notes.extend(shortened(self.store.services().values().flat_map(dormant)));
@@ -86,29 +85,6 @@ impl<P: Plane, N: Network> Director<P, N> {
     fn has_ipv4_nat(&self) -> bool {
         let servers = self.store.services().values().flat_map(|service| &service.servers);
         servers.into_iter().any(|server| server.method == ForwardingMethod::Nat && server.endpoint.is_ipv4())
-    }
-
-    /// Ways out that lose what XDP sends there: towards servers, and back to clients where replies come through this
-    /// host. What comes by the tc lane goes out as the stack's own does.
-    fn lossy(&self, attached: &[InterfaceStatus]) -> Vec<String> {
-        let by_xdp: Vec<u32> = attached.iter().filter(|it| it.lane != Lane::Tc).map(|it| it.index).collect();
-        if by_xdp.is_empty() && !attached.is_empty() {
-            return Vec::new();
-        }
-        let servers = || self.store.services().values().flat_map(|service| &service.servers);
-        let towards = servers().filter_map(|server| match self.observer.sight(server.endpoint.ip()) {
-            Sight::Via(hop) => Some(hop.interface),
-            _ => None,
-        });
-        let mut ways: BTreeSet<u32> = towards.collect();
-        if servers().any(|server| server.method.replies_here()) {
-            ways.extend(attached.iter().map(|interface| interface.index));
-        }
-        let note = |index: u32| {
-            let link = self.observer.links().get(&index).filter(|link| link.name != LOOPBACK)?;
-            Outlet::of(link).note(&link.name, by_xdp.iter().any(|other| *other != index))
-        };
-        ways.into_iter().filter_map(note).collect()
     }
 
     fn unowned(&self, service: &VirtualService) -> Option<String> {

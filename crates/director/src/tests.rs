@@ -4,6 +4,7 @@ mod changes;
 mod dormant;
 mod events;
 mod fakes;
+mod lanes;
 mod neighbours;
 mod requests;
 mod tunnels;

@@ -6,7 +6,7 @@ mod common;
 mod load;
 
 use lab::capture::Tap;
-use lab::net::{Device, Offload};
+use lab::net::{Device, Offload, PassProgram};
 use lab::node::{Entry, Reuse, Xlvs};
 use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::time::{Duration, Instant};
@@ -33,7 +33,11 @@ fn tc_carries_every_mode_with_offload() {
 #[test]
 #[ignore = "needs root"]
 fn unfinished_checksums_move_an_interface_to_tc() {
-    let (lab, mut director) = started(Topology::point_to_point(Mode::Nat).with_offload(), "auto");
+    let lab = Lab::build(Topology::point_to_point(Mode::Nat).with_offload()).unwrap();
+    let peers = peers(&lab);
+    let _ready: Vec<_> = peers.iter().map(|peer| PassProgram::attach(peer).unwrap()).collect();
+    let mut director = lab.director(Entry::Direct).unwrap().in_lane("auto");
+    director.start().unwrap();
     assert_eq!(director.lane().unwrap(), "xdp");
     let scenario = Scenario { requests: 1, ..Scenario::usual(Family::V4) };
     scenario.configure(&lab, &director).unwrap();
@@ -53,6 +57,44 @@ fn unfinished_checksums_move_an_interface_to_tc() {
     assert_eq!(reasons(&director)[0]["reason"], why[0]["reason"]);
     for family in Family::ALL {
         common::prove_with(&lab, &director, family, "tc");
+    }
+    director.stop(false).unwrap();
+}
+
+/// A veth takes frames from XDP only while its peer is ready for them: whoever leaves the choice of lanes to the director
+/// loses no packet, not even the first; whoever asks for XDP is told by everything that tells.
+#[test]
+#[ignore = "needs root"]
+fn ways_out_that_lose_frames_are_left_or_told() {
+    let lab = Lab::build(Topology::point_to_point(Mode::Nat).with_offload()).unwrap();
+    let mut director = lab.director(Entry::Direct).unwrap().in_lane("auto");
+    director.start().unwrap();
+    assert_eq!(director.lane().unwrap(), "tc", "before the first packet");
+    let scenario = Scenario { requests: 1, ..Scenario::usual(Family::V4) };
+    scenario.configure(&lab, &director).unwrap();
+    let asked = || lab.client.curl(&["--max-time", "3", &format!("http://{}/", scenario.service())]).unwrap().success();
+    asked().unwrap();
+    let why = director.status().unwrap()["interfaces"][0]["reason"].as_str().unwrap().to_owned();
+    assert!(why.contains("way out"), "{why}");
+    for interface in &lab.interfaces {
+        director.run(&["attach", interface, "--lane", "xdp"]).unwrap().success().unwrap();
+    }
+    asked().unwrap_err();
+    assert_eq!(director.lane().unwrap(), "xdp", "as asked for");
+    let lost = "what XDP sends out of it is lost";
+    let words: [&[&str]; 3] =
+        [&["status"], &["doctor"], &["explain", "198.51.100.2:4000", &scenario.service().to_string()]];
+    for words in words {
+        let said = director.run(words).unwrap().stdout;
+        assert!(said.contains(lost) && said.contains("xlvs attach d0 --lane tc"), "{words:?}: {said}");
+    }
+    for interface in &lab.interfaces {
+        director.run(&["attach", interface, "--lane", "tc"]).unwrap().success().unwrap();
+    }
+    asked().unwrap();
+    for words in words {
+        let said = director.run(words).unwrap().stdout;
+        assert!(!said.contains(lost), "{words:?}: {said}");
     }
     director.stop(false).unwrap();
 }
@@ -94,8 +136,7 @@ fn jumbo_frames_pass_in_both_lanes() {
     {
         let lab = Lab::build(topology).unwrap();
         let inside = lab.interfaces.iter().map(|name| Device::new(&lab.director, name));
-        let outside = lab.servers.iter().map(|server| Device::new(&server.host, "e0"));
-        for device in inside.chain(outside).chain([Device::new(&lab.client.host, "c0")]) {
+        for device in inside.chain(peers(&lab)) {
             device.set_mtu(9000).unwrap();
         }
         let mut director = lab.director(Entry::Direct).unwrap().in_lane(lane);
@@ -120,6 +161,12 @@ fn tc_takes_finished_and_unfinished_checksums() {
         common::prove_with(&lab, &director, family, "tc");
         director.ipvsadm("-C").unwrap();
     }
+}
+
+/// The devices at the other ends of the director's links.
+fn peers(lab: &Lab) -> Vec<Device> {
+    let outside = lab.servers.iter().map(|server| Device::new(&server.host, "e0"));
+    outside.chain([Device::new(&lab.client.host, "c0")]).collect()
 }
 
 fn started(topology: Topology, lane: &str) -> (Lab, Xlvs) {

@@ -22,6 +22,7 @@ fn status(pin_directory: &str) -> Status {
         generation: 7,
         pin_directory: pin_directory.to_owned(),
         interfaces: Vec::new(),
+        lossy: Vec::new(),
         trials: Vec::new(),
         services: 1,
         servers: 2,

@@ -39,6 +39,9 @@ impl<P: Plane, N: Network> Director<P, N> {
             refusal(&error)
         })?;
         self.translate_answers();
+        self.settle_lanes(now);
+        let settled = self.plane.attachments().map_err(|error| refusal(&error))?;
+        let attachment = settled.into_iter().find(|it| it.index == attachment.index).unwrap_or(attachment);
         let (lane, reason) = (attachment.lane, attachment.why.text().to_owned());
         Ok(Response::Attached { interface: interface.to_owned(), lane, reason, before, confirm_within })
     }

@@ -85,6 +85,9 @@ impl<P: Plane, N: Network> Director<P, N> {
             return;
         }
         self.suspend();
+        if !differences.servers.is_empty() {
+            self.settle_lanes(Instant::now());
+        }
         let concerned = |service: &&VirtualService| {
             service.key.endpoint().is_some_and(|endpoint| differences.owned.contains(&endpoint.ip()))
                 || service.options.local_addresses.addresses().any(|address| differences.owned.contains(&address))

@@ -23,6 +23,7 @@ fn status() -> Status {
         generation: 7,
         pin_directory: "/pins".into(),
         interfaces: vec![interface],
+        lossy: Vec::new(),
         trials: Vec::new(),
         services: 1,
         servers: 1,

@@ -13,6 +13,8 @@ pub(crate) enum Outlet {
     PeerNotReady,
     /// They are lost when they come from another interface.
     Closed,
+    /// A veth of a kernel that does not tell whether its peer is ready: it seldom is.
+    Untold,
 }
 
 impl Outlet {
@@ -22,22 +24,33 @@ impl Outlet {
             (Some(features), _) if features.any(Features::TARGET) => Self::Open,
             (Some(features), Kind::Veth) if features.any(Features::BASIC) => Self::PeerNotReady,
             (Some(_), _) | (None, Kind::Virtual) => Self::Closed,
-            (None, Kind::Veth | Kind::Other) => Self::Open,
+            (None, Kind::Veth) => Self::Untold,
+            (None, Kind::Other) => Self::Open,
         }
     }
 
-    /// What an operator should know, if frames of `others` leave by this interface.
-    pub(crate) fn note(self, name: &str, others: bool) -> Option<String> {
+    /// True when frames may be lost there, if those of `others` leave by this interface.
+    pub(crate) const fn is_doubtful(self, others: bool) -> bool {
         match self {
-            Self::PeerNotReady => Some(format!(
-                "interface {name}: what is sent out of it is lost until its veth peer has an XDP program, or GRO where \
-                 nothing leaves by the interface it came in by (on the peer: ethtool -K DEV gro on)"
+            Self::Open => false,
+            Self::PeerNotReady | Self::Untold => true,
+            Self::Closed => others,
+        }
+    }
+
+    /// What an operator should know who chose XDP, if frames of `others` leave by this interface; nothing where nothing
+    /// is known.
+    pub(crate) const fn note(self, others: bool) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::PeerNotReady => Some((
+                "what XDP sends out of it is lost: its veth peer has neither an XDP program nor GRO",
+                "on the peer: ethtool -K DEV gro on, unless packets leave by the interface they came in by",
             )),
-            Self::Closed if others => Some(format!(
-                "interface {name}: XDP cannot redirect to it, what other interfaces receive for servers there is lost; \
-                 reach them through an interface with native XDP (the port of a bridge, the parent of a VLAN)"
+            Self::Closed if others => Some((
+                "XDP cannot send to it: what other interfaces receive for servers there is lost",
+                "reach them through an interface with native XDP (the port of a bridge, the parent of a VLAN)",
             )),
-            Self::Open | Self::Closed => None,
+            Self::Open | Self::Closed | Self::Untold => None,
         }
     }
 }
@@ -56,7 +69,7 @@ mod tests {
             (told(0x23), Kind::Veth, Outlet::PeerNotReady),
             (told(0x67), Kind::Veth, Outlet::Open),
             (None, Kind::Virtual, Outlet::Closed),
-            (None, Kind::Veth, Outlet::Open),
+            (None, Kind::Veth, Outlet::Untold),
             (None, Kind::Other, Outlet::Open),
         ] {
             let link = Link {
@@ -72,7 +85,9 @@ mod tests {
             };
             assert_eq!(Outlet::of(&link), expected, "{features:?} {kind:?}");
         }
-        assert!(Outlet::Closed.note("br0", true).is_some_and(|note| note.contains("br0")));
-        assert_eq!(Outlet::Closed.note("eth0", false), None);
+        assert!(Outlet::Closed.note(true).is_some() && Outlet::Closed.is_doubtful(true));
+        assert!(Outlet::Closed.note(false).is_none() && !Outlet::Closed.is_doubtful(false));
+        assert!(Outlet::Untold.note(true).is_none() && Outlet::Untold.is_doubtful(false));
+        assert!(Outlet::Open.note(true).is_none() && !Outlet::Open.is_doubtful(true));
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Kernel {
     pub(crate) journal: Option<Vec<String>>,
     pub(crate) changes: Vec<Change>,
     pub(crate) attached: BTreeSet<String>,
+    /// Where and why, unless native without having been told to.
+    pub(crate) lanes: BTreeMap<String, (Lane, Why)>,
     pub(crate) trials: BTreeMap<String, Instant>,
     /// How often eth0 was created anew.
     pub(crate) recreated: u32,
@@ -67,12 +69,13 @@ fn pins_gone() -> Error {
 /// Index of the first eth0.
 const FIRST: u32 = 7;
 
-fn attachment(name: &str, recreated: u32) -> Attachment {
+fn attachment(name: &str, kernel: &Kernel) -> Attachment {
+    let (lane, why) = kernel.lanes.get(name).copied().unwrap_or((Lane::Xdp, Why::Native));
     Attachment {
         name: name.to_owned(),
-        index: FIRST + recreated,
-        lane: Lane::Xdp,
-        why: Why::Native,
+        index: FIRST + kernel.recreated,
+        lane,
+        why,
         checked_checksums: 0,
         partial_checksums: 0,
     }
@@ -94,19 +97,24 @@ impl Plane for FakePlane {
         kernel.changes.push(change.clone());
         Ok(())
     }
-    fn attach(&mut self, interface: &str, _: Option<LaneChoice>, _: bool) -> Result<Attachment, Error> {
+    fn attach(&mut self, interface: &str, choice: Option<LaneChoice>, _: bool) -> Result<Attachment, Error> {
         if interface != "eth0" {
             return Err(Error::NoInterface(interface.to_owned()));
         }
         let mut kernel = self.kernel();
         kernel.attached.insert(interface.to_owned());
-        Ok(attachment(interface, kernel.recreated))
+        if let Some(lane) = choice.and_then(LaneChoice::lane) {
+            kernel.lanes.insert(interface.to_owned(), (lane, Why::Asked));
+        }
+        Ok(attachment(interface, &kernel))
     }
     fn driver(&self, _: &str) -> Option<String> {
         Some("veth".to_owned())
     }
     fn leave_xdp(&mut self, interface: &str, why: Why) -> Result<Attachment, Error> {
-        Ok(Attachment { lane: Lane::Tc, why, ..attachment(interface, self.kernel().recreated) })
+        let mut kernel = self.kernel();
+        kernel.lanes.insert(interface.to_owned(), (Lane::Tc, why));
+        Ok(attachment(interface, &kernel))
     }
     fn translate_answers(&mut self) -> Result<(), Error> {
         self.kernel().answers_translated = true;
@@ -132,7 +140,7 @@ impl Plane for FakePlane {
     }
     fn attachments(&self) -> Result<Vec<Attachment>, Error> {
         let kernel = self.kernel();
-        Ok(kernel.attached.iter().map(|name| attachment(name, kernel.recreated)).collect())
+        Ok(kernel.attached.iter().map(|name| attachment(name, &kernel)).collect())
     }
     fn load(&self, _: &ServiceKey, _: &Endpoint) -> Option<(u32, u32)> {
         Some((2, 3))

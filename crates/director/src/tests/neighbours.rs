@@ -4,7 +4,6 @@ use super::changes::{THEIRS, add_server, add_service, key, network, reach, serve
 use super::fakes::{FakeNetwork, FakePlane, OURS};
 use crate::director::Director;
 use crate::observe::events::News;
-use crate::observe::features::Features;
 use crate::observe::sight::{Neighbour, NeighbourState};
 use api::{ReachView, Request};
 use model::{ForwardingMethod, Hop, Reach};
@@ -110,23 +109,6 @@ fn a_server_on_this_host_is_local_by_every_method() {
     let listing = director.listing();
     let views: Vec<_> = listing.services[0].servers.iter().map(|server| server.reach.clone()).collect();
     assert_eq!(views, [ReachView::Local, ReachView::Local]);
-}
-
-#[test]
-fn a_way_out_that_loses_frames_is_told() {
-    let (plane, network) = (FakePlane::default(), network());
-    let mut director = start(&plane, &network);
-    director.answer(&add_service()).unwrap();
-    director.answer(&add_server("10.0.0.1:80")).unwrap();
-    let told = |director: &Director<FakePlane, FakeNetwork>| {
-        director.status().unwrap().notes.iter().filter(|note| note.contains("interface eth0:")).count()
-    };
-    assert_eq!(told(&director), 0);
-    network.wire().features = Features(Features::BASIC);
-    director.look(Instant::now());
-    assert_eq!(told(&director), 1);
-    director.answer(&Request::Flush).unwrap();
-    assert_eq!(told(&director), 0);
 }
 
 #[test]

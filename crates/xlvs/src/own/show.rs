@@ -142,6 +142,7 @@ mod tests {
                 partial_checksums: 0,
                 recent_partial_checksums: 0,
             }],
+            lossy: Vec::new(),
             trials: vec![TrialStatus {
                 interface: "eth0".into(),
                 seconds_left: 42,

@@ -4,8 +4,8 @@ use super::firewall::{holds, marks, names, names_port};
 use super::host::{Host, Interface};
 use super::namespace::Namespace;
 use super::{Level, Said, ill, well};
-use api::{ReachView, ServerView, ServiceView};
-use model::ForwardingMethod;
+use api::{InterfaceStatus, ReachView, ServerView, ServiceView};
+use model::{ForwardingMethod, Lane};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -138,7 +138,12 @@ fn lanes(host: &Host) -> Vec<Said> {
         });
     let status = host.daemon.iter().flat_map(|(status, _)| &status.interfaces);
     let told = status.map(|interface| well(format!("{} by {}", interface.name, interface.lane)));
-    let said: Vec<_> = slow.chain(told).collect();
+    let ways = host.daemon.iter().flat_map(|(status, _)| &status.lossy);
+    let lossy = ways.map(|way| {
+        let what = format!("{}: {}", way.interface, way.what);
+        ill(Level::Fail, what, "servers or clients there do not get their packets", way.fix.clone())
+    });
+    let said: Vec<_> = slow.chain(lossy).chain(told).collect();
     or_well(said, "every interface may have native XDP")
 }
 
@@ -163,18 +168,18 @@ fn offloads(host: &Host) -> Vec<Said> {
 }
 
 fn checksums(host: &Host) -> Vec<Said> {
-    let status = host.daemon.iter().flat_map(|(status, _)| &status.interfaces);
-    let partial =
-        status.filter(|interface| interface.recent_partial_checksums > 0 && interface.lane.to_string() != "tc");
-    let said = partial.map(|interface| {
+    let interfaces = host.daemon.iter().flat_map(|(status, _)| &status.interfaces);
+    let said = interfaces.filter(|interface| interface.recent_partial_checksums > 0).map(|interface| {
+        let InterfaceStatus { name, lane, recent_partial_checksums: count, .. } = interface;
+        let what = format!("{name} has had {count} frames with an unfinished checksum in the last minute");
+        if *lane == Lane::Tc {
+            return well(format!("{what}; whoever sends them on from lane tc finishes it"));
+        }
         ill(
             Level::Fail,
-            format!(
-                "{} has had {} frames with an unfinished checksum in the last minute",
-                interface.name, interface.recent_partial_checksums
-            ),
+            what,
             "their sender leaves checksums to hardware that is not there; XDP sends them on as they are, and receivers drop them",
-            format!("on the sender's side: ethtool -K DEV tx off; or xlvs attach {} --lane tc", interface.name),
+            format!("on the sender's side: ethtool -K DEV tx off; or xlvs attach {name} --lane tc"),
         )
     });
     or_well(said.collect(), "no frames with an unfinished checksum")

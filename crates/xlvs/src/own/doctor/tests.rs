@@ -76,6 +76,39 @@ fn a_host_that_is_well() {
     assert!(checks.iter().all(|check| found.contains(check)), "each check says something: {found:?}");
 }
 
+/// A host whose status says this, too.
+fn host_with(more: serde_json::Value) -> Host {
+    let mut host = host();
+    let (status, listing) = host.daemon.unwrap();
+    let mut status = serde_json::to_value(Response::Status(status)).unwrap();
+    status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Ok(Response::Status(status)) = serde_json::from_value(status) else { panic!() };
+    host.daemon = Ok((status, listing));
+    host
+}
+
+/// What the daemon counts and knows of lanes is told as `xlvs status` tells it.
+#[test]
+fn lanes_are_told_as_the_daemon_sees_them() {
+    let interface = |lane: &str| {
+        json!([{"name": "eth0", "index": 2, "lane": lane, "reason": "", "partial_checksums": 9,
+            "recent_partial_checksums": 7}])
+    };
+    let unfinished = "eth0 has had 7 frames with an unfinished checksum";
+    let told = |host: &Host| {
+        let findings = examine(host).into_iter().filter(|finding| finding.check == "checksum");
+        findings.map(|finding| (finding.level, finding.what)).collect::<Vec<_>>()
+    };
+    for (lane, level) in [("xdp", Level::Fail), ("tc", Level::Ok)] {
+        let found = told(&host_with(json!({"interfaces": interface(lane)})));
+        assert!(found.len() == 1 && found[0].0 == level && found[0].1.contains(unfinished), "{lane}: {found:?}");
+    }
+    let lossy = json!([{"interface": "eth1", "what": "what is sent is lost", "fix": "xlvs attach eth0 --lane tc"}]);
+    let found = ills(&host_with(json!({"interfaces": interface("tc"), "lossy": lossy})));
+    let expected = "eth1: what is sent is lost | xlvs attach eth0 --lane tc".to_owned();
+    assert_eq!(found, [(Level::Fail, "lane", expected)]);
+}
+
 #[test]
 fn each_illness_is_named_with_its_remedy() {
     type Break = fn(&mut Host);
