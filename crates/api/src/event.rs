@@ -189,6 +189,16 @@ pub enum EventKind {
     },
     /// A configuration file was not taken over.
     Refused,
+    /// The configuration on trial stays.
+    Confirmed {
+        /// Generation of the configuration.
+        generation: u64,
+    },
+    /// What was before the configuration on trial is there again.
+    RolledBack {
+        /// Generation of the configuration since.
+        generation: u64,
+    },
     /// The daemon answers requests.
     Started {
         /// Its process.

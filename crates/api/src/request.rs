@@ -2,7 +2,7 @@
 
 use crate::connections::ConnectionsRequest;
 use crate::explanation::ExplainRequest;
-use model::{Endpoint, Key, LaneChoice, RealServer, ServiceOptions, SyncDaemon, SyncRole, Sysctl};
+use model::{Config, Endpoint, Key, LaneChoice, RealServer, ServiceOptions, SyncDaemon, SyncRole, Sysctl};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -111,9 +111,27 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         confirm_within: Option<u32>,
     },
-    /// Attachments on trial stay.
+    /// `xlvs plan`: what [`Request::Apply`] would change. Changes nothing.
+    Plan {
+        /// A whole configuration: the truth for what it names, now or at the last time.
+        config: Box<Config>,
+    },
+    /// `xlvs apply`: takes a configuration over, whole or not at all.
+    Apply {
+        /// As in [`Request::Plan`].
+        config: Box<Config>,
+        /// What was before comes back after so many seconds unless [`Request::Confirm`] comes first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirm_within: Option<u32>,
+        /// Only if this is still the generation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<u64>,
+    },
+    /// `xlvs roll-back`: what was before the configuration on trial is there again, at once.
+    RollBack,
+    /// What is on trial stays.
     Confirm {
-        /// Name of the interface; all without it.
+        /// Name of the interface; without it all of them, and the configuration.
         interface: Option<String>,
     },
     /// Detach from an interface.

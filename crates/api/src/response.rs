@@ -5,7 +5,7 @@ use crate::explanation::Explanation;
 use crate::listing::Listing;
 use crate::refusal::Refusal;
 use crate::status::Status;
-use model::{Lane, Sysctl};
+use model::{Difference, Lane, Sysctl};
 use serde::{Deserialize, Serialize};
 
 /// An answer: what was asked for, or why not.
@@ -49,6 +49,24 @@ pub enum Response {
     Confirmed {
         /// Names.
         interfaces: Vec<String>,
+        /// The configuration stays, too.
+        #[serde(default)]
+        configuration: bool,
+    },
+    /// Answer to [`Request::Plan`].
+    Plan(Plan),
+    /// Answer to [`Request::Apply`].
+    Applied {
+        /// What was changed, and since when.
+        #[serde(flatten)]
+        plan: Plan,
+        /// Seconds until what was before comes back, unless it is confirmed.
+        confirm_within: Option<u32>,
+    },
+    /// Answer to [`Request::RollBack`].
+    RolledBack {
+        /// Of the configuration since.
+        generation: u64,
     },
     /// Answer to [`Request::List`].
     Listing(Listing),
@@ -63,6 +81,17 @@ pub enum Response {
     Status(Status),
     /// Answer to [`Request::Explain`].
     Explanation(Explanation),
+}
+
+/// What a configuration changes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// Of the configuration that is compared with, or since the changes were made.
+    pub generation: u64,
+    /// One for each thing that becomes other.
+    pub changes: Vec<Difference>,
+    /// Things an operator should know, one line each.
+    pub notes: Vec<String>,
 }
 
 /// One of IPVS's sysctls.

@@ -23,6 +23,12 @@ pub struct Status {
     /// Attachments that end by themselves unless they are confirmed.
     #[serde(default)]
     pub trials: Vec<TrialStatus>,
+    /// The file that the daemon was started with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// The configuration is on trial: whole seconds until what was before comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<u64>,
     /// Services configured.
     pub services: usize,
     /// Servers configured.

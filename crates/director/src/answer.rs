@@ -1,6 +1,6 @@
 //! Every request has its place: what it asks for, done or refused.
 
-use crate::director::{Director, Done, refusal};
+use crate::director::{Director, Done, Manner, refusal};
 use crate::observe::Network;
 use crate::plane::Plane;
 use api::{Refusal, Request, Response, SysctlView};
@@ -21,6 +21,12 @@ impl<P: Plane, N: Network> Director<P, N> {
             Request::Attach { interface, force, lane, confirm_within } => {
                 self.attach(interface, *lane, *force, *confirm_within)?
             }
+            Request::Plan { config } => Response::Plan(self.plan(config, Instant::now())?),
+            Request::Apply { config, confirm_within, generation } => {
+                let manner = Manner { again: true, confirm_within: *confirm_within };
+                return self.apply(config, manner, *generation, Instant::now());
+            }
+            Request::RollBack => self.roll_back("by request", Instant::now())?,
             Request::Confirm { interface } => self.confirm(interface.as_deref())?,
             Request::Detach { interface } => self.detach(interface.as_deref())?,
             Request::Stop { .. } => self.done(),

@@ -254,11 +254,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
     fn reload(&mut self) {
         let Some(config) = (self.reload)() else { return };
         match self.director.reload(&config, Instant::now()) {
-            Ok(true) => {
-                let generation = self.director.store.generation();
-                let text = format!("configuration file taken over, generation {generation}");
-                self.director.events.tell(Level::Info, EventKind::Applied { generation }, text);
-            }
+            Ok(true) => {}
             Ok(false) => tracing::info!("the configuration file says what it said before"),
             Err(refusal) => {
                 let text = format!("the configuration file is not taken over: {refusal}");

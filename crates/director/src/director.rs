@@ -3,10 +3,14 @@
 //! Everything here is synchronous and runs on one task; [`crate::daemon`] feeds it with requests, news and time.
 
 mod addresses;
+mod applying;
 mod attaching;
 mod counting;
 mod lanes;
+mod trying;
 mod watching;
+
+pub(crate) use applying::Manner;
 
 use crate::capture::Session;
 use crate::desired::{desired, endpoint_in_maps, has_local_nat};
@@ -24,7 +28,7 @@ use crate::sweeper::Sweeper;
 use crate::zero::{Subject, ZeroPoints};
 use api::{EventKind, Level, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::{Config, Endpoint, Key, Reach, VirtualService};
+use model::{Endpoint, Key, Reach, VirtualService};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -56,6 +60,8 @@ pub(crate) struct Director<P, N> {
     pub(crate) capture: Option<Session>,
     /// Held by whoever captures, or is about to.
     pub(crate) capturing: Arc<()>,
+    /// The file that the daemon was started with.
+    pub(crate) configuration_file: Option<String>,
 }
 
 /// A change that was carried out.
@@ -94,57 +100,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             trials: Trials::new(),
             capture: None,
             capturing: Arc::default(),
+            configuration_file: None,
         })
-    }
-
-    /// Takes over a configuration file. Where it says what it said before, nothing happens.
-    pub(crate) fn adopt(&mut self, config: &Config) -> Result<bool, Refusal> {
-        let receipt = self.store.adopt(config)?;
-        // Kept nowhere: the file is there whenever the daemon starts with it.
-        self.health.plan(config.health.clone());
-        let Some(receipt) = receipt else { return Ok(false) };
-        if let Err(error) = self.journal.compact(&mut self.plane, &self.store, &self.zero) {
-            self.store.take_back(receipt);
-            return Err(refusal(&error));
-        }
-        Ok(true)
-    }
-
-    /// Takes over a configuration file that may have changed while running. Interfaces that it no longer names stay
-    /// attached: that is for `xlvs detach` to say.
-    pub(crate) fn reload(&mut self, config: &Config, now: Instant) -> Result<bool, Refusal> {
-        let before = self.all_subjects().into_iter().collect();
-        self.look(now);
-        let interfaces = &config.director.interfaces;
-        if let Some(missing) = self.interfaces.missing(self.observer.links(), interfaces) {
-            return Err(refusal(&Error::NoInterface(missing.clone())));
-        }
-        let adopted = self.adopt(config)?;
-        let wanted: Vec<_> = interfaces.iter().map(|name| (name.clone(), config.director.lane_of(name))).collect();
-        let attached = self.interfaces.attach_new(&mut self.plane, self.observer.links(), &wanted);
-        let resized = self.warn_of_size(config.director.connections);
-        let checked = self.health.supervise(self.store.services());
-        if !adopted && checked.is_empty() {
-            return Ok(attached || resized);
-        }
-        // New servers must be seen before the plan, and their ways before packets take them.
-        self.look(now);
-        self.settle_lanes(now);
-        self.reconcile(None).map_err(|error| refusal(&error))?;
-        self.welcome(&config.services.iter().map(|service| service.key).collect(), &before);
-        Ok(true)
-    }
-
-    /// The connection tables keep their size while there are connections to keep; says whether another is wanted.
-    fn warn_of_size(&self, wanted: u32) -> bool {
-        let size = self.connections;
-        if wanted != size {
-            tracing::warn!(
-                "connections = {wanted}: the tables keep room for {size} until `xlvs stop` and a new start, which forget \
-                 the connections"
-            );
-        }
-        wanted != size
     }
 
     /// The first look and the first plan of this process. Neighbours that were known before count until the network
@@ -157,6 +114,7 @@ impl<P: Plane, N: Network> Director<P, N> {
                 }
             }
         }
+        self.health.plan(self.store.health().clone());
         self.observer.look(&self.servers(), now).map_err(crate::Error::Netlink)?;
         self.health.presume_down(self.left_out());
         self.health.supervise(self.store.services());
@@ -284,9 +242,10 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// Back to what was before a change that the maps did not take.
     fn undo(&mut self, receipt: Receipt) {
-        let touched = receipt.touched();
+        let mut touched = receipt.touched();
         self.store.take_back(receipt);
-        self.health.supervise(self.store.services());
+        self.health.plan(self.store.health().clone());
+        touched.extend(self.health.supervise(self.store.services()));
         if let Err(error) = self.journal.compact(&mut self.plane, &self.store, &self.zero) {
             tracing::error!(%error, "cannot take a refused change out of the journal");
         }

@@ -7,7 +7,7 @@ use crate::offload::{Seen, Suspicion, is_near};
 use crate::plane::Plane;
 use api::{EventKind, Level};
 use dataplane::{Attachment, Error, Why};
-use model::{Lane, LaneChoice};
+use model::{DirectorSettings, Lane, LaneChoice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use wire::MacAddress;
@@ -69,24 +69,18 @@ impl Interfaces {
         names.iter().find(|name| !known(name))
     }
 
-    /// Attaches to those named that are not wanted yet, or not in this lane; says whether there were any. One that cannot be attached
-    /// to is reported, not insisted on.
-    pub(crate) fn attach_new<P: Plane>(
-        &mut self,
-        plane: &mut P,
-        links: &Links,
-        named: &[(String, Option<LaneChoice>)],
-    ) -> bool {
-        let as_it_is = |name: &String, lane: &Option<LaneChoice>| {
+    /// The lane that each interface shall be in.
+    pub(crate) fn wanted(&self) -> &BTreeMap<String, LaneChoice> {
+        &self.wanted
+    }
+
+    /// Those named that are not wanted yet, or not in this lane.
+    pub(crate) fn news(&self, named: &DirectorSettings) -> Vec<(String, Option<LaneChoice>)> {
+        let lanes = named.interfaces.iter().map(|name| (name.clone(), named.lane_of(name)));
+        let as_it_is = |(name, lane): &(String, Option<LaneChoice>)| {
             self.wanted.get(name).is_some_and(|wanted| lane.is_none_or(|lane| lane == *wanted))
         };
-        let new: Vec<_> = named.iter().filter(|(name, lane)| !as_it_is(name, lane)).collect();
-        for (name, lane) in &new {
-            if let Err(error) = self.attach(plane, links, name, *lane, false) {
-                self.events.tell(Level::Error, EventKind::InterfaceFailed { interface: name.clone() }, error);
-            }
-        }
-        !new.is_empty()
+        lanes.filter(|named| !as_it_is(named)).collect()
     }
 
     /// Detaches from `name`, for good. One that is gone, or that could not be attached to, is no longer wanted: it is left

@@ -42,7 +42,7 @@ impl Journal {
 
     /// Replaces everything by one snapshot.
     pub(crate) fn compact<P: Plane>(&mut self, plane: &mut P, store: &Store, zero: &ZeroPoints) -> Result<(), Error> {
-        let line = text(&Record::Snapshot(Snapshot::of(store, zero)))?;
+        let line = text(&Record::Snapshot(Box::new(Snapshot::of(store, zero))))?;
         let size = line.len() + 1;
         plane.journal_replace(vec![line])?;
         *self = Self { snapshot: size, appended: 0 };

@@ -16,7 +16,7 @@ use crate::{Error, Options};
 use api::{EventKind, Level, Reply, Response};
 use dataplane::Dataplane;
 use forward::abi::DEFAULT_CONNECTIONS;
-use model::{LaneChoice, MetricsAddress};
+use model::{Config, LaneChoice, MetricsAddress};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -102,6 +102,10 @@ fn start(options: &Options) -> Result<Director<Dataplane, Netlink>, Error> {
     let plane = Dataplane::open(&plane_options)?;
     let mut director = Director::open(plane, network, options.pin_directory.clone())?;
     director.connections = connections;
+    director.configuration_file = options
+        .config_path
+        .as_deref()
+        .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string());
     let fresh = director.plane.attachments()?.is_empty() && director.store.generation() == 0;
     match settle(&mut director, options) {
         Ok(()) => Ok(director),
@@ -129,7 +133,9 @@ fn named(options: &Options) -> impl Iterator<Item = (&String, Option<LaneChoice>
 
 /// Takes over the file, brings the maps in line, then attaches.
 fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options) -> Result<(), Error> {
-    if let Some(config) = &options.config {
+    let overdue = director.end_overdue_trial()?;
+    let is_adopted = options.config.as_ref().is_some_and(|config| !holds_back(director, config, options));
+    if let Some(config) = options.config.as_ref().filter(|_| is_adopted) {
         let adopted = director.adopt(config).map_err(Error::Configuration)?;
         let differences = director.store.differences(config);
         if !adopted && differences > 0 {
@@ -143,7 +149,9 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
     director.begin(Instant::now())?;
     director.interfaces.adopt(&director.plane)?;
     director.adopt_trials(Instant::now());
-    for (interface, lane) in named(options) {
+    overdue.iter().for_each(|trial| director.restore_trial(trial));
+    let of_file = |name: &String| is_adopted || options.interfaces.contains(name);
+    for (interface, lane) in named(options).filter(|(name, _)| of_file(name)) {
         director.interfaces.attach(&mut director.plane, director.observer.links(), interface, lane, options.force)?;
     }
     director.translate_answers();
@@ -151,6 +159,22 @@ fn settle<P: Plane, N: Network>(director: &mut Director<P, N>, options: &Options
     director.interfaces.heal(&mut director.plane, director.observer.links(), &director.trials, Instant::now());
     director.settle_lanes(Instant::now());
     Ok(())
+}
+
+/// A start does not take over by itself what is on trial, or what was and nobody confirmed.
+fn holds_back<P: Plane, N: Network>(director: &Director<P, N>, config: &Config, options: &Options) -> bool {
+    let file = options.config_path.as_deref().unwrap_or(Path::new("the configuration file")).display();
+    if director.store.trial().is_some() {
+        tracing::warn!("a configuration is on trial: {file} is read again by the next start or SIGHUP after its end");
+        return true;
+    }
+    let is_rejected = director.store.has_rejected(config);
+    if is_rejected {
+        tracing::warn!(
+            "{file} was on trial and not confirmed: what was before it stays; `xlvs apply` or SIGHUP takes it over again"
+        );
+    }
+    is_rejected
 }
 
 /// Detaches and removes the pins, unless forwarding shall go on.

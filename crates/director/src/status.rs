@@ -37,6 +37,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             interfaces,
             lossy,
             trials: self.trial_statuses(Instant::now()),
+            configuration: self.configuration_file.clone(),
+            trial: self.store.trial().map(|trial| trial.left().as_secs()),
             health: self.health.statuses(),
             services: self.store.services().len(),
             servers: self.store.server_count(),

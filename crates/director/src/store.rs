@@ -10,14 +10,18 @@ mod requests;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub(crate) use file::FileMark;
 pub(crate) use receipt::Receipt;
 pub(crate) use record::{Record, Snapshot, restore};
+pub(crate) use trial::Trial;
 
 use api::{Refusal, RefusalKind, Request};
-use model::{Key, SyncDaemon, SyncRole, Sysctls, Timeouts, VirtualService};
+use model::health::ServiceHealth;
+use model::{Config, DirectorSettings, Key, SyncDaemon, SyncRole, Sysctl, Sysctls, Timeouts, VirtualService};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Services, servers, time-outs and sysctls as configured.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +32,12 @@ pub(crate) struct Store {
     sysctls: Sysctls,
     synchronization: BTreeMap<SyncRole, SyncDaemon>,
     file: Option<FileMark>,
+    /// As the configuration file has it.
+    health: Arc<BTreeMap<Key, ServiceHealth>>,
+    /// What was taken over last waits to be confirmed.
+    trial: Option<Trial>,
+    /// Fingerprint of a configuration that was not confirmed: a start does not take it over by itself.
+    rejected: Option<u64>,
 }
 
 /// The refusal of that kind.
@@ -59,6 +69,23 @@ impl Store {
     /// The synchronization daemons.
     pub(crate) fn synchronization(&self) -> &BTreeMap<SyncRole, SyncDaemon> {
         &self.synchronization
+    }
+
+    /// What decides whether servers take part.
+    pub(crate) fn health(&self) -> &BTreeMap<Key, ServiceHealth> {
+        &self.health
+    }
+
+    /// Everything that a configuration file can say and that is kept here.
+    pub(crate) fn configuration(&self) -> Config {
+        let sysctls = Sysctl::ALL.map(|sysctl| (sysctl, self.sysctls.get(sysctl))).into();
+        Config {
+            director: DirectorSettings { sysctls, ..DirectorSettings::default() },
+            services: self.services.values().cloned().collect(),
+            timeouts: self.timeouts,
+            health: BTreeMap::clone(&self.health),
+            ..Config::default()
+        }
     }
 
     /// Number of servers in all services.
@@ -94,9 +121,13 @@ impl Store {
         self.synchronization = receipt.synchronization;
         self.generation = receipt.generation;
         self.file = receipt.file;
+        self.health = receipt.health;
+        self.trial = receipt.trial;
+        self.rejected = receipt.rejected;
     }
 
-    fn receipt(&self) -> Receipt {
+    /// What takes back whatever is done from now on.
+    pub(crate) fn receipt(&self) -> Receipt {
         Receipt {
             services: BTreeMap::new(),
             timeouts: self.timeouts,
@@ -104,6 +135,9 @@ impl Store {
             synchronization: self.synchronization.clone(),
             generation: self.generation,
             file: self.file.clone(),
+            health: Arc::clone(&self.health),
+            trial: self.trial.clone(),
+            rejected: self.rejected,
         }
     }
 

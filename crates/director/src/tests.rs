@@ -1,5 +1,6 @@
 //! The director and its daemon over a plane and a network of memory.
 
+mod applying;
 mod changes;
 mod dormant;
 mod events;

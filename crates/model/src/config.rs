@@ -38,7 +38,7 @@ pub struct Config {
     /// `[real_server]`, of which the director knows nothing.
     pub real_server: Option<RealServerSetup>,
     /// What decides whether servers take part; services without any have all their servers.
-    #[serde(skip)]
+    #[serde(with = "crate::key::pairs")]
     pub health: BTreeMap<Key, ServiceHealth>,
 }
 

@@ -1,5 +1,7 @@
 //! What a virtual service is known by: where its packets go, or a mark that they have.
 
+pub mod pairs;
+
 use crate::{Endpoint, Protocol, ServiceKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;

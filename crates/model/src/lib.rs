@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod change;
 pub mod config;
+pub mod difference;
 pub mod dormant;
 pub mod finding;
 pub mod hash;
@@ -27,6 +28,7 @@ pub mod synchronization;
 pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
+pub use difference::{Difference, Fate, differences};
 pub use dormant::Dormant;
 pub use finding::{Finding, Level, Said};
 pub use key::{FirewallMark, Key};

@@ -7,6 +7,7 @@ mod daemon;
 mod detach;
 mod doctor;
 mod events;
+mod plan;
 mod preflight;
 mod real_server;
 mod show;
@@ -83,10 +84,20 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Keep an interface that was attached with --confirm-within
+    /// Show what `xlvs apply` would change; exit code 0 nothing, 2 something, 1 it cannot be applied
+    Plan(plan::Typed),
+    /// Take a configuration file over: whole, or not at all
+    Apply(plan::Apply),
+    /// Keep what is on trial (--confirm-within): the configuration and interfaces
     Confirm {
-        /// Name of the interface; all without it
+        /// Keep this interface alone
         interface: Option<String>,
+        /// Print the API's value as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to what was before the configuration on trial, at once
+    RollBack {
         /// Print the API's value as JSON
         #[arg(long)]
         json: bool,
@@ -290,6 +301,9 @@ impl Verb {
             Self::Attach { interface, lane, force, confirm_within, json } => {
                 ask::ask(&Request::Attach { interface, force, lane, confirm_within }, json)
             }
+            Self::Plan(typed) => plan::plan(&typed),
+            Self::Apply(typed) => plan::apply(&typed),
+            Self::RollBack { json } => ask::ask(&Request::RollBack, json),
             Self::Confirm { interface, json } => ask::ask(&Request::Confirm { interface }, json),
             Self::Detach(detach) => detach::run(detach),
             Self::Sysctl { settings, json } => sysctl::run(&settings, json),

@@ -24,6 +24,8 @@ fn status(pin_directory: &str) -> Status {
         interfaces: Vec::new(),
         lossy: Vec::new(),
         trials: Vec::new(),
+        configuration: None,
+        trial: None,
         services: 1,
         servers: 2,
         connections: vec![ConnectionTableStatus { family: 4, used: 1, size: 1024, entry_bytes: 80 }],

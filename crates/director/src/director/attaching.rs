@@ -61,11 +61,12 @@ impl<P: Plane, N: Network> Director<P, N> {
             Some(name) => self.trials.contains_key(name).then(|| name.to_owned()).into_iter().collect(),
             None => self.trials.keys().cloned().collect(),
         };
-        if names.is_empty() {
+        let configuration = interface.is_none() && self.confirm_configuration()?;
+        if names.is_empty() && !configuration {
             let what = interface.unwrap_or("nothing");
             let message = match interface {
                 Some(_) => format!("{what} is not on trial: it stays as it is, or its time was up (xlvs status)"),
-                None => "no attachment waits to be confirmed".to_owned(),
+                None => "neither a configuration nor an attachment waits to be confirmed".to_owned(),
             };
             return Err(refuse(RefusalKind::Conflict, message));
         }
@@ -75,7 +76,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             let kind = EventKind::AttachmentConfirmed { interface: name.clone() };
             self.events.tell(Level::Info, kind, format!("interface {name}: confirmed, it stays attached"));
         }
-        Ok(Response::Confirmed { interfaces: names })
+        Ok(Response::Confirmed { interfaces: names, configuration })
     }
 
     /// Goes on with the trials of an earlier daemon.
@@ -85,10 +86,11 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// When the next trial is over.
     pub(crate) fn next_trial(&self) -> Option<Instant> {
-        self.trials.values().min().copied()
+        let configuration = self.trial_left().map(|left| Instant::now() + left);
+        self.trials.values().copied().chain(configuration).min()
     }
 
-    /// Detaches where nobody has confirmed in time.
+    /// Detaches, and rolls back, where nobody has confirmed in time.
     pub(crate) fn end_trials(&mut self, now: Instant) {
         let over: Vec<String> =
             self.trials.iter().filter(|(_, end)| now >= **end).map(|(name, _)| name.clone()).collect();
@@ -99,6 +101,10 @@ impl<P: Plane, N: Network> Director<P, N> {
                 tracing::error!("{error}");
             }
             self.forget_trial(&name);
+        }
+        if self.trial_left().is_some_and(|left| left.is_zero()) {
+            // There is one.
+            let _ = self.roll_back("not confirmed in time", now);
         }
     }
 

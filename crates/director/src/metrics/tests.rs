@@ -25,6 +25,8 @@ fn status() -> Status {
         interfaces: vec![interface],
         lossy: Vec::new(),
         trials: Vec::new(),
+        configuration: None,
+        trial: None,
         services: 1,
         servers: 1,
         connections: vec![ConnectionTableStatus { family: 4, used: 10, size: 1024, entry_bytes: 155 }],

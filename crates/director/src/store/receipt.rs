@@ -1,8 +1,10 @@
 //! What takes a change of the [`Store`](super::Store) back.
 
-use super::FileMark;
+use super::{FileMark, Trial};
+use model::health::ServiceHealth;
 use model::{Key, SyncDaemon, SyncRole, Sysctls, Timeouts, VirtualService};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a change touched, as it was before.
 #[derive(Debug)]
@@ -13,6 +15,9 @@ pub(crate) struct Receipt {
     pub(super) synchronization: BTreeMap<SyncRole, SyncDaemon>,
     pub(super) generation: u64,
     pub(super) file: Option<FileMark>,
+    pub(super) health: Arc<BTreeMap<Key, ServiceHealth>>,
+    pub(super) trial: Option<Trial>,
+    pub(super) rejected: Option<u64>,
 }
 
 impl Receipt {

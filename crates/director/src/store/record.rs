@@ -1,9 +1,10 @@
 //! The lines of the journal: one snapshot, then what happened since.
 
-use super::{FileMark, Store};
+use super::{FileMark, Store, Trial};
 use crate::zero::ZeroPoints;
 use api::Request;
-use model::{SyncDaemon, SyncRole, Sysctls, Timeouts, VirtualService};
+use model::health::ServiceHealth;
+use model::{Key, SyncDaemon, SyncRole, Sysctls, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ const FORMAT: u32 = 1;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Record {
     /// The first line.
-    Snapshot(Snapshot),
+    Snapshot(Box<Snapshot>),
     /// A request that was carried out.
     Change(Request),
     /// Zero points of the counters that were set.
@@ -34,6 +35,12 @@ pub(crate) struct Snapshot {
     synchronization: BTreeMap<SyncRole, SyncDaemon>,
     services: Vec<VirtualService>,
     file: Option<FileMark>,
+    #[serde(default, with = "model::key::pairs")]
+    health: BTreeMap<Key, ServiceHealth>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trial: Option<Trial>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejected: Option<u64>,
     zero: ZeroPoints,
 }
 
@@ -48,6 +55,9 @@ impl Snapshot {
             synchronization: store.synchronization.clone(),
             services: store.services.values().cloned().collect(),
             file: store.file.clone(),
+            health: BTreeMap::clone(&store.health),
+            trial: store.trial.clone(),
+            rejected: store.rejected,
             zero: zero.clone(),
         }
     }
@@ -56,9 +66,21 @@ impl Snapshot {
         if self.format != FORMAT {
             return Err(format!("has format {}, this version reads {FORMAT}", self.format));
         }
-        let Self { generation, timeouts, sysctls, synchronization, services, file, zero, .. } = self;
+        let Self {
+            generation, timeouts, sysctls, synchronization, services, file, health, trial, rejected, zero, ..
+        } = self;
         let services = services.into_iter().map(|service| (service.key, service)).collect();
-        let store = Store { generation, services, timeouts, sysctls, synchronization, file };
+        let store = Store {
+            generation,
+            services,
+            timeouts,
+            sysctls,
+            synchronization,
+            file,
+            health: health.into(),
+            trial,
+            rejected,
+        };
         Ok((store, zero))
     }
 }

@@ -235,15 +235,15 @@ fn config(services: &[(&str, &[RealServer])]) -> Config {
 fn a_file_is_the_truth_for_what_it_names_when_it_changes() {
     let mut store = store();
     let first = config(&[("192.0.2.7:80", &[nat("10.0.0.7:80")]), ("192.0.2.8:80", &[])]);
-    assert!(store.adopt(&first).unwrap().is_some());
+    assert!(store.adopt(&first, false).unwrap().is_some());
     assert_eq!(store.services().len(), 3);
     // Edited at run time, then the same file again: the edit stays.
     store.change(&add_server("192.0.2.7:80", nat("10.0.0.9:80"))).unwrap();
     let before = store.clone();
-    assert!(store.adopt(&first).unwrap().is_none());
+    assert!(store.adopt(&first, false).unwrap().is_none());
     assert_eq!(store, before);
     // Another file: what it names is as it says, what it no longer names goes, what it never named stays.
-    store.adopt(&config(&[("192.0.2.7:80", &[nat("10.0.0.8:80")])])).unwrap().unwrap();
+    store.adopt(&config(&[("192.0.2.7:80", &[nat("10.0.0.8:80")])]), false).unwrap().unwrap();
     let keys: Vec<_> = store.services().keys().copied().collect();
     assert_eq!(keys, [key("192.0.2.1:80"), key("192.0.2.7:80")]);
     assert_eq!(store.services()[&key("192.0.2.7:80")].servers, [nat("10.0.0.8:80")]);
@@ -253,12 +253,12 @@ fn a_file_is_the_truth_for_what_it_names_when_it_changes() {
 fn a_file_sets_timeouts_only_when_it_names_them() {
     let mut store = store();
     store.change(&Request::SetTimeouts { tcp: Some(77), tcp_fin: None, udp: None }).unwrap();
-    store.adopt(&config(&[])).unwrap();
+    store.adopt(&config(&[]), false).unwrap();
     assert_eq!(store.timeouts().tcp, 77);
     let timeouts = Timeouts { tcp: 60, ..Timeouts::default() };
-    store.adopt(&Config { timeouts, ..config(&[]) }).unwrap();
+    store.adopt(&Config { timeouts, ..config(&[]) }, false).unwrap();
     assert_eq!(store.timeouts(), timeouts);
-    store.adopt(&config(&[])).unwrap();
+    store.adopt(&config(&[]), false).unwrap();
     assert_eq!(store.timeouts(), Timeouts::default());
 }
 
@@ -269,20 +269,22 @@ fn a_file_sets_the_sysctls_it_names_until_it_names_them_no_more() {
     store.change(&set(Sysctl::SloppyTcp, 1)).unwrap();
     let mut named = config(&[]);
     named.director.sysctls = BTreeMap::from([(Sysctl::ConnReuseMode, 3)]);
-    store.adopt(&named).unwrap().unwrap();
+    store.adopt(&named, false).unwrap().unwrap();
     let values = |store: &Store| Sysctl::ALL.map(|sysctl| store.sysctls().get(sysctl));
     assert_eq!(values(&store), [3, 0, 0, 1, 254, 253]);
     assert_eq!(store.differences(&named), 0);
     store.change(&set(Sysctl::ConnReuseMode, 2)).unwrap();
     assert_eq!(store.differences(&named), 1);
-    store.adopt(&config(&[])).unwrap().unwrap();
+    store.adopt(&config(&[]), false).unwrap().unwrap();
     assert_eq!(values(&store), [1, 0, 0, 1, 254, 253]);
 }
 
 #[test]
 fn a_file_that_cannot_be_changes_nothing() {
     let mut changed = store();
-    assert!(changed.adopt(&config(&[("192.0.2.7:80", &[]), ("192.0.2.8:80", &[nat("[2001:db8::1]:80")])])).is_err());
+    assert!(
+        changed.adopt(&config(&[("192.0.2.7:80", &[]), ("192.0.2.8:80", &[nat("[2001:db8::1]:80")])]), false).is_err()
+    );
     assert_eq!(changed, store());
 }
 
@@ -293,9 +295,9 @@ fn line(record: &Record) -> String {
 #[test]
 fn lines_of_a_journal_add_up_to_the_store() {
     let mut expected = store();
-    expected.adopt(&config(&[("192.0.2.7:80", &[])])).unwrap();
+    expected.adopt(&config(&[("192.0.2.7:80", &[])]), false).unwrap();
     let mut zero = ZeroPoints::default();
-    let mut lines = vec![line(&Record::Snapshot(Snapshot::of(&expected, &zero)))];
+    let mut lines = vec![line(&Record::Snapshot(Box::new(Snapshot::of(&expected, &zero))))];
     let requests = [
         add_service("[2001:db8::1]:443"),
         Request::Batch {
@@ -314,13 +316,13 @@ fn lines_of_a_journal_add_up_to_the_store() {
     lines.push(line(&Record::Zero(zero.clone())));
     assert!(lines.iter().all(|line| !line.contains('\n')));
     assert_eq!(restore(&lines).unwrap(), (expected.clone(), zero.clone()));
-    let compacted = [line(&Record::Snapshot(Snapshot::of(&expected, &zero)))];
+    let compacted = [line(&Record::Snapshot(Box::new(Snapshot::of(&expected, &zero))))];
     assert_eq!(restore(&compacted).unwrap(), (expected, zero));
 }
 
 #[test]
 fn lines_that_cannot_be_are_named() {
-    let good = line(&Record::Snapshot(Snapshot::of(&store(), &ZeroPoints::default())));
+    let good = line(&Record::Snapshot(Box::new(Snapshot::of(&store(), &ZeroPoints::default()))));
     let future = good.replace("\"format\":1", "\"format\":2");
     assert_ne!(future, good);
     for (lines, place) in [
@@ -352,7 +354,7 @@ fn a_batch_of_too_many_services_changes_nothing() {
     }];
     let full = store.clone();
     let config = Config { services, ..Config::default() };
-    assert_eq!(store.adopt(&config).unwrap_err().kind, RefusalKind::NoSpace);
+    assert_eq!(store.adopt(&config, false).unwrap_err().kind, RefusalKind::NoSpace);
     assert_eq!(store, full);
 }
 
@@ -362,7 +364,7 @@ fn what_differs_from_an_unchanged_file_is_counted() {
                   [[service]]\nlisten = \"tcp 192.0.2.2:80\"\n";
     let config = Config::parse_toml(config, "xlvs.toml").unwrap();
     let mut store = Store::default();
-    store.adopt(&config).unwrap().unwrap();
+    store.adopt(&config, false).unwrap().unwrap();
     store.change(&add_service("192.0.2.9:80")).unwrap();
     assert_eq!(store.differences(&config), 0);
     store.change(&add_server("192.0.2.1:80", nat("10.0.0.2:80"))).unwrap();

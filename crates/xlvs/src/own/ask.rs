@@ -87,7 +87,10 @@ pub(super) fn shown(response: &Response, json: bool) -> Result<String, Trouble> 
         Response::Attached { interface, lane, reason, before, confirm_within } => {
             show::attached(interface, *lane, reason, *before, *confirm_within)
         }
-        Response::Confirmed { interfaces } => format!("{} stays attached\n", interfaces.join(" ")),
+        Response::Confirmed { interfaces, configuration } => show::confirmed(interfaces, *configuration),
+        Response::Plan(plan) => show::plan(plan, "the daemon"),
+        Response::Applied { plan, confirm_within } => show::applied(plan, *confirm_within),
+        Response::RolledBack { generation } => format!("rolled back, as generation {generation}\n"),
         Response::Detached { interfaces } => show::detached(interfaces),
         Response::Stopped { forwarding, interfaces } => show::stopped(*forwarding, interfaces),
         // That it is done is what exit code 0 says.

@@ -1,6 +1,9 @@
 //! Answers of the daemon as text for people. Pure.
 
 mod health;
+mod plan;
+
+pub(super) use plan::{applied, confirmed, plan};
 
 use api::{ConnectionTableStatus, Explanation, InterfaceStatus, Status, SysctlView, TrialStatus};
 use model::Lane;
@@ -20,6 +23,11 @@ pub(super) fn status(status: &Status) -> String {
         lines.extend(status.interfaces.iter().map(interface));
     }
     lines.extend(status.trials.iter().map(trial));
+    lines.extend(
+        status.trial.map(|left| {
+            format!("on trial     the configuration: rolled back in {left} s unless you say: xlvs confirm")
+        }),
+    );
     lines.extend(status.health.iter().flat_map(health::lines));
     let counted: Vec<_> = status.counters.iter().filter(|(_, count)| **count > 0).collect();
     if !counted.is_empty() {
@@ -148,6 +156,8 @@ mod tests {
                 seconds_left: 42,
                 confirm: "xlvs confirm eth0".into(),
             }],
+            configuration: None,
+            trial: None,
             services: 1,
             servers: 3,
             connections: vec![ConnectionTableStatus { family: 4, used: 10, size: 1 << 20, entry_bytes: 80 }],

@@ -1,0 +1,130 @@
+use super::*;
+use crate::keepalived::{Document, Files};
+
+/// One file in memory, in which `;` ends a line.
+struct Memory(&'static str);
+
+impl Files for Memory {
+    fn read(&self, _: &str) -> Result<String, String> {
+        Ok(self.0.replace(';', "\n"))
+    }
+
+    fn matching(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn keepalived(text: &'static str) -> Config {
+    let document = Document::read(&Memory(text), "keepalived.conf", "main").unwrap();
+    document.translate().unwrap().into_config().0
+}
+
+fn toml(text: &str) -> Config {
+    Config::parse_toml(text, "xlvs.toml").unwrap()
+}
+
+fn lines(before: &Config, after: &Config) -> String {
+    differences(before, after).iter().map(|difference| format!("{difference}\n")).collect()
+}
+
+const WEB: &str = "virtual_server 192.0.2.1 80 {
+  delay_loop 5
+  lb_algo wlc
+  lb_kind NAT
+  protocol TCP
+  real_server 10.0.0.1 80 {; weight 3; TCP_CHECK {; connect_timeout 2; }; }
+  real_server 10.0.0.2 80 {; TCP_CHECK {; connect_timeout 2; }; }
+  real_server 10.0.0.3 80 {; TCP_CHECK {; connect_timeout 2; }; }
+}
+";
+
+const CHANGED_WEB: &str = "virtual_server 192.0.2.1 80 {
+  delay_loop 5
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  persistence_timeout 300
+  quorum 2
+  sorry_server 10.0.0.9 80
+  real_server 10.0.0.3 80 {; HTTP_GET {; url {; path /; status_code 200-299; }; url {; path /health; status_code 200; }; }; }
+  real_server 10.0.0.1 80 {; weight 0; TCP_CHECK {; connect_timeout 4; connect_port 8080; }; }
+  real_server 10.0.0.4 80 {; inhibit_on_failure; HTTP_GET {; url {; path /; status_code 200; }; }; }
+}
+virtual_server 2001:db8::1 53 {
+  lb_algo mh
+  lb_kind DR
+  protocol UDP
+  real_server fd00::1 53 {; UDP_CHECK {; connect_timeout 1; }; }
+  real_server fd00::2 53 {;; }
+}
+global_defs {; lvs_timeouts tcp 600; }
+";
+
+#[test]
+fn nothing_differs_from_itself() {
+    for config in [keepalived(WEB), keepalived(CHANGED_WEB), Config::default()] {
+        assert_eq!(differences(&config, &config), []);
+    }
+}
+
+#[test]
+fn each_thing_is_one_line() {
+    let (before, after) = (keepalived(WEB), keepalived(CHANGED_WEB));
+    insta::assert_snapshot!("keepalived", lines(&before, &after));
+    insta::assert_snapshot!("keepalived_back", lines(&after, &before));
+    insta::assert_snapshot!("keepalived_new", lines(&Config::default(), &after));
+}
+
+#[test]
+fn settings_of_the_director() {
+    let before = toml("[director]\ninterfaces = [\"eth0\", \"eth1\"]\nattach = \"tc\"\nconn_reuse_mode = 0\n");
+    let after = toml(
+        "[director]\ninterfaces = [\"eth1\", \"eth2\"]\nattach = { eth2 = \"xdp\" }\nsloppy_tcp = 1\nconnections = 5000\n\
+         metrics = \"127.0.0.1:9100\"\n[timeouts]\nudp = \"60s\"\n",
+    );
+    insta::assert_snapshot!("director", lines(&before, &after));
+}
+
+/// Whatever is otherwise shows: a line is there for every field that is changed alone.
+#[test]
+fn no_setting_is_forgotten() {
+    let config = keepalived(CHANGED_WEB);
+    let mut edits = 0;
+    let json = serde_json::to_value(&config).unwrap();
+    for pointer in pointers(&json) {
+        let mut edited = json.clone();
+        let place = edited.pointer_mut(&pointer).unwrap();
+        let Some(value) = another(place) else { continue };
+        *place = value;
+        let Ok(edited) = serde_json::from_value::<Config>(edited) else { continue };
+        let is_same = edited == config || edited.services.len() != config.services.len();
+        if !is_same && !pointer.starts_with("/real_server") {
+            edits += 1;
+            assert_ne!(differences(&config, &edited), [], "{pointer}");
+        }
+    }
+    assert!(edits > 80, "{edits}");
+}
+
+/// All places of a value that have nothing below them.
+fn pointers(value: &serde_json::Value) -> Vec<String> {
+    use serde_json::Value;
+    let below = |name: String, value: &Value| -> Vec<String> {
+        pointers(value).into_iter().map(|rest| format!("/{name}{rest}")).collect()
+    };
+    match value {
+        Value::Object(parts) => parts.iter().flat_map(|(name, value)| below(name.clone(), value)).collect(),
+        Value::Array(parts) => parts.iter().enumerate().flat_map(|(at, it)| below(at.to_string(), it)).collect(),
+        _ => vec![String::new()],
+    }
+}
+
+fn another(value: &serde_json::Value) -> Option<serde_json::Value> {
+    use serde_json::Value;
+    match value {
+        Value::Bool(value) => Some((!value).into()),
+        Value::Number(number) => number.as_u64().map(|number| (number + 1).into()),
+        Value::Null => Some(1.into()),
+        _ => None,
+    }
+}
