@@ -233,7 +233,7 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
     ),
     (
         r#"colour = "red""#,
-        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses",
+        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend",
     ),
 ];
 
