@@ -4,6 +4,8 @@
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 /// A number that no other network namespace has while the machine runs.
 pub(crate) fn cookie() -> io::Result<u64> {
@@ -21,6 +23,16 @@ pub(crate) fn cookie() -> io::Result<u64> {
         libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, room, &raw mut length)
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(cookie) }
+}
+
+/// The file that `ip netns` knows this network namespace by, if it has such a name.
+pub(crate) fn name() -> Option<PathBuf> {
+    let same = |path: &PathBuf| {
+        let (there, here) = (std::fs::metadata(path).ok()?, std::fs::metadata("/proc/self/ns/net").ok()?);
+        Some((there.dev(), there.ino()) == (here.dev(), here.ino()))
+    };
+    let named = std::fs::read_dir("/run/netns").ok()?.flatten().map(|entry| entry.path());
+    named.into_iter().find(|path| same(path) == Some(true))
 }
 
 #[cfg(test)]

@@ -65,7 +65,44 @@ fn entrances(setup: &RealServerSetup, network: &Network) -> Result<BTreeSet<Stri
 }
 
 fn cgroup(setup: &RealServerSetup) -> Result<std::path::PathBuf, Error> {
-    let missing =
-        "no cgroups of version 2 are mounted: `mount -t cgroup2 none /sys/fs/cgroup`, or name one with --cgroup";
-    setup.cgroup.clone().or_else(dataplane::root_cgroup).ok_or_else(|| Error::Refused(missing.to_owned()))
+    let missing = || {
+        let reason = if is_hidden(&read("/proc/self/mounts"), &read("/proc/1/mounts")) {
+            let name = crate::namespace::name();
+            let place = name.unwrap_or_else(|| "/run/netns/NAME".into());
+            format!(
+                "the cgroups of version 2 are hidden from this process, as `ip netns exec` does: \
+                 `nsenter --net={} xlvs real-server up …` leaves them where they are, or name one with --cgroup",
+                place.display()
+            )
+        } else {
+            "no cgroups of version 2 are mounted: `mount -t cgroup2 none /sys/fs/cgroup`, or name one with --cgroup"
+                .to_owned()
+        };
+        Error::Refused(reason)
+    };
+    setup.cgroup.clone().or_else(dataplane::root_cgroup).ok_or_else(missing)
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// True when the host has cgroups of version 2 mounted, and this process does not see them.
+fn is_hidden(ours: &str, hosts: &str) -> bool {
+    let has = |mounts: &str| mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    has(hosts) && !has(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_hidden;
+
+    #[test]
+    fn cgroups_that_only_the_host_sees_are_hidden() {
+        let host = "proc /proc proc rw 0 0\nnone /sys/fs/cgroup cgroup2 rw 0 0\n";
+        let inside = "proc /proc proc rw 0 0\nred /sys sysfs rw 0 0\n";
+        for (ours, hosts, expected) in [(inside, host, true), (host, host, false), (inside, inside, false)] {
+            assert_eq!(is_hidden(ours, hosts), expected, "{ours}");
+        }
+    }
 }

@@ -40,6 +40,9 @@ pub struct ServerView {
     pub server: RealServer,
     /// How it is reached now.
     pub reach: ReachView,
+    /// Why it is not in the rotation, where it is not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
     /// Connections in an active state.
     pub active: u32,
     /// Other connections.
@@ -48,6 +51,23 @@ pub struct ServerView {
     pub counters: TrafficCounters,
     /// Rates per second.
     pub rates: TrafficRates,
+}
+
+/// What keeps a server out of the rotation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// What is wrong, for people.
+    pub what: String,
+    /// The command that mends it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.what)?;
+        self.fix.iter().try_for_each(|fix| write!(formatter, " ({fix})"))
+    }
 }
 
 /// How a server is reached.

@@ -20,7 +20,7 @@ fn place(request: Option<usize>) -> String {
     request.map(|index| format!("request {} of the batch: ", index + 1)).unwrap_or_default()
 }
 
-/// Kinds of refusal; the first five are IPVS's own.
+/// Kinds of refusal; the first ones are IPVS's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalKind {
@@ -30,6 +30,8 @@ pub enum RefusalKind {
     NoSuchService,
     /// EEXIST of a server.
     ServerExists,
+    /// EEXIST of a server that its checks have taken out, so that no listing shows it.
+    ServerIsOut,
     /// ENOENT
     NoSuchServer,
     /// A value that cannot be.

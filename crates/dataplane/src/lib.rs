@@ -137,6 +137,7 @@ impl Parts {
     fn open(pins: &Pins, options: &Options) -> Result<Self, Error> {
         let schema = Schema::of_object(load::OBJECT)?;
         let schema_directory = pins.root.join(schema.directory_name());
+        tracing::info!("loading the programs; the kernel verifies them, which takes a second or two");
         let generation = Generation::open(&schema_directory, &schema, options)?;
         for (program, instructions) in &generation.verified {
             tracing::debug!("program {program}: {instructions} instructions verified");

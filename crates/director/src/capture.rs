@@ -219,8 +219,10 @@ impl<P: Plane, N: Network> Director<P, N> {
             End::Failed(error) => format!(", {error}"),
         };
         let text = format!(
-            "{packets} packets captured, {count} missed ({} beyond the rate, {} because the reader was too slow)",
-            missed.rate, missed.full
+            "{packets} {} captured, {count} missed ({} beyond the rate, {} because the reader was too slow)",
+            if *packets == 1 { "packet" } else { "packets" },
+            missed.rate,
+            missed.full
         );
         let now = dataplane::capture_clock().saturating_add(*epoch);
         let _ = pieces.try_send(pcapng::statistics(now, count, &text).into());

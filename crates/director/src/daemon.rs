@@ -8,7 +8,7 @@ use crate::observe::events::{Events, News};
 use crate::plane::Plane;
 use crate::rates;
 use crate::server::Call;
-use api::{EventKind, Level, Reply, Request, Response};
+use api::{Reply, Request, Response};
 use protocols::health::{CheckId, Outcome};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -61,13 +61,16 @@ struct Clock {
     waiting_ends: Option<Instant>,
 }
 
+/// Reads the configuration file again: what it says, nothing where there is none, or what is wrong with it.
+pub(crate) type Reload = Box<dyn FnMut() -> Result<Option<model::Config>, String>>;
+
 /// The loop's state beside the director.
 pub(crate) struct Daemon<P, N> {
     director: Director<P, N>,
     clock: Clock,
     waiting: Vec<Waiting>,
     results: Option<Results>,
-    reload: Box<dyn FnMut() -> Option<model::Config>>,
+    reload: Reload,
 }
 
 /// What can happen.
@@ -82,7 +85,7 @@ enum Happening {
 
 impl<P: Plane, N: Network> Daemon<P, N> {
     /// Everything is due now.
-    pub(crate) fn new(director: Director<P, N>, reload: Box<dyn FnMut() -> Option<model::Config>>) -> Self {
+    pub(crate) fn new(director: Director<P, N>, reload: Reload) -> Self {
         let now = Instant::now();
         let clock = Clock {
             look: now + LOOK,
@@ -252,14 +255,14 @@ impl<P: Plane, N: Network> Daemon<P, N> {
     }
 
     fn reload(&mut self) {
-        let Some(config) = (self.reload)() else { return };
-        match self.director.reload(&config, Instant::now()) {
-            Ok(true) => {}
-            Ok(false) => tracing::info!("the configuration file says what it said before"),
-            Err(refusal) => {
-                let text = format!("the configuration file is not taken over: {refusal}");
-                self.director.events.tell(Level::Error, EventKind::Refused, text);
-            }
+        let reloaded = match (self.reload)() {
+            Ok(None) => return,
+            Ok(Some(config)) => self.director.reload(&config, Instant::now()).map_err(|refusal| refusal.to_string()),
+            Err(error) => Err(error),
+        };
+        match reloaded {
+            Ok(is_news) => self.director.accept_file(is_news),
+            Err(why) => self.director.refuse_file(&why),
         }
     }
 }

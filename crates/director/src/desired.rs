@@ -4,6 +4,7 @@ use crate::health::Health;
 use crate::observe::sight::{Sight, Why};
 use crate::observe::{Network, Observer};
 use crate::store::Store;
+use api::Obstacle;
 use model::{
     Endpoint, ForwardingMethod, Hop, Key, Reach, RealServer, ServerState, ServiceOptions, ServiceState, State,
     VirtualService,
@@ -60,23 +61,30 @@ pub(crate) fn reach<N: Network>(service: &VirtualService, server: &RealServer, o
     }
 }
 
-/// Why a server is not in the rotation, for people; `None` when it can be reached.
+/// Why a server is not in the rotation; `None` when it can be reached.
 pub(crate) fn obstacle<N: Network>(
     service: &VirtualService,
     server: &RealServer,
     observer: &Observer<N>,
-) -> Option<String> {
+) -> Option<Obstacle> {
+    let only = |what: &str| Obstacle { what: what.to_owned(), fix: None };
     match observer.sight(server.endpoint.ip()) {
-        Sight::Local => why_not_local(server).map(str::to_owned),
+        Sight::Local => why_not_local(server).map(only),
         Sight::Via(Hop { address: None, .. }) if matches!(server.method, ForwardingMethod::Tunnel(_)) => {
-            Some("this host has no address to send from in a tunnel; add one to the interface towards it".to_owned())
+            Some(only("this host has no address to send from in a tunnel; add one to the interface towards it"))
         }
-        Sight::Via(_) => stranger(service, server, observer).map(|address| {
-            format!("local address {address} of its service is not an address of this node outside lo (ip address add)")
-        }),
-        Sight::Pending => Some("its next hop has not answered yet".to_owned()),
-        Sight::Lost(why) => Some(remedy(why)),
+        Sight::Via(hop) => stranger(service, server, observer).map(|address| missing(address, hop, observer)),
+        Sight::Pending => Some(only("its next hop has not answered yet")),
+        Sight::Lost(why) => Some(only(&remedy(why))),
     }
+}
+
+/// A local address that is not there, and how it comes.
+fn missing<N: Network>(address: IpAddr, towards: Hop, observer: &Observer<N>) -> Obstacle {
+    let what = format!("local address {address} of its service is not an address of this node outside lo");
+    let device = observer.links().get(&towards.interface).filter(|_| towards.vlan == 0);
+    let (device, bits) = (device.map_or("IF", |link| link.name.as_str()), if address.is_ipv4() { 32 } else { 128 });
+    Obstacle { what, fix: Some(format!("ip address add {address}/{bits} dev {device}")) }
 }
 
 /// Why a server on this host cannot be one.

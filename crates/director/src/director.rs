@@ -7,13 +7,14 @@ mod applying;
 mod attaching;
 mod counting;
 mod lanes;
+mod telling;
 mod trying;
 mod watching;
 
 pub(crate) use applying::Manner;
 
 use crate::capture::Session;
-use crate::desired::{desired, endpoint_in_maps, has_local_nat};
+use crate::desired::{desired, endpoint_in_maps, has_local_nat, obstacle};
 use crate::events::Events;
 use crate::health::Health;
 use crate::interfaces::{Interfaces, Trials};
@@ -26,9 +27,9 @@ use crate::reconciler::Reconciler;
 use crate::store::{Receipt, Record, Store, refuse};
 use crate::sweeper::Sweeper;
 use crate::zero::{Subject, ZeroPoints};
-use api::{EventKind, Level, Refusal, RefusalKind, Request, Response};
+use api::{EventKind, Level, Obstacle, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::{Endpoint, Key, Reach, VirtualService};
+use model::{Endpoint, Key, Reach, ServiceKey, VirtualService};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -55,6 +56,8 @@ pub(crate) struct Director<P, N> {
     local_nat: bool,
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
+    /// Why the configuration file was not taken over when it was read last.
+    pub(crate) refused: Option<String>,
     pub(crate) events: Events,
     pub(crate) trials: Trials,
     pub(crate) capture: Option<Session>,
@@ -96,6 +99,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             journal: Journal::default(),
             local_nat: false,
             trouble: None,
+            refused: None,
             events,
             trials: Trials::new(),
             capture: None,
@@ -121,7 +125,8 @@ impl<P: Plane, N: Network> Director<P, N> {
         let desired = desired(&self.store, &self.health, &self.observer, None);
         self.local_nat = has_local_nat(&desired);
         self.translate_answers();
-        let changes = self.reconciler.reconcile(&mut self.plane, &desired, None)?;
+        let why = |service: &ServiceKey, server: &Endpoint| why(&self.store, &self.observer, service, server);
+        let changes = self.reconciler.reconcile(&mut self.plane, &desired, None, &why)?;
         tracing::info!(generation = self.store.generation(), changes, "configuration in place");
         Ok(changes)
     }
@@ -146,7 +151,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         let measured = self.measured(request)?;
         let request = measured.as_ref().unwrap_or(request);
         let before: BTreeSet<Subject> = self.subjects_of(request);
-        let receipt = self.store.change(request)?;
+        let receipt = self.store.change(request).map_err(|refusal| self.explained(request, refusal))?;
         let record = Record::Change(request.clone());
         if let Err(error) = self.journal.keep(&mut self.plane, &record, &self.store, &self.zero) {
             self.store.take_back(receipt);
@@ -236,7 +241,8 @@ impl<P: Plane, N: Network> Director<P, N> {
             self.translate_answers();
         }
         let scope = scope.map(|keys| keys.iter().filter_map(Key::acting).collect());
-        let done = self.reconciler.reconcile(&mut self.plane, &desired, scope.as_ref());
+        let why = |service: &ServiceKey, server: &Endpoint| why(&self.store, &self.observer, service, server);
+        let done = self.reconciler.reconcile(&mut self.plane, &desired, scope.as_ref(), &why);
         done.inspect_err(|error| self.troubled(format!("the maps do not take a change: {error}")))
     }
 
@@ -267,6 +273,13 @@ impl<P: Plane, N: Network> Director<P, N> {
             self.events.tell(Level::Info, EventKind::TroubleOver, "the maps take changes again");
         }
     }
+}
+
+/// Why a server, by its endpoint in the maps, is not in the rotation.
+fn why<N: Network>(store: &Store, observer: &Observer<N>, key: &ServiceKey, endpoint: &Endpoint) -> Option<Obstacle> {
+    let service = store.services().get(&Key::from(*key))?;
+    let server = service.servers.iter().find(|it| endpoint_in_maps(service, it.endpoint) == Some(*endpoint))?;
+    obstacle(service, server, observer)
 }
 
 /// The servers of a service that packets are sent to.

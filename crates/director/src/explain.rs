@@ -173,8 +173,11 @@ impl<P: Plane, N: Network> Director<P, N> {
         let reasons = service.servers.iter().take(8).map(|server| {
             let quiesced = server.weight.get() == 0;
             let obstacle = obstacle(service, server, &self.observer);
-            let reason =
-                if quiesced { "has weight 0".to_owned() } else { obstacle.unwrap_or_else(|| "is eligible".into()) };
+            let reason = if quiesced {
+                "has weight 0".into()
+            } else {
+                obstacle.map_or("is eligible".into(), |it| it.to_string())
+            };
             format!("{}: {reason}", server.endpoint)
         });
         format!("no server is eligible: {}", reasons.collect::<Vec<_>>().join("; "))

@@ -4,7 +4,7 @@
 use crate::attendant::Attendant;
 use crate::configuration::Reading;
 use crate::conflicts;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Reload};
 use crate::director::Director;
 use crate::observe::Network;
 use crate::observe::events::Events;
@@ -215,14 +215,14 @@ async fn captures_have_ended<P: Plane, N: Network>(director: &Director<P, N>) {
 }
 
 /// Reads the configuration file again (SIGHUP).
-fn reloader(path: Option<PathBuf>, accept: bool) -> Box<dyn FnMut() -> Option<model::Config>> {
+fn reloader(path: Option<PathBuf>, accept: bool) -> Reload {
     Box::new(move || {
         let Some(path) = &path else {
             tracing::warn!("there is no configuration file to read again");
-            return None;
+            return Ok(None);
         };
-        let reading = Reading::of(path, accept).inspect_err(|error| tracing::error!("{error}")).ok()?;
+        let reading = Reading::of(path, accept).map_err(|error| error.to_string())?;
         reading.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
-        Some(reading.config)
+        Ok(Some(reading.config))
     })
 }

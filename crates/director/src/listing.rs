@@ -1,6 +1,6 @@
 //! The answer to `-L`: services and servers as configured, with what is known of them.
 
-use crate::desired::{endpoint_in_maps, is_owned, reach};
+use crate::desired::{endpoint_in_maps, is_owned, obstacle, reach};
 use crate::director::Director;
 use crate::observe::Network;
 use crate::plane::Plane;
@@ -35,9 +35,11 @@ impl<P: Plane, N: Network> Director<P, N> {
         let in_maps = endpoint_in_maps(service, server.endpoint).zip(service.key.acting());
         let load = in_maps.and_then(|(endpoint, key)| self.plane.load(&key, &endpoint));
         let (active, inactive) = load.unwrap_or_default();
+        let reach = self.reach_view(service, server);
         ServerView {
             server: *server,
-            reach: self.reach_view(service, server),
+            obstacle: (reach == ReachView::Unresolved).then(|| obstacle(service, server, &self.observer)).flatten(),
+            reach,
             active,
             inactive,
             counters: self.zero.since(&subject, self.current(&subject)),

@@ -2,9 +2,9 @@
 
 use crate::events::Events;
 use crate::plane::Plane;
-use api::{EventKind, Level};
+use api::{EventKind, Level, Obstacle};
 use dataplane::Error;
-use model::{Change, Reach, ServerState, ServiceKey, State};
+use model::{Change, Endpoint, Reach, ServerState, ServiceKey, State};
 use std::collections::BTreeSet;
 
 /// Changes of one plan that are told one by one; of a longer plan only the number is.
@@ -36,12 +36,14 @@ impl Reconciler {
         }
     }
 
-    /// Brings the services of `scope` (all without it) to `desired`. Gives the number of changes.
+    /// Brings the services of `scope` (all without it) to `desired`. Gives the number of changes. Of a server that is not
+    /// reached by then, `why` says what keeps it.
     pub(crate) fn reconcile<P: Plane>(
         &mut self,
         plane: &mut P,
         desired: &State,
         scope: Option<&BTreeSet<ServiceKey>>,
+        why: &dyn Fn(&ServiceKey, &Endpoint) -> Option<Obstacle>,
     ) -> Result<usize, Error> {
         let plan = match scope {
             None => model::plan(desired, &self.actual),
@@ -53,7 +55,7 @@ impl Reconciler {
                 self.refresh(plane);
                 return Err(error);
             }
-            self.tell(&change, changes <= MOST_TOLD);
+            self.tell(&change, changes <= MOST_TOLD, why);
             self.actual.apply(&change);
         }
         if changes > MOST_TOLD {
@@ -63,15 +65,23 @@ impl Reconciler {
     }
 
     /// One event for a change that is carried out; a loss is told however many changes there are.
-    fn tell(&self, change: &Change, one_by_one: bool) {
+    fn tell(&self, change: &Change, one_by_one: bool, why: &dyn Fn(&ServiceKey, &Endpoint) -> Option<Obstacle>) {
         let kind = self.kind(change);
-        if matches!(kind, EventKind::NeighbourLost { .. }) {
-            self.events.tell(Level::Warn, kind, change);
-        } else if one_by_one {
-            self.events.tell(Level::Info, kind, change);
-        } else {
-            tracing::debug!(target: "xlvs::event", "{change}");
+        let is_loss = matches!(kind, EventKind::NeighbourLost { .. });
+        if !is_loss && !one_by_one {
+            return tracing::debug!(target: "xlvs::event", "{change}");
         }
+        let obstacle = match change {
+            Change::AddServer { service, server } | Change::EditServer { service, server }
+                if server.reach == Reach::Unresolved =>
+            {
+                why(service, &server.server.endpoint)
+            }
+            _ => None,
+        };
+        let because = obstacle.map(|obstacle| format!(": {obstacle}")).unwrap_or_default();
+        let level = if is_loss { Level::Warn } else { Level::Info };
+        self.events.tell(level, kind, format!("{change}{because}"));
     }
 
     fn kind(&self, change: &Change) -> EventKind {

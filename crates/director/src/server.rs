@@ -129,9 +129,11 @@ fn status_of(kind: RefusalKind) -> StatusCode {
         | RefusalKind::NoSuchServer
         | RefusalKind::NoSuchInterface
         | RefusalKind::NoDaemon => StatusCode::NOT_FOUND,
-        RefusalKind::ServiceExists | RefusalKind::ServerExists | RefusalKind::DaemonRuns | RefusalKind::Conflict => {
-            StatusCode::CONFLICT
-        }
+        RefusalKind::ServiceExists
+        | RefusalKind::ServerExists
+        | RefusalKind::ServerIsOut
+        | RefusalKind::DaemonRuns
+        | RefusalKind::Conflict => StatusCode::CONFLICT,
         RefusalKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         RefusalKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         RefusalKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

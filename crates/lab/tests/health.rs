@@ -50,6 +50,11 @@ fn servers_leave_and_return_by_their_checks() {
     let status = director.run(&["status"]).unwrap().success().unwrap();
     assert!(status.contains("DOWN") && status.contains("connection refused"), "{status}");
     println!("a refused server was out after {} ms", took.as_millis());
+    // It is in no listing, and yet there.
+    let line = format!("ipvsadm -a -t {} -r {}:80 -m", scenario.service(), lab.servers[1].address.of(Family::V4));
+    let again = director.run(&line.split(' ').collect::<Vec<_>>()).unwrap();
+    assert!(again.stderr.starts_with("Destination already exists\n") && again.code == Some(255), "{again:?}");
+    assert!(again.stderr.contains("taken out by its checks"), "{again:?}");
 
     // A new daemon takes the server for what the old one left in the table, not for well.
     director.kill_nine().unwrap();

@@ -106,12 +106,17 @@ fn hang_up_reads_the_file_again() {
     // What cannot be read changes nothing, and the place is named.
     let malformed = format!("{server}\n[[service]]\nlisten = 5\n");
     assert_eq!(reload(&mut node, &malformed, "xlvs.toml:8:10: "), expected);
+    let refused = |node: &Node| node.status()["notes"].to_string().contains("is not taken over: ");
+    assert!(refused(&node) && node.say("status").out.contains("xlvs.toml:8:10: "), "{}", node.status());
+    assert_eq!(reload(&mut node, &server, "configuration file taken over"), expected);
+    assert!(!refused(&node), "it says again what is in force: {}", node.status());
     std::fs::remove_file(&file).unwrap();
     node.signal(Signal::SIGHUP);
     node.wait_for("the missing file", |node| node.log().contains("xlvs.toml: No such file"));
-    assert_eq!(saved(&node), expected);
+    assert!(saved(&node) == expected && refused(&node));
     // What the file no longer names goes; what it never named stays.
     assert_eq!(reload(&mut node, "", "configuration file taken over"), "-A -t 198.51.100.10:81 -s rr\n");
+    assert!(node.log().contains("names no service any more: the 1 that it had brought are removed"), "{}", node.log());
     assert!(node.is_attached());
 }
 

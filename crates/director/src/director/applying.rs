@@ -34,8 +34,11 @@ pub(crate) struct TakenOver {
 impl<P: Plane, N: Network> Director<P, N> {
     /// Takes over a configuration file before anything is planned. Where it says what it said before, nothing happens.
     pub(crate) fn adopt(&mut self, config: &Config) -> Result<bool, Refusal> {
+        let before = self.store.services().len();
         let Some(receipt) = self.store.adopt(config, false)? else { return Ok(false) };
-        self.keep_whole(receipt).map(|_| true)
+        self.keep_whole(receipt)?;
+        self.warn_of_emptied(config.services.len(), before);
+        Ok(true)
     }
 
     /// What [`apply`](Self::apply) would change.
@@ -67,6 +70,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
         let TakenOver { plan, differs, pending } = self.take_over(config, manner, now)?;
         let confirm_within = manner.confirm_within.filter(|_| self.store.trial().is_some());
+        self.refused = None;
         if differs {
             self.tell_applied(confirm_within);
         }
@@ -83,7 +87,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         Ok(taken.differs)
     }
 
-    fn tell_applied(&self, confirm_within: Option<u32>) {
+    pub(super) fn tell_applied(&self, confirm_within: Option<u32>) {
         let generation = self.store.generation();
         let end = confirm_within.map(|seconds| format!(", on trial for {seconds} s")).unwrap_or_default();
         let text = format!("configuration file taken over, generation {generation}{end}");
@@ -99,7 +103,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         self.look(now);
         self.check_interfaces(config)?;
         let subjects = self.all_subjects().into_iter().collect();
-        let before = self.running();
+        let (before, count) = (self.running(), self.store.services().len());
         let news = self.interfaces.news(&config.director);
         let adopted = self.store.adopt(config, manner.again)?;
         let differs = adopted.is_some() || !news.is_empty();
@@ -108,6 +112,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             let receipt = adopted.unwrap_or_else(|| self.store.receipt());
             let touched = self.carry_over(config, receipt, &news, manner, now)?;
             self.welcome(&touched, &subjects);
+            self.warn_of_emptied(config.services.len(), count);
             pending = self.servers_of(&touched).into_iter().filter(|it| self.observer.is_pending(*it)).collect();
         }
         let changes = model::differences(&before, &self.running());

@@ -50,6 +50,7 @@ fn service(port: u16, servers: usize) -> ServiceView {
             Weight::new(9).unwrap(),
         ),
         reach: ReachView::Unresolved,
+        obstacle: None,
         active: 1,
         inactive: 2,
         counters: TrafficCounters { connections: 11, in_packets: 12, out_packets: 13, in_bytes: 14, out_bytes: 15 },

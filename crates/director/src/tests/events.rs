@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Everything told since the last time.
-fn told(follower: &mut Follower) -> Vec<Event> {
+pub(super) fn told(follower: &mut Follower) -> Vec<Event> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let at_once = std::time::Duration::ZERO;
     runtime.block_on(async {

@@ -1,12 +1,13 @@
 //! Servers come into the rotation and leave it as their next hops answer, fail and change.
 
 use super::changes::{THEIRS, add_server, add_service, key, network, reach, server, start};
+use super::events::told;
 use super::fakes::{FakeNetwork, FakePlane, OURS};
 use crate::director::Director;
 use crate::observe::events::News;
 use crate::observe::sight::{Neighbour, NeighbourState};
 use api::{ReachView, Request};
-use model::{ForwardingMethod, Hop, Reach};
+use model::{ForwardingMethod, Hop, Reach, ServiceOptions};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -109,6 +110,26 @@ fn a_server_on_this_host_is_local_by_every_method() {
     let listing = director.listing();
     let views: Vec<_> = listing.services[0].servers.iter().map(|server| server.reach.clone()).collect();
     assert_eq!(views, [ReachView::Local, ReachView::Local]);
+}
+
+/// Behind FullNAT it is the local address that is missing, not an answer: the listing and the event say so.
+#[test]
+fn a_local_address_that_is_missing_is_named_by_listing_and_event() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let mut follower = director.events.follow();
+    let options = ServiceOptions { local_addresses: "192.0.2.9".parse().unwrap(), ..ServiceOptions::default() };
+    director.answer(&Request::AddService { key: key().into(), options }).unwrap();
+    let server = server("10.0.0.1:80", ForwardingMethod::FullNat);
+    director.answer(&Request::AddServer { service: key().into(), server }).unwrap();
+    let fix = "ip address add 192.0.2.9/32 dev eth0";
+    let view = director.listing().services.remove(0).servers.remove(0);
+    assert_eq!((view.reach, view.obstacle.unwrap().fix.as_deref()), (ReachView::Unresolved, Some(fix)));
+    let added = told(&mut follower).pop().unwrap();
+    assert!(added.text.contains("local address 192.0.2.9") && added.text.contains(fix), "{}", added.text);
+    network.wire().addresses.push("192.0.2.9".parse().unwrap());
+    director.look(Instant::now());
+    assert_eq!(director.listing().services[0].servers[0].obstacle, None);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn with_daemon<F: Future<Output = ()>>(
         let director = start(plane, network);
         let server = Server { calls: sender, events: director.events.clone(), stop: stopping };
         let serving = tokio::spawn(server.serve(listener));
-        let daemon = Daemon::new(director, Box::new(|| None));
+        let daemon = Daemon::new(director, Box::new(|| Ok(None)));
         let talk = async {
             client(path.clone()).await;
             // Nobody waits for this answer: the daemon ends with it.

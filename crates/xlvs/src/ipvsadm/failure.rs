@@ -73,6 +73,9 @@ impl Failure {
             RefusalKind::NoSuchService if subject == Subject::Server => Self::refused("Service not defined"),
             RefusalKind::NoSuchService => Self::refused("No such service"),
             RefusalKind::ServerExists => Self::refused("Destination already exists"),
+            RefusalKind::ServerIsOut => {
+                Self { remedy: Some(refusal.message), ..Self::refused("Destination already exists") }
+            }
             RefusalKind::NoSuchServer => Self::refused("No such destination"),
             RefusalKind::NoSuchInterface => Self::refused("No such device"),
             RefusalKind::DaemonRuns => Self::refused("Daemon has already run"),

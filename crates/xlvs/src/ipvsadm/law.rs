@@ -87,6 +87,7 @@ fn saved(service: &VirtualService) -> String {
     let server = |server: &RealServer| ServerView {
         server: *server,
         reach: ReachView::Unresolved,
+        obstacle: None,
         active: 0,
         inactive: 0,
         counters: TrafficCounters::default(),

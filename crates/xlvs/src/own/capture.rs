@@ -98,9 +98,9 @@ fn capture(request: &CaptureRequest, mut sink: Sink) -> Result<ExitCode, Trouble
         }
     };
     if summary.is_none() && !interrupted {
-        return Err(Trouble::Confused(format!("the daemon has gone, {packets} packets were captured before")));
+        return Err(Trouble::Confused(format!("the daemon has gone; {} captured before", counted(packets))));
     }
-    output::talk(&summary.unwrap_or_else(|| format!("{packets} packets captured")));
+    output::talk(&summary.unwrap_or_else(|| format!("{} captured", counted(packets))));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -112,10 +112,14 @@ async fn unless_interrupted<T>(piece: impl Future<Output = T>) -> Option<T> {
     }
 }
 
+fn counted(packets: u64) -> String {
+    if packets == 1 { "1 packet".to_owned() } else { format!("{packets} packets") }
+}
+
 /// What is on from now on, and what ends it.
 fn begun(request: &CaptureRequest) -> String {
     let mut ends = vec!["Ctrl-C".to_owned()];
-    ends.extend(request.count.map(|count| format!("{count} packets")));
+    ends.extend(request.count.map(counted));
     ends.extend(request.seconds.map(|seconds| format!("{seconds} s")));
     let filter = request.filter.trim();
     let what = if filter.is_empty() { "every packet that concerns xlvs" } else { filter };

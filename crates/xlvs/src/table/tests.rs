@@ -23,6 +23,7 @@ fn server(endpoint: &str, method: ForwardingMethod, weight: u32) -> ServerView {
     ServerView {
         server: RealServer::new(endpoint.parse().unwrap(), method, Weight::new(weight).unwrap()),
         reach: ReachView::Unresolved,
+        obstacle: None,
         active: 0,
         inactive: 0,
         counters: TrafficCounters::default(),

@@ -108,6 +108,7 @@ fn view(server: &RealServer) -> ServerView {
     ServerView {
         server: *server,
         reach: ReachView::Unresolved,
+        obstacle: None,
         active: 0,
         inactive: 0,
         counters: TrafficCounters::default(),

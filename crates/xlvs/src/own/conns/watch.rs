@@ -23,6 +23,8 @@ type Look = BTreeMap<Ends, ConnectionView>;
 /// What became of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Change {
+    /// It was there when the watch began.
+    There,
     New,
     Changed,
     Gone,
@@ -31,6 +33,7 @@ enum Change {
 impl Change {
     const fn sign(self) -> char {
         match self {
+            Self::There => '=',
             Self::New => '+',
             Self::Changed => '~',
             Self::Gone => '-',
@@ -39,6 +42,7 @@ impl Change {
 
     const fn word(self) -> &'static str {
         match self {
+            Self::There => "there",
             Self::New => "new",
             Self::Changed => "changed",
             Self::Gone => "gone",
@@ -49,28 +53,32 @@ impl Change {
 /// Follows until the user has seen enough, or the daemon ends.
 pub(super) fn follow(filter: &ConnectionFilter, limit: Option<usize>, json: bool) -> Result<(), Trouble> {
     let session = Session::open()?;
-    output::talk("watching connections, each second: + new, ~ changed, - gone; ends with Ctrl-C");
-    let mut before = Look::new();
+    output::talk("watching connections, each second: = there already, + new, ~ changed, - gone; ends with Ctrl-C");
+    let mut before: Option<Look> = None;
     loop {
         let mut now = Look::new();
         session.connections(filter, Some(limit.unwrap_or(MOST)), |page| {
             now.extend(page.iter().map(|it| ((it.protocol, it.client, it.service), it.clone())));
         })?;
-        let lines: Result<String, _> = changes(&before, &now).map(|(change, it)| line(change, it, json)).collect();
+        let lines: Result<String, _> =
+            changes(before.as_ref(), &now).map(|(change, it)| line(change, it, json)).collect();
         let lines = lines.map_err(|error| Trouble::Confused(error.to_string()))?;
         output::data(&lines);
-        before = now;
+        before = Some(now);
         sleep(INTERVAL);
     }
 }
 
-/// The difference of two looks: what is gone first, then what is there. Only the time left is no change.
-fn changes<'l>(before: &'l Look, now: &'l Look) -> impl Iterator<Item = (Change, &'l ConnectionView)> {
-    let gone = before.iter().filter(|(ends, _)| !now.contains_key(ends)).map(|(_, it)| (Change::Gone, it));
-    let there = now.iter().filter_map(|(ends, it)| match before.get(ends) {
-        None => Some((Change::New, it)),
-        Some(old) if (&old.state, old.server) != (&it.state, it.server) => Some((Change::Changed, it)),
-        Some(_) => None,
+/// The difference of two looks: what is gone first, then what is there. Only the time left is no change. At the first look
+/// all are there already.
+fn changes<'l>(before: Option<&'l Look>, now: &'l Look) -> impl Iterator<Item = (Change, &'l ConnectionView)> {
+    let gone =
+        before.into_iter().flatten().filter(|(ends, _)| !now.contains_key(ends)).map(|(_, it)| (Change::Gone, it));
+    let there = now.iter().filter_map(move |(ends, it)| match before.map(|before| before.get(ends)) {
+        None => Some((Change::There, it)),
+        Some(None) => Some((Change::New, it)),
+        Some(Some(old)) if (&old.state, old.server) != (&it.state, it.server) => Some((Change::Changed, it)),
+        Some(Some(_)) => None,
     });
     gone.chain(there)
 }
@@ -102,9 +110,11 @@ mod tests {
     fn what_changes_is_told_and_nothing_else() {
         let before = look(&[(1, "SYN_RECV", 60), (2, "ESTABLISHED", 900), (3, "FIN_WAIT", 120)]);
         let now = look(&[(1, "ESTABLISHED", 900), (2, "ESTABLISHED", 899), (4, "SYN_RECV", 60)]);
-        let told: Vec<_> = changes(&before, &now).map(|(change, it)| (change.sign(), it.client.port())).collect();
+        let told: Vec<_> = changes(Some(&before), &now).map(|(change, it)| (change.sign(), it.client.port())).collect();
         assert_eq!(told, [('-', 3), ('~', 1), ('+', 4)]);
-        let (change, first) = changes(&before, &now).next().unwrap();
+        let told: Vec<_> = changes(None, &before).map(|(change, it)| (change.sign(), it.client.port())).collect();
+        assert_eq!(told, [('=', 1), ('=', 2), ('=', 3)], "nobody takes those for new ones");
+        let (change, first) = changes(Some(&before), &now).next().unwrap();
         let text = line(change, first, false).unwrap();
         assert!(
             text.starts_with("- TCP 02:00  FIN_WAIT    192.0.2.7:3 ") && text.ends_with("10.0.1.11:80\n"),

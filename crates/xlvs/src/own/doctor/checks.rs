@@ -234,11 +234,13 @@ fn virtual_addresses(host: &Host) -> Vec<Said> {
 fn servers(host: &Host) -> Vec<Said> {
     let lost = all_servers(host).filter(|(_, server)| server.reach == ReachView::Unresolved).map(|(view, server)| {
         let endpoint = server.server.endpoint;
+        let because = server.obstacle.as_ref().map(|it| format!(": {}", it.what)).unwrap_or_default();
+        let look = || format!("ip route get {0}; ip neigh show; ping {0}", endpoint.ip());
         ill(
             Level::Fail,
-            format!("{endpoint} of {} is not reached", view.service.key),
-            "it gets no new connections until its next hop answers",
-            format!("ip route get {0}; ip neigh show; ping {0}", endpoint.ip()),
+            format!("{endpoint} of {} is not reached{because}", view.service.key),
+            "it gets no new connections until then",
+            server.obstacle.as_ref().and_then(|it| it.fix.clone()).unwrap_or_else(look),
         )
     });
     or_well(lost.collect(), "all are reached")

@@ -57,6 +57,21 @@ fn listing(method: &str, reach: &str) -> Listing {
     .unwrap()
 }
 
+/// Of a server behind a missing local address it is that which is named, not its next hop.
+#[test]
+fn a_local_address_that_is_missing_is_named() {
+    let mut host = host();
+    set(&mut host, "fullnat", "unresolved");
+    if let Ok((_, known)) = &mut host.daemon {
+        let fix = Some("ip address add 10.0.9.1/32 dev eth1".to_owned());
+        let what = "local address 10.0.9.1 of its service is not an address of this node".to_owned();
+        known.services[0].servers[0].obstacle = Some(api::Obstacle { what, fix });
+    }
+    let found = ills(&host).into_iter().find(|(_, check, _)| *check == "server").unwrap();
+    assert!(found.2.contains("local address 10.0.9.1") && found.2.ends_with("| ip address add 10.0.9.1/32 dev eth1"));
+    assert!(!found.2.contains("neigh"), "{found:?}");
+}
+
 /// What is ill, by check.
 fn ills(host: &Host) -> Vec<(Level, &'static str, String)> {
     let findings = examine(host).into_iter().filter(|finding| finding.level != Level::Ok);
