@@ -73,7 +73,7 @@ fn addresses(list: &[&str]) -> BTreeSet<IpAddr> {
 }
 
 fn wait_for(mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(8);
+    let end = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < end, "waited in vain");
         std::thread::sleep(Duration::from_millis(10));
