@@ -58,11 +58,12 @@ pub(crate) fn sysctls(settings: &Settings) -> Sysctls {
 }
 
 /// Where the bits of a sysctl's value stand among the flags.
-const FLAGS: [(Sysctl, u32); 4] = [
+const FLAGS: [(Sysctl, u32); 5] = [
     (Sysctl::ExpireNodestConn, Settings::EXPIRE_NODEST.trailing_zeros()),
     (Sysctl::ConnReuseMode, Settings::REUSE_CLOSED.trailing_zeros()),
     (Sysctl::ScheduleIcmp, Settings::SCHEDULE_ICMP.trailing_zeros()),
     (Sysctl::SloppyTcp, Settings::SLOPPY_TCP.trailing_zeros()),
+    (Sysctl::Uoa, Settings::UOA.trailing_zeros()),
 ];
 
 /// Ages are compared as differences that wrap: no time-out may reach half the range (four and a half years).
@@ -91,7 +92,7 @@ mod tests {
     fn sysctls_come_back_as_they_went_in() {
         let settings = Settings::default();
         begin(&settings);
-        assert_eq!(settings.flags.get(), Settings::REUSE_CLOSED);
+        assert_eq!(settings.flags.get(), Settings::REUSE_CLOSED | Settings::UOA);
         assert_eq!(sysctls(&settings), Sysctls::default());
         for sysctl in Sysctl::ALL {
             for value in 0..=sysctl.largest() {

@@ -364,7 +364,7 @@ encapsulation!(__sk_buff, |context| SkbFrame(TcContext::new(context)), Address6,
 
 /// The header of a FullNAT packet, once for each lane: its loops are verified once.
 macro_rules! informing {
-    ($context:ident, $frame:expr, $walk_options:ident, $next_option:ident, $blank:ident, $insert:ident, $inform:ident) => {
+    ($context:ident, $frame:expr, $walk_options:ident, $next_option:ident, $blank:ident, $insert:ident, $inform:ident, $name_client:ident) => {
         /// Where the options of a TCP header stand.
         ///
         /// # Safety
@@ -416,10 +416,30 @@ macro_rules! informing {
             // SAFETY: the caller's promise; the verifier checks it again.
             unsafe { task.as_ref() }.and_then(|task| fullnat::inform(&mut $frame(context), task)).is_some() as u32
         }
+
+        /// What changes in a datagram. Not 0 when it is done.
+        ///
+        /// # Safety
+        /// `context` is a valid context of this lane; `task` is null or points to a whole task.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub unsafe extern "C" fn $name_client(context: *mut $context, task: *const Task) -> u32 {
+            // SAFETY: the caller's promise; the verifier checks it again.
+            unsafe { task.as_ref() }.and_then(|task| fullnat::name_client(&mut $frame(context), task)).is_some() as u32
+        }
     };
 }
 
-informing!(xdp_md, |context| XdpFrame(XdpContext::new(context)), walk_options, next_option, blank, insert, inform);
+informing!(
+    xdp_md,
+    |context| XdpFrame(XdpContext::new(context)),
+    walk_options,
+    next_option,
+    blank,
+    insert,
+    inform,
+    name_client
+);
 informing!(
     __sk_buff,
     |context| SkbFrame(TcContext::new(context)),
@@ -427,7 +447,8 @@ informing!(
     tc_next_option,
     tc_blank,
     tc_insert,
-    tc_inform
+    tc_inform,
+    tc_name_client
 );
 
 /// The beginning and the end of a capture, once for each lane: copying frames is verified once.

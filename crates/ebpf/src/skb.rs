@@ -6,7 +6,7 @@
 use crate::bytes::Bytes;
 use crate::lane::Lane;
 use crate::maps;
-use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
+use aya_ebpf::bindings::bpf_adj_room_mode::{BPF_ADJ_ROOM_MAC, BPF_ADJ_ROOM_NET};
 use aya_ebpf::bindings::{
     BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L4_GRE,
     BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO, TC_ACT_SHOT, TC_ACT_UNSPEC,
@@ -190,6 +190,20 @@ impl Frame for SkbFrame {
         (unsafe { crate::tc_insert(self.0.skb.skb, at as u32, bytes as u32) } != 0).then_some(())
     }
 
+    /// In front of the transport header, which must not move: a checksum that was only begun counts from there.
+    #[inline(always)]
+    fn insert_behind(&mut self, network: usize, _header: usize, bytes: usize) -> Option<()> {
+        // SAFETY: as above; the helper refuses what cannot be, without a change.
+        (network == NETWORK && unsafe { bpf_skb_adjust_room(self.0.skb.skb, bytes as i32, BPF_ADJ_ROOM_NET, 0) } == 0)
+            .then_some(())
+    }
+
+    #[inline(always)]
+    fn resummed(&mut self, delta: Checksum) {
+        // SAFETY: as above.
+        unsafe { bpf_csum_update(self.0.skb.skb, delta.fold() as u32) };
+    }
+
     #[inline(always)]
     fn can_grow(&self) -> bool {
         // SAFETY: as above.
@@ -217,6 +231,12 @@ impl Frame for SkbFrame {
     fn inform(&mut self, task: &Task) -> Option<()> {
         // SAFETY: as above; a reference points to a whole task.
         (unsafe { crate::tc_inform(self.0.skb.skb, task) } != 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn name_client(&mut self, task: &Task) -> Option<()> {
+        // SAFETY: as above; a reference points to a whole task.
+        (unsafe { crate::tc_name_client(self.0.skb.skb, task) } != 0).then_some(())
     }
 
     #[inline(always)]

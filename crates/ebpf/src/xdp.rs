@@ -127,6 +127,12 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn name_client(&mut self, task: &Task) -> Option<()> {
+        // SAFETY: as above; a reference points to a whole task.
+        (unsafe { crate::name_client(self.0.ctx, task) } != 0).then_some(())
+    }
+
+    #[inline(always)]
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
         // SAFETY: the context is valid for the whole program.
         Checksum::from_word(unsafe { crate::sum(self.0.ctx, from as u32, bytes as u32) })

@@ -71,6 +71,15 @@ pub trait Frame {
     /// Makes room for so many bytes, at least eight, at `at`; all that stands before it stays there.
     fn insert(&mut self, at: usize, bytes: usize) -> Option<()>;
 
+    /// Makes room for so many bytes directly behind the fixed IP header, which is `header` bytes long; all that stands
+    /// before it stays there. The frame is as it was where that cannot be.
+    fn insert_behind(&mut self, network: usize, header: usize, bytes: usize) -> Option<()> {
+        self.insert(network + header, bytes)
+    }
+
+    /// Bytes that no checksum of the packet covers have changed by so much: a lane may have a sum over all of them.
+    fn resummed(&mut self, _delta: Checksum) {}
+
     /// True when [`insert`](Self::insert) can do its work.
     fn can_grow(&self) -> bool {
         true
@@ -88,6 +97,9 @@ pub trait Frame {
 
     /// [`crate::fullnat::inform`].
     fn inform(&mut self, task: &Task) -> Option<()>;
+
+    /// [`crate::fullnat::name_client`]. A method, because it is a BPF function of its own, with a stack of its own.
+    fn name_client(&mut self, task: &Task) -> Option<()>;
 
     /// Puts a tag into an untagged frame ([`crate::vlan::push`]); a lane may keep it beside the frame.
     fn push_tag(&mut self, identifier: u16) -> Option<()>

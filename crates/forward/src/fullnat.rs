@@ -6,6 +6,7 @@
 //! NAT and direct routing do for every packet stays as small as it is.
 
 mod bind;
+mod datagram;
 mod handshake;
 mod inform;
 mod local;
@@ -15,6 +16,7 @@ mod relate;
 mod steer;
 
 pub use bind::{Place, bind, find_place, occupy};
+pub use datagram::name_client;
 pub use handshake::Handshake;
 pub use inform::{Task, inform};
 pub use local::locate;

@@ -99,6 +99,7 @@ const DIRECTOR: Keys = Keys {
         "sloppy_tcp",
         "toa_kind",
         "toa_kind6",
+        "uoa",
     ],
     planned: &[
         "am_droprate",

@@ -1,4 +1,4 @@
-//! IPVS's sysctls (`net.ipv4.vs.*`) that act here, with the kernel's names and defaults, and two of our own.
+//! IPVS's sysctls (`net.ipv4.vs.*`) that act here, with the kernel's names and defaults, and three of our own.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,17 +21,20 @@ pub enum Sysctl {
     ToaKind,
     /// Ours: the same of IPv6.
     ToaKind6,
+    /// Ours: FullNAT's UDP servers are told their clients in an option of IP.
+    Uoa,
 }
 
 impl Sysctl {
     /// All of them, by name.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ConnReuseMode,
         Self::ExpireNodestConn,
         Self::ScheduleIcmp,
         Self::SloppyTcp,
         Self::ToaKind,
         Self::ToaKind6,
+        Self::Uoa,
     ];
 
     /// The kernel's name, without `net.ipv4.vs.`.
@@ -43,13 +46,14 @@ impl Sysctl {
             Self::SloppyTcp => "sloppy_tcp",
             Self::ToaKind => "toa_kind",
             Self::ToaKind6 => "toa_kind6",
+            Self::Uoa => "uoa",
         }
     }
 
     /// The kernel's default.
     pub const fn default_value(self) -> u32 {
         match self {
-            Self::ConnReuseMode => 1,
+            Self::ConnReuseMode | Self::Uoa => 1,
             Self::ExpireNodestConn | Self::ScheduleIcmp | Self::SloppyTcp => 0,
             Self::ToaKind => 254,
             Self::ToaKind6 => 253,
@@ -60,7 +64,7 @@ impl Sysctl {
     pub const fn largest(self) -> u32 {
         match self {
             Self::ConnReuseMode => 3,
-            Self::ExpireNodestConn | Self::ScheduleIcmp | Self::SloppyTcp => 1,
+            Self::ExpireNodestConn | Self::ScheduleIcmp | Self::SloppyTcp | Self::Uoa => 1,
             Self::ToaKind | Self::ToaKind6 => 255,
         }
     }

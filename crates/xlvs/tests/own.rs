@@ -158,7 +158,7 @@ fn attach_detach_and_stop() {
 fn sysctls_are_shown_and_set() {
     let (place, daemon) = with_daemon();
     let all = "conn_reuse_mode = 0 (default 1)\nexpire_nodest_conn = 0\nschedule_icmp = 0\nsloppy_tcp = 0\n\
-               toa_kind = 0 (default 254)\ntoa_kind6 = 0 (default 253)\n";
+               toa_kind = 0 (default 254)\ntoa_kind6 = 0 (default 253)\nuoa = 0 (default 1)\n";
     assert_eq!(place.shell("xlvs sysctl"), said(all, "", 0));
     assert_eq!(place.shell("xlvs sysctl net.ipv4.vs.sloppy_tcp"), said("sloppy_tcp = 0\n", "", 0));
     let set = place.shell("xlvs sysctl conn_reuse_mode=0 expire_nodest_conn=0");

@@ -10,7 +10,8 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use dataplane::OBJECT;
 use forward::Counter;
 use forward::abi::{
-    Connection, FlowKey, Fragment, Load, Locals, RealServer, Service, ServiceKey, Statistics, TAIL_CALLED,
+    Address4, Address6, Connection, FlowKey, Fragment, Load, Locals, RealServer, Service, ServiceKey, Statistics,
+    TAIL_CALLED,
 };
 use forward::cases::{Case, Step};
 use forward::host::{HashTables, SliceFrame};
@@ -251,22 +252,19 @@ impl Kernel {
 
     /// Lets ticks go by for every entry.
     pub(crate) fn wait(&mut self, ticks: u32) {
-        let (connection, fragment) =
-            (std::mem::offset_of!(Connection, last_seen), std::mem::offset_of!(Fragment, seen));
-        self.age::<16, 64>("CONNECTIONS4", connection, ticks);
-        self.age::<40, 64>("CONNECTIONS6", connection, ticks);
-        self.age::<16, 56>("FRAGMENTS4", fragment, ticks);
-        self.age::<40, 56>("FRAGMENTS6", fragment, ticks);
+        self.change::<16, 64>("CONNECTIONS4", |key, value| age::<16, Address4>(key, value, ticks));
+        self.change::<40, 64>("CONNECTIONS6", |key, value| age::<40, Address6>(key, value, ticks));
+        self.change::<16, 56>("FRAGMENTS4", |_, value| age_fragment(value, ticks));
+        self.change::<40, 56>("FRAGMENTS6", |_, value| age_fragment(value, ticks));
     }
 
-    fn age<const K: usize, const V: usize>(&mut self, name: &str, at: usize, ticks: u32) {
+    /// Changes every element of a map.
+    fn change<const K: usize, const V: usize>(&mut self, name: &str, change: impl Fn(&[u8; K], &[u8; V]) -> [u8; V]) {
         let mut map = self.hash::<K, V>(name);
         let keys: Vec<[u8; K]> = map.keys().map(Result::unwrap).collect();
         for key in keys {
-            let mut value = map.get(&key, 0).unwrap();
-            let seen = u32::from_ne_bytes(value[at..at + 4].try_into().unwrap());
-            value[at..at + 4].copy_from_slice(&seen.wrapping_sub(ticks).to_ne_bytes());
-            map.insert(key, value, 0).unwrap();
+            let value = map.get(&key, 0).unwrap();
+            map.insert(key, change(&key, &value), 0).unwrap();
         }
     }
 
@@ -299,8 +297,8 @@ impl Kernel {
     /// Runs the expiry programs over every entry, as the sweeper does; says how many were removed.
     pub(crate) fn sweep(&mut self) -> usize {
         let (four, six) = self.keys();
-        self.expire("expire4", &four.concat(), size_of::<FlowKey<forward::abi::Address4>>())
-            + self.expire("expire6", &six.concat(), size_of::<FlowKey<forward::abi::Address6>>())
+        self.expire("expire4", &four.concat(), size_of::<FlowKey<Address4>>())
+            + self.expire("expire6", &six.concat(), size_of::<FlowKey<Address6>>())
     }
 
     fn expire(&self, program: &str, keys: &[u8], size: usize) -> usize {
@@ -320,6 +318,27 @@ fn load(program: &mut Program) -> Result<(), aya::programs::ProgramError> {
         Program::SchedClassifier(program) => SchedClassifier::load(program),
         _ => panic!("a program of no known kind"),
     }
+}
+
+/// A connection so many ticks older.
+fn age<const K: usize, A>(key: &[u8; K], value: &[u8; 64], ticks: u32) -> [u8; 64] {
+    let (key, entry): (FlowKey<A>, Connection) = (from_bytes(key), from_bytes(value));
+    forward::host::world::age(&key, &entry, ticks);
+    bytes(&entry)
+}
+
+/// A fragmented datagram so many ticks older.
+fn age_fragment(value: &[u8; 56], ticks: u32) -> [u8; 56] {
+    let entry: Fragment = from_bytes(value);
+    entry.seen.set(entry.seen.get().wrapping_sub(ticks));
+    bytes(&entry)
+}
+
+/// A map value or key from its bytes.
+fn from_bytes<T, const N: usize>(bytes: &[u8; N]) -> T {
+    assert_eq!(size_of::<T>(), N);
+    // SAFETY: every pattern of bytes is a value of the map layouts, the length was checked above.
+    unsafe { std::ptr::from_ref(bytes).cast::<T>().read_unaligned() }
 }
 
 /// The bytes of a map value or key.

@@ -86,7 +86,7 @@ fn a_restart_after_kill_9_plans_nothing() {
     assert_eq!(again.store.generation(), 5);
     let sysctls = again.answer(&Request::Sysctls).unwrap().response;
     let Response::Sysctls { sysctls } = sysctls else { panic!("{sysctls:?}") };
-    assert_eq!(sysctls.iter().map(|view| view.value).collect::<Vec<_>>(), [0, 0, 0, 1, 254, 253]);
+    assert_eq!(sysctls.iter().map(|view| view.value).collect::<Vec<_>>(), [0, 0, 0, 1, 254, 253, 1]);
     assert_eq!(plane.kernel().state.sysctls.get(Sysctl::ConnReuseMode), 0);
     again.answer(&Request::DeleteService { key: key().into() }).unwrap();
     assert_eq!(plane.kernel().changes, [Change::RemoveService { service: key() }]);

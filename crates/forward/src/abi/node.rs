@@ -98,4 +98,6 @@ impl Settings {
     pub const SLOPPY_TCP: u32 = 8;
     /// sysctl schedule_icmp.
     pub const SCHEDULE_ICMP: u32 = 16;
+    /// FullNAT's datagrams tell their servers the client.
+    pub const UOA: u32 = 32;
 }

@@ -56,12 +56,14 @@ pub struct Change {
     pub interface: u32,
 }
 
-/// Type of the option and its length: IPv4, and inside the destination options of IPv6.
-const OPTION4: [u8; 2] = [31, 8];
-const OPTION6: [u8; 2] = [0x1e, 0x12];
-/// Length of the whole destination options header, and of its length field.
-const HEADER6: usize = 24;
-const LENGTH6: u8 = 2;
+/// Type of the option and its length: IPv4.
+pub(crate) const OPTION4: [u8; 2] = [31, 8];
+/// The same inside the destination options of IPv6.
+pub(crate) const OPTION6: [u8; 2] = [0x1e, 0x12];
+/// Length of the whole destination options header.
+pub(crate) const HEADER6: usize = 24;
+/// The same as its length field says it.
+pub(crate) const LENGTH6: u8 = 2;
 
 /// The IP header of a datagram, and what it says about it.
 struct Datagram {

@@ -48,18 +48,26 @@ impl Task {
     /// Shift acknowledgements back.
     pub const BACKWARDS: u32 = 32;
 
-    const fn has(&self, work: u32) -> bool {
+    /// True when any of `work` shall be done.
+    #[inline(always)]
+    pub(super) const fn has(&self, work: u32) -> bool {
         self.work & work != 0
+    }
+
+    /// True for a client of IPv6.
+    #[inline(always)]
+    pub(super) const fn is_six(&self) -> bool {
+        self.six != 0
     }
 
     #[inline(always)]
     const fn length(&self) -> usize {
-        if self.six == 0 { ADDRESS4_LENGTH } else { ADDRESS6_LENGTH }
+        if self.is_six() { ADDRESS6_LENGTH } else { ADDRESS4_LENGTH }
     }
 
     #[inline(always)]
     const fn kind(&self) -> u8 {
-        if self.six == 0 { self.kinds as u8 } else { (self.kinds >> 8) as u8 }
+        if self.is_six() { (self.kinds >> 8) as u8 } else { self.kinds as u8 }
     }
 }
 

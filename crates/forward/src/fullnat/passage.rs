@@ -4,7 +4,7 @@ use super::inform::{self, Task};
 use crate::abi::{FlowKey, NextHop, Port};
 use crate::parse::Parse;
 use crate::{Answer, Counter, Frame, Packet, Verdict, address, rewrite};
-use wire::{Be32, Checksum};
+use wire::{Be32, Checksum, protocol};
 
 /// How a packet of a FullNAT connection leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,14 +52,13 @@ pub(super) fn depart<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, pass
     if !stays && passage.mtu != 0 && packet.bytes > passage.mtu && frame.exceeds(packet.bytes, passage.mtu) {
         return Verdict::telling(Counter::DropTooBig, Answer::too_big(passage.mtu));
     }
-    if passage.work != 0 {
+    let mut rewritten = endpoints(frame, packet, passage, !stays as u8);
+    if passage.work != 0 && rewritten.is_some() {
         let client = (packet.flow.source, packet.flow.source_port);
         let task = Task { work: passage.work, shift: passage.shift, ..inform::task(packet, client, passage.kinds) };
-        if frame.inform(&task).is_none() {
-            return Verdict::because(Counter::DropRewriteFailed);
-        }
+        // A datagram's transport header is elsewhere afterwards.
+        rewritten = if packet.flow.protocol == protocol::TCP { frame.inform(&task) } else { frame.name_client(&task) };
     }
-    let rewritten = endpoints(frame, packet, passage, !stays as u8);
     rewrite::leave(frame, packet.network, (passage.counter, passage.hop), stays, rewritten)
 }
 

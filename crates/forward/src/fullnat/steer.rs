@@ -1,13 +1,14 @@
 //! Packets of known FullNAT flows.
 
+use super::datagram::{self, Telling};
 use super::inform::{self, Task};
 use super::passage::{self, Passage};
 use super::{Handshake, is_primary_of, primary_key, reply_key};
-use crate::abi::Connection;
+use crate::abi::{Connection, Settings};
 use crate::connection::{self, StateWord};
 use crate::parse::{self, Parse};
 use crate::steer::{mtu_towards_client, take_from_client, take_from_server};
-use crate::{Counter, Frame, Next, Packet, Stop, Tables, Time, Verdict};
+use crate::{Counter, Family, Frame, Next, Packet, Stop, Tables, Time, Verdict};
 use wire::{Tcp, TcpFlags, protocol};
 
 /// The verdict for a packet of a known FullNAT flow, rewritten; or who looks at it next.
@@ -86,6 +87,8 @@ fn from_client<A: Parse, F: Frame, T: Tables<A>>(
         if packet.flags.any(TcpFlags::FIN) {
             note_end(packet, &tcp, passage, tables);
         }
+    } else {
+        plan_datagram(packet, Telling(connection), frame, tables, now, passage);
     }
     Ok(())
 }
@@ -150,6 +153,29 @@ fn plan_for_server<A: Parse, F: Frame, T: Tables<A>>(
         }
     } else if !handshake.is_told() {
         passage.work |= Task::BLANK;
+    }
+}
+
+/// What changes in the IP header of a client's datagram besides its addresses.
+#[inline(always)]
+fn plan_datagram<A: Parse, F: Frame, T: Tables<A>>(
+    packet: &Packet<A>,
+    telling: Telling<'_>,
+    frame: &F,
+    tables: &T,
+    now: Time,
+    passage: &mut Passage<A>,
+) {
+    let six = matches!(A::FAMILY, Family::Ipv6);
+    if tables.settings().map_or(0, |settings| settings.flags.get()) & Settings::UOA == 0 {
+        return;
+    }
+    if datagram::has_options(packet, six) {
+        passage.work |= Task::BLANK;
+    }
+    if telling.is_due(now) && datagram::has_room(frame, packet, six, passage.mtu) {
+        passage.work |= Task::TELL;
+        telling.note(tables, now);
     }
 }
 

@@ -106,6 +106,10 @@ impl Frame for SliceFrame {
         fullnat::inform(self, task)
     }
 
+    fn name_client(&mut self, task: &Task) -> Option<()> {
+        fullnat::name_client(self, task)
+    }
+
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
         crate::answer::sum(self, from, bytes)
     }

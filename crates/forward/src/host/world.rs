@@ -4,13 +4,14 @@
 use super::packet::DIRECTOR_MAC;
 use super::{HashTables, SliceFrame};
 use crate::abi::{
-    Address4, Address6, Envelope, Interface, Method, NextHop, Outer, Port, RealServer, SchedulerKind, Service,
-    ServiceKey,
+    Address4, Address6, Connection, Envelope, FlowKey, Interface, Method, NextHop, Outer, Port, RealServer,
+    SchedulerKind, Service, ServiceKey,
 };
-use crate::{Address, Cell32, Cell64, Family, Time, Verdict, decide};
+use crate::connection::StateWord;
+use crate::{Address, Cell64, Family, Time, Verdict, decide};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::vec::Vec;
-use wire::MacAddress;
+use wire::{MacAddress, protocol};
 
 /// The director's own addresses towards its servers.
 pub const DIRECTOR4: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
@@ -169,10 +170,21 @@ impl World {
 
     /// Lets `seconds` go by for all connections and fragments.
     pub fn wait(&mut self, seconds: u32) {
-        let older = |cell: &Cell32| cell.set(cell.get().wrapping_sub(Time::ticks(seconds)));
-        self.tables.entries4().for_each(|(_, entry)| older(&entry.last_seen));
-        self.tables.entries6().for_each(|(_, entry)| older(&entry.last_seen));
-        self.tables.each_fragment(|entry| older(&entry.seen));
+        let ticks = Time::ticks(seconds);
+        self.tables.entries4().for_each(|(key, entry)| age(key, entry, ticks));
+        self.tables.entries6().for_each(|(key, entry)| age(key, entry, ticks));
+        self.tables.each_fragment(|entry| entry.seen.set(entry.seen.get().wrapping_sub(ticks)));
+    }
+}
+
+/// Lets ticks go by for one connection.
+pub fn age<A>(key: &FlowKey<A>, entry: &Connection, ticks: u32) {
+    entry.last_seen.set(entry.last_seen.get().wrapping_sub(ticks));
+    let state = StateWord(entry.state.get());
+    if key.protocol == protocol::UDP && state.has(StateWord::FULL_NAT) && !state.has(StateWord::REPLY) {
+        // When a datagram told its client last.
+        let word = entry.hop.first().get();
+        entry.hop.first().set(word & !0xffff_ffff | (word as u32).wrapping_sub(ticks) as u64);
     }
 }
 

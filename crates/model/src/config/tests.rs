@@ -322,7 +322,7 @@ const FILE_FAULTS: &[(&str, &str)] = &[
     ),
     (
         "[director]\ninterface = [\"eth0\"]\n",
-        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, attach, connections, metrics, conn_reuse_mode, expire_nodest_conn, schedule_icmp, sloppy_tcp, toa_kind, toa_kind6)",
+        "2:1: unknown key `interface` in [director]; did you mean `interfaces`? (known: interfaces, attach, connections, metrics, conn_reuse_mode, expire_nodest_conn, schedule_icmp, sloppy_tcp, toa_kind, toa_kind6, uoa)",
     ),
     ("[director]\nattach = \"native\"\n", "2:10: `native` is no lane; write auto, xdp, xdp-generic or tc"),
     (

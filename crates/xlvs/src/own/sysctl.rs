@@ -77,7 +77,7 @@ mod tests {
             ("net.ipv4.vs.conntrack", "conntrack is without meaning here: xlvs forwards before netfilter and routing"),
             (
                 "sloppy",
-                "there is no sysctl `sloppy` (yet); there are conn_reuse_mode, expire_nodest_conn, schedule_icmp, sloppy_tcp, toa_kind, toa_kind6",
+                "there is no sysctl `sloppy` (yet); there are conn_reuse_mode, expire_nodest_conn, schedule_icmp, sloppy_tcp, toa_kind, toa_kind6, uoa",
             ),
         ] {
             assert_eq!(read(text).unwrap_err(), message);
