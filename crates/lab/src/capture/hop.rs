@@ -49,19 +49,26 @@ impl Flow {
     }
 }
 
-/// The first packet with data of each direction, at each host it left or reached.
+/// The first packet with data of each direction, at each host it left or reached. A server's are as long as the client's: a
+/// recorder that is late may still come with those of the flow before, which may have had the same local port.
 pub fn walk<'a>(flow: Flow, client: &[&'a Tap], servers: &[(&str, Vec<&'a Tap>)]) -> Vec<Hop> {
     let request = |view: &View| view.source == flow.client;
     let reply = |view: &View| view.destination == flow.client;
-    let mut hops: Vec<Hop> = find(client, true, request).map(|view| hop("client out", view)).into_iter().collect();
+    let (sent, received) = (find(client, true, request), find(client, false, reply));
+    let mut hops: Vec<Hop> = sent.iter().map(|view| hop("client out", view)).collect();
     for (name, taps) in servers {
-        let request = |view: &View| flow.is_client_at_server(view.source);
-        let reply = |view: &View| flow.is_client_at_server(view.destination);
-        hops.extend(find(taps, false, request).map(|view| hop(&format!("{name} in"), view)));
-        hops.extend(find(taps, true, reply).map(|view| hop(&format!("{name} out"), view)));
+        let (asked, answered) = (length(sent.as_ref()), length(received.as_ref()));
+        let request = |view: &View| flow.is_client_at_server(view.source) && Some(view.payload) == asked;
+        let reply = |view: &View| flow.is_client_at_server(view.destination) && Some(view.payload) == answered;
+        hops.extend(find(taps, false, request).map(|view| hop(&format!("{name} in"), &view)));
+        hops.extend(find(taps, true, reply).map(|view| hop(&format!("{name} out"), &view)));
     }
-    hops.extend(find(client, false, reply).map(|view| hop("client in", view)));
+    hops.extend(received.map(|view| hop("client in", &view)));
     hops
+}
+
+fn length(view: Option<&View>) -> Option<usize> {
+    view.map(|view| view.payload)
 }
 
 fn find(taps: &[&Tap], outgoing: bool, wanted: impl Fn(&View) -> bool) -> Option<View> {
@@ -71,7 +78,7 @@ fn find(taps: &[&Tap], outgoing: bool, wanted: impl Fn(&View) -> bool) -> Option
     seen.find_map(|packet| View::parse(&packet.bytes).filter(|view| view.payload > 0 && wanted(view)))
 }
 
-fn hop(place: &str, view: View) -> Hop {
+fn hop(place: &str, view: &View) -> Hop {
     Hop {
         at: place.to_owned(),
         eth_src: mac(view.eth_src),
