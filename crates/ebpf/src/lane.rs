@@ -6,7 +6,7 @@ use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
 use forward::classify::{self, Lead, NETWORK};
 use forward::parse::Parse;
 use forward::{
-    Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, fragment, fullnat, relate, steer,
+    Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, fragment, fullnat, relate, steer, unwrap,
 };
 
 /// A kind of program that frames come to.
@@ -22,9 +22,6 @@ pub(crate) trait Lane: Frame + Sized {
 
     /// Continues in another program; returns only when that is not there.
     fn jump(&self, index: u32);
-
-    /// Length of the frame, all its parts counted.
-    fn length(&self) -> u32;
 
     /// Copies its first `length` bytes.
     fn copy_to(&self, to: *mut u8, length: u32) -> Option<()>;
@@ -138,6 +135,16 @@ where
 {
     let network = maps::network();
     match relate::relate::<A, _, _>(&mut frame, network, &LIVE, now()) {
+        Ok(verdict) => conclude(frame, network, verdict),
+        Err(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
+    }
+}
+
+/// Errors about packets in tunnels of one family.
+#[inline(always)]
+pub(crate) fn unwrap<A: Parse, L: Lane>(mut frame: L) -> L::Action {
+    let network = maps::network();
+    match unwrap::unwrap::<A, _, _>(&mut frame, network, &LIVE, now()) {
         Ok(verdict) => conclude(frame, network, verdict),
         Err(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
     }

@@ -91,6 +91,7 @@ pub(crate) const fn place(lead: Lead) -> u32 {
         (Next::Follow, _) => 18 + six,
         (Next::Admit, _) => 20 + six,
         (Next::Hold, _) => 22 + six,
+        (Next::Unwrap, _) => 24 + six,
     }
 }
 

@@ -12,8 +12,8 @@ use aya_ebpf::bindings::{
     BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO, TC_ACT_SHOT, TC_ACT_UNSPEC,
 };
 use aya_ebpf::helpers::generated::{
-    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
-    bpf_skb_pull_data, bpf_skb_vlan_pop, bpf_skb_vlan_push,
+    bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_skb_adjust_room, bpf_skb_change_proto, bpf_skb_change_tail,
+    bpf_skb_load_bytes, bpf_skb_pull_data, bpf_skb_vlan_pop, bpf_skb_vlan_push,
 };
 use aya_ebpf::programs::TcContext;
 use forward::abi::Outer;
@@ -22,14 +22,19 @@ use forward::encapsulate::Headers;
 use forward::fullnat::{Options, Task};
 use forward::parse::{Parse, Walk};
 use forward::{Action, Answer, Family, Frame, Shared, Time, Verdict, linear, shift};
-use wire::{Checksum, Header, Vlan, protocol};
+use wire::{Checksum, Header, Ipv4, Ipv6, Vlan, protocol};
 
 /// BPF_F_PSEUDO_HDR (linux/bpf.h)
 const PSEUDO_HEADER: u64 = 1 << 4;
 /// BPF_F_MARK_MANGLED_0 (linux/bpf.h): a sum of zero becomes 0xffff.
 const NEVER_ZERO: u64 = 1 << 5;
+/// ETH_P_IP as the context shows it.
+const PROTOCOL_IPV4: u32 = 0x0800_u16.to_be() as u32;
 /// ETH_P_IPV6 as the context shows it.
 const PROTOCOL_IPV6: u32 = 0x86dd_u16.to_be() as u32;
+
+/// By how much the kernel lengthens a packet that it makes IPv6.
+const GROWTH: usize = Ipv6::LENGTH - Ipv4::LENGTH;
 
 /// What `tc_index` says of a frame that was sent on here: "xl".
 const SENT_ON: u32 = 0x786c;
@@ -103,6 +108,11 @@ impl Frame for SkbFrame {
     }
 
     #[inline(always)]
+    fn length(&self) -> u32 {
+        self.0.len()
+    }
+
+    #[inline(always)]
     fn has(&self, bytes: usize) -> bool {
         self.0.len() as usize >= bytes
     }
@@ -153,6 +163,26 @@ impl Frame for SkbFrame {
         let (bytes, flags) = (outer.length() as i32, (network | envelope | parts) as u64);
         // SAFETY: as above.
         (unsafe { bpf_skb_adjust_room(self.0.skb.skb, bytes, BPF_ADJ_ROOM_MAC, flags) } == 0).then_some(())
+    }
+
+    /// Where the families differ, the kernel first makes the outer header one of the inner family, whatever stands in it.
+    #[inline(always)]
+    fn strip(&mut self, bytes: usize, outer: Family, inner: Family) -> Option<()> {
+        let context = self.0.skb.skb;
+        // SAFETY: the context is valid; the helpers refuse what cannot be.
+        unsafe {
+            let bytes = match (outer, inner) {
+                (Family::Ipv6, Family::Ipv4) if bpf_skb_change_proto(context, PROTOCOL_IPV4 as u16, 0) == 0 => {
+                    bytes - GROWTH
+                }
+                (Family::Ipv4, Family::Ipv6) if bpf_skb_change_proto(context, PROTOCOL_IPV6 as u16, 0) == 0 => {
+                    bytes + GROWTH
+                }
+                (Family::Ipv4, Family::Ipv4) | (Family::Ipv6, Family::Ipv6) => bytes,
+                _ => return None,
+            };
+            (bpf_skb_adjust_room(context, -(bytes as i32), BPF_ADJ_ROOM_MAC, 0) == 0).then_some(())
+        }
     }
 
     /// Nothing needs it here: the helpers below keep tags.
@@ -304,11 +334,6 @@ impl Lane for SkbFrame {
     fn jump(&self, index: u32) {
         // SAFETY: all members of the array are programs of this object for this lane.
         unsafe { maps::TC_JUMPS.tail_call(&self.0, index) };
-    }
-
-    #[inline(always)]
-    fn length(&self) -> u32 {
-        self.0.len()
     }
 
     #[inline(always)]

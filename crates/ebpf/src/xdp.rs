@@ -65,6 +65,12 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn length(&self) -> u32 {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { bpf_xdp_get_buff_len(self.0.ctx) as u32 }
+    }
+
+    #[inline(always)]
     fn has(&self, bytes: usize) -> bool {
         // SAFETY: the context is valid; the helper counts the parts of a multi-buffer frame too.
         self.bytes().length() >= bytes || unsafe { bpf_xdp_get_buff_len(self.0.ctx) } as usize >= bytes
@@ -177,12 +183,6 @@ impl Lane for XdpFrame {
     fn jump(&self, index: u32) {
         // SAFETY: all members of the array are programs of this object for this lane.
         unsafe { maps::JUMPS.tail_call(&self.0, index) };
-    }
-
-    #[inline(always)]
-    fn length(&self) -> u32 {
-        // SAFETY: the context is valid for the whole program.
-        unsafe { bpf_xdp_get_buff_len(self.0.ctx) as u32 }
     }
 
     #[inline(always)]

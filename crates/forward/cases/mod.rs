@@ -13,6 +13,7 @@ mod net;
 mod own;
 mod scheduling;
 mod tunnel;
+mod unwrap;
 mod vlan;
 
 use crate::host::{PacketBuilder, SliceFrame, World};
@@ -100,6 +101,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(fragments::cases());
     cases.extend(fullnat::cases());
     cases.extend(tunnel::cases());
+    cases.extend(unwrap::cases());
     cases
 }
 

@@ -17,15 +17,15 @@ const DF: u16 = 0x4000;
 
 /// A tunnel: what goes in, the family around it, and how.
 #[derive(Clone, Copy)]
-struct Way {
-    net: Net,
-    outer_six: bool,
-    envelope: Envelope,
-    checksum: bool,
+pub(super) struct Way {
+    pub(super) net: Net,
+    pub(super) outer_six: bool,
+    pub(super) envelope: Envelope,
+    pub(super) checksum: bool,
 }
 
 impl Way {
-    fn all() -> Vec<Self> {
+    pub(super) fn all() -> Vec<Self> {
         let gue = Envelope::Gue(Port::new(6080));
         let kinds = [(Envelope::Ipip, false), (gue, false), (gue, true), (Envelope::Gre, false), (Envelope::Gre, true)];
         let mut all = Vec::new();
@@ -38,7 +38,7 @@ impl Way {
         all
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let envelope = match self.envelope {
             Envelope::Ipip => "ipip",
             Envelope::Gue(_) => "gue",
@@ -49,7 +49,7 @@ impl Way {
         format!("{} in {envelope}{family}{checksum}", self.net.name())
     }
 
-    fn server(&self, id: u32) -> IpAddr {
+    pub(super) fn server(&self, id: u32) -> IpAddr {
         if self.outer_six {
             IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 1, id as u16])
         } else {
@@ -64,7 +64,7 @@ impl Way {
     }
 
     /// A packet of the client as it leaves for a server; `checked`: it tells all that an outer checksum needs.
-    fn leaves(&self, id: u32, packet: PacketBuilder, checked: bool) -> PacketBuilder {
+    pub(super) fn leaves(&self, id: u32, packet: PacketBuilder, checked: bool) -> PacketBuilder {
         let hop = hop(id, SERVER_SIDE);
         packet.hops(63).ethernet(hop.source, hop.destination).inside(Around {
             source: if self.outer_six { DIRECTOR6.into() } else { DIRECTOR4.into() },
@@ -74,17 +74,17 @@ impl Way {
         })
     }
 
-    fn first(&self, port: u16) -> PacketBuilder {
+    pub(super) fn first(&self, port: u16) -> PacketBuilder {
         let request = self.net.request(port);
         if self.net.is_tcp() { request.syn() } else { request }
     }
 
     /// It leaves as it came, in the tunnel.
-    fn goes(&self, packet: &PacketBuilder) -> Step {
+    pub(super) fn goes(&self, packet: &PacketBuilder) -> Step {
         forward(packet, ForwardIn, SERVER_SIDE, &self.leaves(3, packet.clone(), true))
     }
 
-    fn case(self, name: &str, steps: Vec<Step>) -> Case {
+    pub(super) fn case(self, name: &str, steps: Vec<Step>) -> Case {
         Case { name: format!("{} {name}", self.name()), world: Box::new(move || self.world()), steps }
     }
 }

@@ -15,7 +15,7 @@ const MOST_QUOTED6: usize = 1280 - Ipv6::LENGTH - Icmp::LENGTH;
 /// Hops that our messages may take.
 const HOPS: u8 = 64;
 
-/// What to tell, as one word for a BPF function: what went wrong, and an MTU where that is to be told.
+/// What to tell, as one word for a BPF function: what went wrong, and in the upper half an MTU where that is to be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answer(u32);
 
@@ -28,11 +28,44 @@ impl Answer {
     pub const PORT_UNREACHABLE: Self = Self(2);
     /// It is larger than the MTU of its way; which is put above.
     const TOO_BIG: Self = Self(3);
+    /// Kind and code were given, the code in the next byte.
+    const GIVEN: u32 = 0x80;
 
     /// The packet is larger than the MTU of its way.
     #[inline(always)]
     pub const fn too_big(mtu: u32) -> Self {
-        Self(Self::TOO_BIG.0 | mtu << 8)
+        Self(Self::TOO_BIG.0 | Self::above(mtu))
+    }
+
+    /// What somebody else has told: kind and code of the packet's own family, and an MTU or 0.
+    #[inline(always)]
+    pub const fn given(kind: u8, code: u8, mtu: u32) -> Self {
+        Self(Self::GIVEN | kind as u32 | (code as u32) << 8 | Self::above(mtu))
+    }
+
+    #[inline(always)]
+    const fn above(mtu: u32) -> u32 {
+        (if mtu > u16::MAX as u32 { u16::MAX as u32 } else { mtu }) << 16
+    }
+
+    /// True when somebody else has told it.
+    #[inline(always)]
+    const fn is_given(self) -> bool {
+        self.0 & Self::GIVEN != 0
+    }
+
+    /// Kind and code, those given, or one of these: hops used up, nobody there, too big.
+    #[inline(always)]
+    const fn message(self, exceeded: (u8, u8), unreachable: (u8, u8), too_big: (u8, u8)) -> (u8, u8) {
+        if self.is_given() {
+            ((self.0 & (Self::GIVEN - 1)) as u8, (self.0 >> 8) as u8)
+        } else if self.is(Self::TIME_EXCEEDED) {
+            exceeded
+        } else if self.is(Self::PORT_UNREACHABLE) {
+            unreachable
+        } else {
+            too_big
+        }
     }
 
     /// From the word that a BPF function was given.
@@ -53,7 +86,7 @@ impl Answer {
 
     /// The last four bytes of the message's header, in both families: an MTU fits into its lower half.
     const fn rest(self) -> Be32 {
-        Be32::new(self.0 >> 8)
+        Be32::new(self.0 >> 16)
     }
 }
 
@@ -67,7 +100,7 @@ pub fn answer<F: Frame, T: Shared>(frame: &mut F, network: usize, answer: Answer
     } else {
         answer6(frame, network, answer, tables, now)
     };
-    if done.is_some() {
+    if done.is_some() && !answer.is_given() {
         tables.count(Counter::AnswerSent);
     }
     done.is_some()
@@ -80,16 +113,15 @@ fn answer4<F: Frame, T: Shared>(frame: &mut F, network: usize, answer: Answer, t
     if !is_told4(sender) || !may_tell(answer, sender.fold(), tables, now) {
         return None;
     }
-    let (kind, code) = if answer.is(Answer::TIME_EXCEEDED) {
-        (Icmp::TIME_EXCEEDED, 0)
-    } else if answer.is(Answer::PORT_UNREACHABLE) {
-        (Icmp::UNREACHABLE, Icmp::PORT_UNREACHABLE)
-    } else {
-        (Icmp::UNREACHABLE, Icmp::FRAGMENTATION_NEEDED)
-    };
+    let (kind, code) = answer.message(
+        (Icmp::TIME_EXCEEDED, 0),
+        (Icmp::UNREACHABLE, Icmp::PORT_UNREACHABLE),
+        (Icmp::UNREACHABLE, Icmp::FRAGMENTATION_NEEDED),
+    );
     let mut icmp = Icmp { kind, code, checksum: Be16::new(0), rest: answer.rest() };
     // A length of zero is that of more than it can say.
-    let quoted = (ip.total_length.get().wrapping_sub(1) as usize + 1).min(MOST_QUOTED4);
+    let whole = ip.total_length.get().wrapping_sub(1) as usize + 1;
+    let quoted = available(frame, network, whole, MOST_QUOTED4);
     frame.shorten(network + quoted)?;
     icmp.checksum = words_of(&icmp).join(frame.sum(network, quoted)?).finish();
     let mut header = Ipv4 {
@@ -116,15 +148,10 @@ fn answer6<F: Frame, T: Shared>(frame: &mut F, network: usize, answer: Answer, t
     if !is_told6(sender) || !may_tell(answer, sender.fold(), tables, now) {
         return None;
     }
-    let (kind, code) = if answer.is(Answer::TIME_EXCEEDED) {
-        (Icmp::TIME_EXCEEDED6, 0)
-    } else if answer.is(Answer::PORT_UNREACHABLE) {
-        (Icmp::UNREACHABLE6, Icmp::PORT_UNREACHABLE6)
-    } else {
-        (Icmp::TOO_BIG6, 0)
-    };
+    let (kind, code) =
+        answer.message((Icmp::TIME_EXCEEDED6, 0), (Icmp::UNREACHABLE6, Icmp::PORT_UNREACHABLE6), (Icmp::TOO_BIG6, 0));
     let mut icmp = Icmp { kind, code, checksum: Be16::new(0), rest: answer.rest() };
-    let quoted = (Ipv6::LENGTH + ip.payload_length.get() as usize).min(MOST_QUOTED6);
+    let quoted = available(frame, network, Ipv6::LENGTH + ip.payload_length.get() as usize, MOST_QUOTED6);
     frame.shorten(network + quoted)?;
     let length = (Icmp::LENGTH + quoted) as u16;
     let pseudo = sender.sum().join(receiver.sum()).add16(length.to_be()).add16((protocol::ICMPV6 as u16).to_be());
@@ -138,6 +165,13 @@ fn answer6<F: Frame, T: Shared>(frame: &mut F, network: usize, answer: Answer, t
         destination: ip.source,
     };
     put(frame, network, header, icmp)
+}
+
+/// Bytes of the packet to quote: what was quoted by somebody else is not all there.
+#[inline(always)]
+fn available<F: Frame>(frame: &F, network: usize, whole: usize, most: usize) -> usize {
+    let there = (frame.length() as usize).saturating_sub(network);
+    whole.min(most).min(there)
 }
 
 #[inline(always)]
@@ -174,9 +208,12 @@ const fn is_told6(sender: Address6) -> bool {
 }
 
 /// Errors are paced: all together, and each receiver's but those that path MTU discovery waits for (the kernel's
-/// icmp_msgs_per_sec, icmp_ratelimit and icmp_ratemask).
+/// icmp_msgs_per_sec, icmp_ratelimit and icmp_ratemask). What somebody else tells is not: it is one for one.
 #[inline(always)]
 fn may_tell<T: Shared>(answer: Answer, sender: u32, tables: &T, now: Time) -> bool {
+    if answer.is_given() {
+        return true;
+    }
     let may = if answer.is(Answer::TOO_BIG) {
         pace::take(tables, Limit::TooBig, now)
     } else {

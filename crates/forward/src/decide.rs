@@ -8,6 +8,7 @@ use crate::classify::{self, Lead};
 use crate::parse::Parse;
 use crate::{
     Answer, Counter, Family, Frame, Next, Shared, Tables, Time, Verdict, establish, fragment, fullnat, relate, steer,
+    unwrap,
 };
 
 /// Decides about a frame and rewrites it; counts the verdict, and tells the sender of a dropped packet what he shall
@@ -27,13 +28,14 @@ pub fn process<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, 
 }
 
 /// Decides about a frame and rewrites it, for somebody who only wants to know. Questions are about untagged
-/// frames and whole datagrams. Those of FullNAT are left as they are, whose local port is not chosen for a question:
+/// frames and whole datagrams, never about errors. Those of FullNAT are left as they are, whose local port is not chosen for a question:
 /// `hand` is told their server.
 #[inline(always)]
 pub fn consider<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     match classify::classify(frame, tables) {
         Err(counter) => Verdict::because(counter),
         Ok(Lead { tagged: true, .. }) => Verdict::because(Counter::PassNotOurs),
+        Ok(Lead { next: Next::Relate, .. }) => Verdict::because(Counter::PassIcmp),
         Ok(lead) => match lead.family {
             Family::Ipv4 => ponder::<Address4, F, T>(frame, lead, tables, now),
             Family::Ipv6 => ponder::<Address6, F, T>(frame, lead, tables, now),
@@ -44,15 +46,20 @@ pub fn consider<F: Frame, T: Tables<Address4> + Tables<Address6>>(frame: &mut F,
 #[inline(always)]
 fn ponder<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T, now: Time) -> Verdict {
     tables.hand(0);
-    match advance::<A, F, T>(frame, lead, tables, now) {
+    let network = lead.network();
+    let outcome = match steer::steer::<A, F, T>(frame, network, tables, now) {
+        Err(Next::Establish) => establish::establish::<A, F, T>(frame, network, tables, now),
+        outcome => outcome,
+    };
+    match outcome {
         Ok(verdict) => verdict,
-        Err(Next::FullNat) => match fullnat::server_of::<A, F, T>(frame, lead.network(), tables) {
+        Err(Next::FullNat) => match fullnat::server_of::<A, F, T>(frame, network, tables) {
             Some(server) => by_full_nat(server, tables),
             None => Verdict::because(Counter::DropContended),
         },
         Err(Next::Bind) => by_full_nat(tables.handed(), tables),
         Err(Next::Lead | Next::Follow) => Verdict::because(Counter::PassLaterFragment),
-        Err(_) => Verdict::because(Counter::ForwardIcmpIn),
+        Err(_) => Verdict::because(Counter::PassIcmp),
     }
 }
 
@@ -79,18 +86,25 @@ fn follow<F: Frame, T: Tables<Address4> + Tables<Address6>>(
 
 /// A packet of one family: by its connection, by a new one, or as an error about a packet of one.
 #[inline(always)]
-fn serve<A: Parse, F: Frame, T: Tables<A>>(frame: &mut F, lead: Lead, tables: &T, now: Time) -> Verdict {
+fn serve<A: Parse, F: Frame, T: Tables<A> + Tables<Address4> + Tables<Address6>>(
+    frame: &mut F,
+    lead: Lead,
+    tables: &T,
+    now: Time,
+) -> Verdict {
     let network = lead.network();
     let mut outcome = advance::<A, F, T>(frame, lead, tables, now);
     // As programs follow each other: a flow that is over is established anew, and bound, before it is steered.
     for _ in 0..4 {
         outcome = match outcome {
             Ok(verdict) => return verdict,
-            Err(Next::FullNat) => fullnat::steer(frame, network, tables, now),
-            Err(Next::Bind) => fullnat::bind(frame, network, tables, now),
-            Err(next @ (Next::Lead | Next::Follow)) => Ok(piece(frame, network, next, tables, now)),
-            Err(Next::RelateFullNat) => Ok(fullnat::relate(frame, network, tables, now)),
-            Err(_) => establish::establish(frame, network, tables, now),
+            Err(Next::FullNat) => fullnat::steer::<A, F, T>(frame, network, tables, now),
+            Err(Next::Bind) => fullnat::bind::<A, F, T>(frame, network, tables, now),
+            Err(next @ (Next::Lead | Next::Follow)) => Ok(piece::<A, F, T>(frame, network, next, tables, now)),
+            Err(Next::RelateFullNat) => Ok(fullnat::relate::<A, F, T>(frame, network, tables, now)),
+            Err(Next::Unwrap) => unwrap::unwrap::<A, F, T>(frame, network, tables, now),
+            Err(Next::Invite) => invite::<A, F, T>(frame, network, tables, now),
+            Err(_) => establish::establish::<A, F, T>(frame, network, tables, now),
         };
     }
     outcome.unwrap_or(Verdict::because(Counter::DropContended))
@@ -118,9 +132,19 @@ fn advance<A: Parse, F: Frame, T: Tables<A>>(
         _ => return establish::establish(frame, network, tables, now),
     }
     match relate::relate(frame, network, tables, now) {
-        Err(Next::Invite) => {}
-        outcome => return outcome,
+        Err(Next::Invite) => invite(frame, network, tables, now),
+        outcome => outcome,
     }
+}
+
+/// An error about a packet of no flow begins one, and is one about it then.
+#[inline(always)]
+fn invite<A: Parse, F: Frame, T: Tables<A>>(
+    frame: &mut F,
+    network: usize,
+    tables: &T,
+    now: Time,
+) -> Result<Verdict, Next> {
     match relate::invite(frame, network, tables, now) {
         Ok(()) => match relate::relate(frame, network, tables, now) {
             Ok(verdict) => Ok(verdict),

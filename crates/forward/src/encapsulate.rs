@@ -9,7 +9,7 @@ mod outer;
 use crate::abi::{NextHop, Outer, RealServer, Tunnel};
 use crate::parse::Parse;
 use crate::{Address, Answer, Counter, Frame, Packet, Shared, Verdict};
-use outer::Wrapping;
+use outer::{Spread, Wrapping};
 use wire::{Be16, Be32, Checksum, Ethernet, Udp, Vlan, protocol};
 
 /// What the outer header takes from the packet inside.
@@ -113,7 +113,7 @@ fn wrap<A: Parse, F: Frame>(
     tunnel: &Tunnel,
 ) -> Option<()> {
     A::readdress(frame, headers.network(), None, None, 1)?;
-    let spread = spread(frame, headers, inside.ends);
+    let spread = Spread::new(spread(frame, headers, inside.ends), inside.identification);
     let wanted = Outer(tunnel.outer.get());
     let sum = if wanted.has_checksum() { sum_inside::<A, F>(frame, headers, inside) } else { None };
     let outer = if sum.is_some() { wanted } else { wanted.unchecked() };

@@ -1,6 +1,8 @@
 //! Packets that no live connection serves: find the service, choose a server, remember the connection.
 
-use crate::abi::{Connection, FlowKey, NO_SERVER, NextHop, Port, RealServer, Service, ServiceKey, Settings};
+use crate::abi::{
+    Connection, FlowKey, NO_SERVER, NextHop, NextHopCell, Port, RealServer, Service, ServiceKey, Settings,
+};
 use crate::connection::{self, StateWord};
 use crate::parse::{self, Parse};
 use crate::rewrite;
@@ -167,7 +169,7 @@ impl<A: Parse> NewConnection<'_, A> {
                 if steer::is_nat(self.server) {
                     self.remember_reply(frame, tables)?;
                 }
-                self.insert_primary(tables)?;
+                self.insert_primary(frame, tables)?;
             }
         }
         connection::add_load(tables, self.id, self.packet.flow.protocol, self.first_state(), 1);
@@ -185,6 +187,8 @@ impl<A: Parse> NewConnection<'_, A> {
             return Err(counter);
         }
         self.fill(existing, tables);
+        let hop = self.way_to_client(frame);
+        existing.hop.set_with(hop, |cell, word| tables.store64(cell, word));
         connection::rearm(tables, existing, self.packet.flow.protocol, self.first_state());
         tables.store64(&existing.state, busy.reborn(self.first_state(), self.flags()).0);
         Ok(())
@@ -264,10 +268,18 @@ impl<A: Parse> NewConnection<'_, A> {
         })
     }
 
+    /// Where errors from inside a tunnel go; nowhere where there is no tunnel.
+    #[inline(always)]
+    fn way_to_client<F: Frame>(&self, frame: &F) -> NextHop {
+        let hop = if steer::is_tunnel(self.server) { rewrite::way_back(frame, self.packet.network) } else { None };
+        hop.unwrap_or_default()
+    }
+
     /// Its entry, under the client's flow.
     #[inline(always)]
-    fn primary<T: Tables<A>>(&self, tables: &T) -> Connection {
+    fn primary<F: Frame, T: Tables<A>>(&self, frame: &F, tables: &T) -> Connection {
         Connection {
+            hop: NextHopCell::new(self.way_to_client(frame)),
             state: Cell64::new(StateWord::live(self.first_state(), self.flags()).0),
             last_seen: Cell32::new(self.now.tick()),
             server: Cell32::new(self.id),
@@ -278,8 +290,8 @@ impl<A: Parse> NewConnection<'_, A> {
     }
 
     #[inline(always)]
-    fn insert_primary<T: Tables<A>>(&self, tables: &T) -> Result<(), Counter> {
-        let primary = self.primary(tables);
+    fn insert_primary<F: Frame, T: Tables<A>>(&self, frame: &F, tables: &T) -> Result<(), Counter> {
+        let primary = self.primary(frame, tables);
         let Err(error) = tables.insert(&self.packet.flow, &primary) else { return Ok(()) };
         if error == InsertError::Exists {
             // Another CPU began the same connection: its reply entry is this one, leave it.
@@ -310,7 +322,7 @@ impl<A: Parse> NewConnection<'_, A> {
             last_seen: Cell32::new(self.now.tick()),
             server: Cell32::new(self.id),
             service: Cell32::new(self.service),
-            hop: crate::abi::NextHopCell::new(hop),
+            hop: NextHopCell::new(hop),
             address: [Cell64::new(low), Cell64::new(high)],
             port: Cell32::new(self.packet.flow.destination_port.0 as u32),
             ..Connection::default()

@@ -4,7 +4,7 @@ use crate::abi::Outer;
 use crate::encapsulate::Headers;
 use crate::fullnat::{Options, Task};
 use crate::parse::{Parse, Walk};
-use crate::{Answer, Shared, Time, Verdict, vlan};
+use crate::{Answer, Family, Shared, Time, Verdict, vlan};
 use wire::{Be16, Checksum, Header, Vlan};
 
 /// A frame whose headers can be read and written. Implementations check every access against the end of the frame.
@@ -27,6 +27,9 @@ pub trait Frame {
 
     /// [`crate::parse::walk_to_fragment`], for the same reason.
     fn walk_to_fragment(&self, network: usize) -> Walk;
+
+    /// Length of the frame, all its parts counted.
+    fn length(&self) -> u32;
 
     /// True when the frame has at least `bytes` bytes, all its parts counted.
     fn has(&self, bytes: usize) -> bool;
@@ -67,6 +70,12 @@ pub trait Frame {
 
     /// Takes so many bytes off the front. What is the link header then is the caller's to write anew.
     fn drop_front(&mut self, bytes: usize) -> Option<()>;
+
+    /// Takes so many bytes of headers away, from the network header on: what is behind them is of family `inner`, they are
+    /// of `outer`. The link header is the caller's to write anew.
+    fn strip(&mut self, bytes: usize, _outer: Family, _inner: Family) -> Option<()> {
+        self.drop_front(bytes)
+    }
 
     /// Makes room for so many bytes, at least eight, at `at`; all that stands before it stays there.
     fn insert(&mut self, at: usize, bytes: usize) -> Option<()>;

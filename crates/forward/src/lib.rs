@@ -1,7 +1,7 @@
 //! What to do with a packet: the whole forwarding path, pure.
 //!
 //! [`classify`](classify::classify) tells what is ours, [`steer`](steer::steer) serves known flows,
-//! [`establish`](establish::establish) schedules new ones, [`relate`](relate::relate) takes errors along, [`rewrite`](rewrite::rewrite) changes the frame, [`encapsulate`](encapsulate::encapsulate) puts it
+//! [`establish`](establish::establish) schedules new ones, [`relate`](relate::relate) takes errors along and [`unwrap`](unwrap::unwrap) those from tunnels, [`rewrite`](rewrite::rewrite) changes the frame, [`encapsulate`](encapsulate::encapsulate) puts it
 //! into another one. The same
 //! code runs in BPF programs (`ebpf`) and on the host ([`host`]), where tests, fuzzers and benches use it. Nothing
 //! here allocates, panics, reads a clock or loops without a constant bound.
@@ -43,6 +43,7 @@ pub mod steer;
 pub mod tables;
 pub mod tcp_state;
 pub mod time;
+pub mod unwrap;
 pub mod verdict;
 pub mod vlan;
 

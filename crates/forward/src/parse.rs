@@ -275,8 +275,7 @@ impl Parse for Address6 {
     const INSIDE: u8 = protocol::IPV6;
     const ETHER_TYPE: Be16 = Ethernet::IPV6;
 
-    /// It says nothing about fragments around it, as in IPVS; the transport checksum is what differs most. (Fragments
-    /// never come so far.)
+    /// It has no word about fragments. The transport checksum is what differs most. (Fragments never come so far.)
     #[inline(always)]
     fn inside<F: Frame>(frame: &F, headers: Headers) -> Option<Inside> {
         let field = match headers.protocol() {

@@ -21,6 +21,8 @@ use wire::{Be16, Be32, Checksum, Icmp, Tcp, Udp, protocol};
 
 /// An error about no flow of ours.
 pub(crate) const NOT_RELATED: Counter = Counter::PassIcmp;
+/// An error about a packet that may be one of a tunnel: of another protocol, or of no flow.
+const MAYBE_WRAPPED: Counter = Counter::PassProtocol;
 
 /// The verdict for a control message, rewritten; or that it may begin the flow of the packet it is about.
 #[inline(always)]
@@ -39,6 +41,7 @@ pub fn relate<A: Parse, F: Frame, T: Tables<A>>(
     match outcome {
         Ok(()) => Ok(depart(frame, &message, &quoted, &forward, tables)),
         Err(Stop::FullNat) => Err(Next::RelateFullNat),
+        Err(Stop::Because(MAYBE_WRAPPED)) => Err(Next::Unwrap),
         Err(Stop::New) if may_begin_flows(tables) => Err(Next::Invite),
         Err(Stop::Because(NOT_RELATED)) if may_begin_flows(tables) => Err(Next::Invite),
         Err(Stop::New) => Ok(Verdict::because(NOT_RELATED)),
@@ -48,7 +51,7 @@ pub fn relate<A: Parse, F: Frame, T: Tables<A>>(
 
 /// sysctl schedule_icmp.
 #[inline(always)]
-fn may_begin_flows<T: Shared>(tables: &T) -> bool {
+pub(crate) fn may_begin_flows<T: Shared>(tables: &T) -> bool {
     tables.settings().is_some_and(|settings| settings.flags.get() & Settings::SCHEDULE_ICMP != 0)
 }
 
@@ -62,7 +65,7 @@ pub fn invite<A: Parse, F: Frame, T: Tables<A>>(
     now: Time,
 ) -> Result<(), Counter> {
     let (mut message, mut quoted) = (Packet::unread(), Packet::unread());
-    read::<A, F>(frame, network, &mut message, &mut quoted)?;
+    read::<A, F>(frame, network, &mut message, &mut quoted).map_err(|_| NOT_RELATED)?;
     addressed_to_us(frame, tables)?;
     // What the client would have sent; of the frame only its link is asked.
     quoted.flow = reversed(&quoted.flow);
@@ -89,9 +92,21 @@ pub(crate) fn read<A: Parse, F: Frame>(
         return Err(NOT_RELATED);
     }
     A::quoted(frame, message.transport + Icmp::LENGTH, quoted).map_err(|_| NOT_RELATED)?;
-    let balanced = matches!(quoted.flow.protocol, protocol::TCP | protocol::UDP);
     // An error goes to whoever sent the packet it is about.
-    if !balanced || quoted.flow.source != message.flow.destination || !reaches(message, quoted, SIZE_OF_PORTS) {
+    if quoted.flow.source != message.flow.destination {
+        return Err(NOT_RELATED);
+    }
+    ports(frame, message, quoted)
+}
+
+/// Reads the ports of a quoted packet, which a message of either family may show.
+#[inline(always)]
+pub(crate) fn ports<M, A, F: Frame>(frame: &F, message: &Packet<M>, quoted: &mut Packet<A>) -> Result<(), Counter> {
+    let balanced = matches!(quoted.flow.protocol, protocol::TCP | protocol::UDP);
+    if !balanced {
+        return Err(MAYBE_WRAPPED);
+    }
+    if !reaches(message, quoted, SIZE_OF_PORTS) {
         return Err(NOT_RELATED);
     }
     let ports = frame.read::<Be32>(quoted.transport).ok_or(NOT_RELATED)?.bits().to_ne_bytes();
@@ -105,7 +120,7 @@ const SIZE_OF_PORTS: usize = 4;
 
 /// True when the message quotes so many bytes of the transport header.
 #[inline(always)]
-fn reaches<A>(message: &Packet<A>, quoted: &Packet<A>, bytes: usize) -> bool {
+fn reaches<M, A>(message: &Packet<M>, quoted: &Packet<A>, bytes: usize) -> bool {
     quoted.transport + bytes <= message.network + message.bytes as usize
 }
 
@@ -118,7 +133,7 @@ fn decide<A: Parse, T: Tables<A>>(
     now: Time,
     forward: &mut Forward<A>,
 ) -> Result<(), Stop> {
-    let connection = tables.connection(&reversed(&quoted.flow)).ok_or(NOT_RELATED)?;
+    let connection = tables.connection(&reversed(&quoted.flow)).ok_or(MAYBE_WRAPPED)?;
     let word = StateWord(connection.state.get());
     if !word.is_live_and_plain() {
         return Err(if word.is_live() { Stop::FullNat } else { NOT_RELATED.into() });

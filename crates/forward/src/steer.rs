@@ -111,10 +111,12 @@ pub fn take_from_client<A: Parse, F: Frame, T: Tables<A>>(
     if last_seen != now.tick() {
         tables.store32(&connection.last_seen, now.tick());
         connection::rearm(tables, connection, packet.flow.protocol, state);
-        if (last_seen ^ now.tick()) >= REFRESH_TICKS
-            && let Some(reply) = reply()
-        {
-            refresh_reply(packet, &reply, frame, tables, now);
+        if (last_seen ^ now.tick()) >= REFRESH_TICKS {
+            if let Some(reply) = reply() {
+                refresh_reply(packet, &reply, frame, tables, now);
+            } else if is_tunnel(server) {
+                refresh_hop(packet, connection, frame, tables);
+            }
         }
     }
     if syn {
@@ -226,10 +228,16 @@ fn refresh_reply<A: Parse, F: Frame, T: Tables<A>>(
 ) {
     let Some(reply) = tables.connection(reply) else { return };
     tables.store32(&reply.last_seen, now.tick());
+    refresh_hop(packet, reply, frame, tables);
+}
+
+/// An entry learns where the client's frames come from now.
+#[inline(always)]
+fn refresh_hop<A: Parse, F: Frame, T: Tables<A>>(packet: &Packet<A>, entry: &Connection, frame: &F, tables: &T) {
     if let Some(hop) = rewrite::way_back(frame, packet.network)
-        && reply.hop.get() != hop
+        && entry.hop.get() != hop
     {
-        reply.hop.set_with(hop, |cell, word| tables.store64(cell, word));
+        entry.hop.set_with(hop, |cell, word| tables.store64(cell, word));
     }
 }
 
@@ -292,7 +300,7 @@ pub fn take_from_server<A: Parse, F: Frame, T: Tables<A>>(
 }
 
 /// A packet that fits everywhere (RFC 8200 §5).
-const FITS_EVERYWHERE: u32 = 1280;
+pub(crate) const FITS_EVERYWHERE: u32 = 1280;
 
 /// MTU of the interface that the client's frames came in by; not looked up for packets that fit everywhere.
 #[inline(always)]

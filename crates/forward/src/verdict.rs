@@ -21,6 +21,8 @@ pub enum Next {
     Establish,
     /// It may be an error about a packet of a flow: [`crate::relate`].
     Relate,
+    /// It may be an error about a packet that went into a tunnel: [`crate::unwrap`].
+    Unwrap,
     /// It is an error about a packet of no flow, which begins one: [`crate::relate::invite`].
     Invite,
     /// It belongs to a known FullNAT flow: [`crate::fullnat::steer`].

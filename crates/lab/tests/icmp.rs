@@ -2,17 +2,19 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::print_stdout, reason = "what the tools said is what one wants to see")]
 
-use lab::capture::{KEPT, pcap};
+#[path = "common/judge.rs"]
+mod judge;
+
+use judge::{LIMIT, counted, judge, run};
 use lab::net::{Device, Namespace};
 use lab::network::{DEFAULT, add_addresses, add_routes};
-use lab::node::{Client, Entry, Xlvs, finish};
+use lab::node::{Client, Entry, Xlvs};
 use lab::topology::{Dual, address};
 use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(60);
 /// Where nobody listens, and which services it stands behind.
 const CLOSED: u16 = 9;
 /// Smaller than every other link's.
@@ -150,43 +152,4 @@ fn refused(host: &Namespace, service: SocketAddr) -> ErrorKind {
         Ok(socket.recv(&mut [0; 16]).map_or_else(|error| error.kind(), |_| ErrorKind::Other))
     });
     kind.unwrap()
-}
-
-fn run(host: &Namespace, line: &str) -> String {
-    let mut words = line.split_whitespace();
-    let mut command = host.command(words.next().unwrap_or_default());
-    finish(command.args(words), LIMIT).unwrap().success().unwrap()
-}
-
-fn counted(director: &Xlvs, name: &str) -> u64 {
-    director.status().unwrap()["counters"][name].as_u64().unwrap()
-}
-
-/// tshark finds ICMP in what was recorded, and not one wrong checksum.
-fn judge(lab: &Lab) {
-    let (mut messages, mut wrong) = (0, Vec::new());
-    for tap in lab.network.taps() {
-        let path = lab.network.work().path().join(format!("{}-{}.pcap", tap.namespace().name(), tap.device().name));
-        pcap::write(&path, &tap.packets()).unwrap();
-        messages += tshark(&path, "icmp.type == 3 || icmp.type == 11 || icmpv6.type < 128").len();
-        // Packets longer than that are recorded in part, except for errors; and what errors quote is cut off by nature.
-        let bad =
-            |layers: &[&str]| layers.iter().map(|layer| format!("{layer}.checksum.status == 0")).collect::<Vec<_>>();
-        let own = format!("({}) && frame.len != {KEPT}", bad(&["ip", "icmp", "icmpv6"]).join(" || "));
-        let transport = format!("({}) && frame.len < {KEPT} && !icmp && !icmpv6", bad(&["tcp", "udp"]).join(" || "));
-        wrong.extend(tshark(&path, &format!("({own}) || ({transport})")));
-    }
-    println!("tshark: {messages} ICMP errors recorded, {} packets with a wrong checksum", wrong.len());
-    assert!(messages > 0, "no ICMP was recorded");
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-fn tshark(path: &std::path::Path, filter: &str) -> Vec<String> {
-    let mut command = std::process::Command::new("tshark");
-    for layer in ["ip", "tcp", "udp"] {
-        command.args(["-o", &format!("{layer}.check_checksum:TRUE")]);
-    }
-    command.arg("-n").arg("-r").arg(path).args(["-Y", filter]);
-    let text = finish(&mut command, LIMIT).unwrap().success().unwrap();
-    text.lines().map(str::to_owned).collect()
 }

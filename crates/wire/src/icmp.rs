@@ -26,8 +26,14 @@ impl Icmp {
 
     /// ICMP: destination unreachable.
     pub const UNREACHABLE: u8 = 3;
+    /// ICMP, code of [`UNREACHABLE`](Self::UNREACHABLE): the host does not answer.
+    pub const HOST_UNREACHABLE: u8 = 1;
+    /// ICMP, code of [`UNREACHABLE`](Self::UNREACHABLE): the host knows no such protocol.
+    pub const PROTOCOL_UNREACHABLE: u8 = 2;
     /// ICMP, code of [`UNREACHABLE`](Self::UNREACHABLE): nobody listens at this port.
     pub const PORT_UNREACHABLE: u8 = 3;
+    /// ICMP, code of [`UNREACHABLE`](Self::UNREACHABLE): an administrator does not want it.
+    pub const HOST_PROHIBITED: u8 = 10;
     /// ICMP, code of [`UNREACHABLE`](Self::UNREACHABLE): too big, and must not be fragmented.
     pub const FRAGMENTATION_NEEDED: u8 = 4;
     /// ICMP: source quench.
@@ -37,12 +43,18 @@ impl Icmp {
 
     /// ICMPv6: destination unreachable.
     pub const UNREACHABLE6: u8 = 1;
+    /// ICMPv6, code of [`UNREACHABLE6`](Self::UNREACHABLE6): an administrator does not want it.
+    pub const PROHIBITED6: u8 = 1;
+    /// ICMPv6, code of [`UNREACHABLE6`](Self::UNREACHABLE6): the host does not answer.
+    pub const ADDRESS_UNREACHABLE6: u8 = 3;
     /// ICMPv6, code of [`UNREACHABLE6`](Self::UNREACHABLE6): nobody listens at this port.
     pub const PORT_UNREACHABLE6: u8 = 4;
     /// ICMPv6: packet too big.
     pub const TOO_BIG6: u8 = 2;
     /// ICMPv6: hop limit used up.
     pub const TIME_EXCEEDED6: u8 = 3;
+    /// ICMPv6: a header field is not understood.
+    pub const PARAMETER_PROBLEM6: u8 = 4;
     /// ICMPv6: set in the kinds of all messages that are no errors.
     pub const INFORMATIONAL6: u8 = 0x80;
 }

@@ -23,8 +23,8 @@ pub struct Connection {
     /// the next packet, as in the kernel. Replies have none, their life hangs on their primary's: those of FullNAT have
     /// the shift of the client's sequence numbers here ([`crate::fullnat`]).
     pub timeout: Cell32,
-    /// Reply: towards the client, learnt from the client's own frame. Primary: unused, the server knows its own; of
-    /// FullNAT: what its handshake has shown ([`crate::fullnat::Handshake`]).
+    /// Reply: towards the client, learnt from the client's own frame. Primary: the same of a server
+    /// behind a tunnel, for errors; else unused, the server knows its own; of FullNAT: what its handshake has shown ([`crate::fullnat::Handshake`]).
     pub hop: NextHopCell,
     /// Reply: the virtual address to show as source (IPv4 in the first word); of FullNAT: the client's. Primary of
     /// FullNAT: the local address.

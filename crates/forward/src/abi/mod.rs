@@ -28,7 +28,7 @@ pub const SCHEMA: u32 = 3;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps. New ones come last, so
 /// that an older object still finds its own.
-pub const TAIL_CALLED: [&str; 24] = [
+pub const TAIL_CALLED: [&str; 26] = [
     "steer4",
     "steer6",
     "establish4",
@@ -53,6 +53,8 @@ pub const TAIL_CALLED: [&str; 24] = [
     "admit6",
     "hold4",
     "hold6",
+    "unwrap4",
+    "unwrap6",
 ];
 
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).

@@ -2,6 +2,7 @@
 
 use super::Inside;
 use crate::abi::{Address4, Address6, Outer, RealServer, Tunnel};
+use crate::steer::FITS_EVERYWHERE;
 use crate::{Address, Frame, address};
 use wire::number::Bytes16;
 use wire::{Be16, Be32, Checksum, Ethernet, Gre, GreChecksum, Gue, Ipv4, Ipv6, Udp, protocol};
@@ -20,13 +21,36 @@ pub(super) struct Wrapping<'a> {
     pub(super) tunnel: &'a Tunnel,
     pub(super) server: &'a RealServer,
     pub(super) inside: &'a Inside,
-    /// The same for all packets of a flow.
-    pub(super) spread: u32,
+    /// What differs from flow to flow.
+    pub(super) spread: Spread,
     /// What is inside, as a protocol and as an ether type.
     pub(super) protocol: u8,
     pub(super) ether_type: Be16,
     /// Sum over the packet inside, where the outer packet has a checksum.
     pub(super) sum: Checksum,
+}
+
+/// A number that is the same for all packets of a flow, and an identification, in one word: there is little room for more.
+#[derive(Clone, Copy)]
+pub(super) struct Spread(u32);
+
+impl Spread {
+    /// Of a flow; the identification differs from packet to packet of it.
+    #[inline(always)]
+    pub(super) const fn new(flow: u32, identification: u16) -> Self {
+        Self((flow & 0xffff_0000) | identification.wrapping_add(flow as u16) as u32)
+    }
+
+    /// A source port of GUE.
+    #[inline(always)]
+    const fn port(self) -> u16 {
+        (FIRST_PORT + (((self.0 >> 16) * (LAST_PORT - FIRST_PORT)) >> 16)) as u16
+    }
+
+    #[inline(always)]
+    const fn identification(self) -> u16 {
+        self.0 as u16
+    }
 }
 
 impl Wrapping<'_> {
@@ -67,19 +91,30 @@ impl Wrapping<'_> {
         if class & ECN_MASK == ECN_MASK { class & !ECN_MASK | ECN_CAPABLE } else { class }
     }
 
+    /// Whether a router may fragment it. Of IPv6 nobody could but the sender; what fits everywhere must arrive, whatever the
+    /// links (RFC 4213 §3.2.2).
+    #[inline(always)]
+    fn fragmenting(&self) -> Be16 {
+        if self.inside.whole {
+            return DONT_FRAGMENT;
+        }
+        // Without a branch: the compiler would decide early, and keep what it decided on a stack that has no room.
+        let large = FITS_EVERYWHERE.wrapping_sub(self.inside.bytes as u32) >> 31;
+        Be16::new((large * (self.protocol == protocol::IPV6) as u32 * DONT_FRAGMENT.get() as u32) as u16)
+    }
+
     /// Writes the outer header; the sum over its addresses.
     #[inline(always)]
     fn write4<F: Frame>(&self, frame: &mut F, network: usize, follows: u8) -> Option<Checksum> {
         let source = address::load::<Address4>(&self.tunnel.source);
         let destination = address::load::<Address4>(&self.server.address);
-        let identification =
-            if self.inside.whole { 0 } else { self.inside.identification.wrapping_add(self.spread as u16) };
+        let identification = if self.inside.whole { 0 } else { self.spread.identification() };
         let mut header = Ipv4 {
             version_and_length: 0x45,
             traffic_class: self.traffic_class(),
             total_length: Be16::new(self.length() as u16),
             identification: Be16::new(identification),
-            fragment: if self.inside.whole { DONT_FRAGMENT } else { Be16::new(0) },
+            fragment: self.fragmenting(),
             time_to_live: self.inside.hops.wrapping_sub(1),
             protocol: follows,
             checksum: Be16::new(0),
@@ -110,9 +145,8 @@ impl Wrapping<'_> {
     #[inline(always)]
     fn write_gue<F: Frame>(&self, frame: &mut F, offset: usize, pseudo: Checksum) -> Option<()> {
         let length = (self.length() - self.outer.network_length()) as u16;
-        let source = FIRST_PORT + ((self.spread as u64 * (LAST_PORT - FIRST_PORT) as u64) >> 32) as u32;
         let mut udp = Udp {
-            source: Be16::new(source as u16),
+            source: Be16::new(self.spread.port()),
             destination: Be16::from_bits(self.outer.port().0),
             length: Be16::new(length),
             checksum: Be16::new(0),

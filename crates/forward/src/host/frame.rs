@@ -53,6 +53,10 @@ impl Frame for SliceFrame {
         walk_to_fragment(self, network)
     }
 
+    fn length(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
     fn has(&self, bytes: usize) -> bool {
         self.bytes.len() >= bytes
     }

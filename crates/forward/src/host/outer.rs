@@ -39,7 +39,7 @@ impl Around {
         match self.envelope {
             Envelope::Ipip => outer.protocol(number).payload(&contents),
             Envelope::Gue(port) => {
-                let source = 32768 + ((u64::from(spread) * (60999 - 32768)) >> 32) as u16;
+                let source = 32768 + ((u64::from(spread >> 16) * (60999 - 32768)) >> 16) as u16;
                 let outer = outer.udp(source, port.get()).payload(&[&[0, number, 0, 0], &contents[..]].concat());
                 if self.checksum { outer } else { outer.no_checksum() }
             }

@@ -299,7 +299,7 @@ impl PacketBuilder {
             traffic_class: self.traffic_class,
             hops: self.hops,
             identification: self.identification,
-            whole: self.source.is_ipv4() && self.fragment & 0x4000 != 0,
+            whole: if self.source.is_ipv4() { self.fragment & 0x4000 != 0 } else { self.network_length() > 1280 },
             ethernet: (self.source_mac, self.destination_mac),
             tag: self.tag,
             protocol: self.protocol_number(),
@@ -308,6 +308,10 @@ impl PacketBuilder {
                 IpAddr::V6(_) => 40 + self.options.len().saturating_sub(1),
             },
         }
+    }
+
+    fn network_length(&self) -> usize {
+        Self { tag: None, around: None, ..self.clone() }.build_plain().bytes.len() - 14
     }
 
     fn protocol_number(&self) -> u8 {
