@@ -3,14 +3,15 @@
 //! Packets are made by hand, as a director's look to its server: the wire's own words are tested here, not an inserter.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "toa/program.rs"]
+mod program;
+
 use lab::net::{Device, Namespace};
 use lab::network::{Network, add_addresses};
 use lab::node::{Agent, Cgroup, RealServer, ServerKind, ServerPlan, WEB, finish};
 use lab::topology::{Dual, address};
-use std::io::{BufRead, BufReader};
+use program::Program;
 use std::net::IpAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 const SERVER: Dual = address::back(0, 11);
@@ -89,44 +90,6 @@ impl Wire {
     }
 }
 
-/// A program that tells whom it sees.
-struct Program {
-    child: Child,
-    lines: Receiver<String>,
-    port: u16,
-}
-
-impl Program {
-    fn start(wire: &Wire, address: &str, port: u16, defer: bool) -> Self {
-        let mut command = wire.server.command("python3");
-        command.args(["-c", include_str!("toa/server.py"), address, &port.to_string()]);
-        if defer {
-            command.arg("defer");
-        }
-        let program = Self::spawn(command, port);
-        assert_eq!(program.line(), "listening");
-        program
-    }
-
-    fn spawn(mut command: Command, port: u16) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { child, lines, port }
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(20)).unwrap()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        lab::node::end(&mut self.child);
-    }
-}
-
 fn twice(text: &str) -> [String; 2] {
     [text.to_owned(), text.to_owned()]
 }
@@ -140,19 +103,19 @@ fn local(wire: &Wire, address: impl std::fmt::Display) -> [String; 2] {
 #[ignore = "needs root"]
 fn a_client_is_seen_however_it_is_named() {
     let wire = Wire::new();
-    let old = Program::start(&wire, "0.0.0.0", PORT, false);
+    let old = Program::start(&wire.server, "0.0.0.0", PORT, false);
     wire.up();
     let (four, six) = (IpAddr::V4(LOCAL.v4), IpAddr::V6(LOCAL.v6));
     let (client4, client6) = ("192.0.2.7 40000", "2001:db8::beef 4660");
-    let program = Program::start(&wire, "0.0.0.0", PORT + 1, false);
+    let program = Program::start(&wire.server, "0.0.0.0", PORT + 1, false);
     for place in [RULE, "ack", "syn", "ack,data", "syn,data,lost", "data,lost"] {
         assert_eq!(wire.seen(&program, four, TOA4, place), twice(client4), "named in {place}");
     }
     assert_eq!(wire.seen(&old, four, TOA4, RULE), twice(client4), "a listener older than the agent");
-    let deferred = Program::start(&wire, "0.0.0.0", PORT + 2, true);
+    let deferred = Program::start(&wire.server, "0.0.0.0", PORT + 2, true);
     assert_eq!(wire.seen(&deferred, four, TOA4, RULE), twice(client4), "TCP_DEFER_ACCEPT");
     assert_eq!(wire.seen(&deferred, four, TOA4, "data"), twice(client4), "TCP_DEFER_ACCEPT, named by data");
-    let dual = Program::start(&wire, "::", PORT + 3, false);
+    let dual = Program::start(&wire.server, "::", PORT + 3, false);
     assert_eq!(wire.seen(&dual, four, TOA4, RULE), twice("::ffff:192.0.2.7 40000"), "IPv4 at a socket of IPv6");
     assert_eq!(wire.seen(&dual, six, TOA6, RULE), twice(client6));
     assert_eq!(wire.seen(&dual, four, TOA6, RULE), twice(client6), "NAT64 at a socket of IPv6");
@@ -168,7 +131,7 @@ fn a_client_is_seen_however_it_is_named() {
 fn a_client_that_is_named_late_is_seen_from_then_on() {
     let wire = Wire::new();
     wire.up();
-    let program = Program::start(&wire, "0.0.0.0", PORT, false);
+    let program = Program::start(&wire.server, "0.0.0.0", PORT, false);
     let local = local(&wire, LOCAL.v4);
     let [accepted, peer] = wire.seen(&program, LOCAL.v4.into(), TOA4, "data");
     assert_eq!((&accepted, peer.as_str()), (&local[0], "192.0.2.7 40000"));
@@ -180,8 +143,8 @@ fn a_client_that_is_named_late_is_seen_from_then_on() {
 #[ignore = "needs root"]
 fn nobody_but_a_director_is_believed() {
     let wire = Wire::new();
-    let program = Program::start(&wire, "0.0.0.0", PORT, false);
-    let dual = Program::start(&wire, "::", PORT + 1, false);
+    let program = Program::start(&wire.server, "0.0.0.0", PORT, false);
+    let dual = Program::start(&wire.server, "::", PORT + 1, false);
     let before = local(&wire, LOCAL.v4);
     assert_eq!(wire.seen(&program, LOCAL.v4.into(), TOA4, RULE), before, "before `up`");
     wire.up();

@@ -40,6 +40,8 @@ pub struct Tally {
     pub served_by: BTreeMap<String, u64>,
     /// Addresses that servers saw.
     pub client_seen: BTreeSet<IpAddr>,
+    /// The client's own ends of all connections.
+    pub ends: BTreeSet<SocketAddr>,
     /// What went wrong, the first few.
     pub errors: Vec<String>,
 }
@@ -252,6 +254,7 @@ impl Tally {
                 self.ok += 1;
                 *self.served_by.entry(answer.server).or_default() += 1;
                 self.client_seen.insert(answer.client);
+                self.ends.insert(answer.local);
             }
             Err(error) if self.errors.len() < 10 => self.errors.push(format!("request {}: {error:#}", self.requests)),
             Err(_) => {}

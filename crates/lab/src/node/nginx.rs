@@ -6,6 +6,7 @@ use crate::content;
 use crate::net::Namespace;
 use anyhow::{Context, Result, ensure};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -48,12 +49,22 @@ pub(super) fn uploaded(prefix: &Path) -> Result<content::Digest> {
     Ok(digest)
 }
 
+/// Clients of all requests that this nginx has logged: address and port.
+pub(super) fn logged(prefix: &Path) -> Result<Vec<SocketAddr>> {
+    let log = fs::read_to_string(prefix.join("access.log"))?;
+    let end = |line: &str| -> Result<SocketAddr> {
+        let (address, port) = line.split_once(' ').context("an address and a port")?;
+        Ok(SocketAddr::new(address.parse()?, port.parse()?))
+    };
+    log.lines().map(end).collect()
+}
+
 fn configuration(name: &str) -> String {
     format!(
         "daemon off; master_process off; pid nginx.pid; user root;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; client_max_body_size 0; keepalive_requests 100000;
+  log_format ends '$remote_addr $remote_port'; access_log access.log ends; client_max_body_size 0; keepalive_requests 100000;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   server {{
     listen {WEB}; listen [::]:{WEB}; root files;

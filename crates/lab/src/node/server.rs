@@ -7,7 +7,7 @@ use crate::net::Namespace;
 use crate::topology::Dual;
 use anyhow::Result;
 use clap::ValueEnum;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Which program answers HTTP.
@@ -84,6 +84,12 @@ impl RealServer {
     pub fn start_web(&mut self) -> Result<()> {
         self.web = Web::Embedded(WebServer::start(&self.host, &self.name)?);
         Ok(())
+    }
+
+    /// Clients of all requests that an nginx has logged.
+    pub fn logged_clients(&self) -> Result<Vec<SocketAddr>> {
+        let Web::Nginx(_, prefix) = &self.web else { return Ok(Vec::new()) };
+        nginx::logged(prefix)
     }
 
     /// Bytes and digest of the last upload to an nginx, which cannot say so itself.
