@@ -13,9 +13,11 @@ pub(crate) mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use error::ConfigError;
 pub use metrics::MetricsAddress;
+pub use write::Written;
 
 use crate::health::ServiceHealth;
 use crate::{Key, LaneChoice, RealServerSetup, Sysctl, Timeouts, VirtualService};

@@ -132,7 +132,10 @@ impl Checked<'_> {
 
     fn server_settings(&self, server: &RealServer) -> Settings {
         let mut all = settings(server);
+        let all_of_method = settings(&server.method);
+        let tunnel = all_of_method.into_iter().filter(|(name, _)| name.starts_with("tunnel."));
         all.retain(|name, _| name != "endpoint" && !name.starts_with("method"));
+        all.extend(tunnel);
         all.insert("method".to_owned(), server.method.to_string());
         let Some(health) = self.health_of(server.endpoint) else { return all };
         let mut of_health = settings(&ServerHealth { checks: Vec::new(), ..health.clone() });

@@ -10,6 +10,7 @@ pub mod config;
 pub mod difference;
 pub mod dormant;
 pub mod finding;
+pub mod firewall;
 pub mod hash;
 pub mod health;
 pub mod keepalived;

@@ -77,6 +77,25 @@ fn sound_files_mean_what_they_say() {
     }
 }
 
+/// Written as xlvs.toml and read again it is the same configuration, or what is not the same is told.
+#[test]
+fn sound_files_are_written_as_xlvs_toml() {
+    let folder = folder("sound");
+    let (mut same, mut report) = (0, String::new());
+    for name in names(&folder) {
+        let config = read(&folder, &name).unwrap().into_config().0;
+        let written = config.to_toml();
+        let read = model::Config::parse_toml(&written.text, &name).unwrap();
+        if written.omitted.is_empty() && written.differences.is_empty() {
+            assert!(read == config, "{name}: another configuration, and nothing is told\n{}", written.text);
+            same += 1;
+        }
+        written.omitted.iter().for_each(|(key, why)| writeln!(report, "{name}: not {key}: {why}").unwrap());
+        written.differences.iter().for_each(|it| writeln!(report, "{name}: {it}").unwrap());
+    }
+    insta::assert_snapshot!("written", format!("{same} are the same\n{report}"));
+}
+
 /// A value without what it does not say.
 fn shown(value: &impl serde::Serialize) -> String {
     let mut value = serde_json::to_value(value).unwrap();

@@ -3,6 +3,7 @@
 
 mod address;
 mod command;
+mod configuration;
 mod daemon;
 mod execute;
 mod failure;
@@ -16,6 +17,8 @@ mod options;
 mod restore;
 mod scheduling;
 mod typed;
+
+pub(crate) use configuration::{configuration, is_rules};
 
 use crate::output;
 use crate::session::Session;

@@ -3,6 +3,7 @@
 mod ask;
 mod capture;
 mod conns;
+mod convert;
 mod daemon;
 mod detach;
 mod doctor;
@@ -88,6 +89,8 @@ enum Verb {
     Plan(plan::Typed),
     /// Take a configuration file over: whole, or not at all
     Apply(plan::Apply),
+    /// Write keepalived.conf, or rules of ipvsadm, as xlvs.toml; name firewall rules that no longer act
+    Convert(convert::Typed),
     /// Keep what is on trial (--confirm-within): the configuration and interfaces
     Confirm {
         /// Keep this interface alone
@@ -303,6 +306,7 @@ impl Verb {
             }
             Self::Plan(typed) => plan::plan(&typed),
             Self::Apply(typed) => plan::apply(&typed),
+            Self::Convert(typed) => convert::run(&typed),
             Self::RollBack { json } => ask::ask(&Request::RollBack, json),
             Self::Confirm { interface, json } => ask::ask(&Request::Confirm { interface }, json),
             Self::Detach(detach) => detach::run(detach),

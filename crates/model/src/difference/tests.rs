@@ -76,6 +76,19 @@ fn each_thing_is_one_line() {
 }
 
 #[test]
+fn tunnels_are_compared() {
+    let tunnel = |tunnel: &str| {
+        toml(&format!(
+            "[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"tun\"\ntunnel = {tunnel}\nservers = [\"10.0.0.1:80\"]\n"
+        ))
+    };
+    let (before, after) = (tunnel("{ type = \"gue\", port = 6080 }"), tunnel("{ type = \"gue\", port = 6081 }"));
+    assert_eq!(lines(&before, &after), "~ tcp 192.0.2.1:80 -> 10.0.0.1:80 tunnel port 6081 (was 6080)\n");
+    let ipip = lines(&before, &tunnel("{ type = \"ipip\" }"));
+    assert!(ipip.contains("tunnel type ipip (was gue)"), "{ipip}");
+}
+
+#[test]
 fn settings_of_the_director() {
     let before = toml("[director]\ninterfaces = [\"eth0\", \"eth1\"]\nattach = \"tc\"\nconn_reuse_mode = 0\n");
     let after = toml(

@@ -103,7 +103,7 @@ fn in_line(line: usize, failure: &Failure) -> Failure {
 }
 
 /// The words of a line. The program's own name is not one of them, wherever it stands, as with the real one.
-fn words(line: &str, program: &str) -> Vec<String> {
+pub(super) fn words(line: &str, program: &str) -> Vec<String> {
     let own_name = |word: &&str| *word != "ipvsadm" && *word != program;
     line.split_ascii_whitespace().filter(own_name).map(str::to_owned).collect()
 }

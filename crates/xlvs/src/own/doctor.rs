@@ -9,6 +9,8 @@ mod namespace;
 #[cfg(test)]
 mod tests;
 
+pub(super) use host::rulesets;
+
 use super::Doctor;
 use crate::output;
 use host::Host;

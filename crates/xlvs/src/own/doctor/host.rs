@@ -152,10 +152,24 @@ fn sysctls<'n>(interfaces: impl Iterator<Item = &'n String>) -> BTreeMap<String,
     places.chain(fixed).filter_map(value).collect()
 }
 
-/// Rules of nftables and, where they are not the same, of iptables.
-fn rules() -> Vec<String> {
+/// What nftables and iptables have, each in its own words. Where there is `nft`, it lists the new iptables' rules, too.
+pub(crate) fn rulesets() -> Vec<String> {
     let nftables = said("nft", &["list", "ruleset"]);
-    let iptables = said("iptables-save", &[]) + &said("ip6tables-save", &[]);
-    let lines = nftables.lines().chain(iptables.lines().filter(|line| line.starts_with("-A")));
-    lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    let programs = if nftables.is_empty() {
+        ["iptables-save", "ip6tables-save"]
+    } else {
+        ["iptables-legacy-save", "ip6tables-legacy-save"]
+    };
+    let iptables = programs.map(|program| said(program, &[]));
+    iptables.into_iter().chain([nftables]).filter(|rules| !rules.trim().is_empty()).collect()
+}
+
+/// All rules, one line each.
+fn rules() -> Vec<String> {
+    let lines = |ruleset: String| {
+        let is_nftables = ruleset.lines().any(|line| line.starts_with("table "));
+        let is_rule = move |line: &&str| is_nftables || line.starts_with("-A");
+        ruleset.lines().filter(is_rule).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    rulesets().into_iter().flat_map(lines).filter(|line| !line.is_empty()).collect()
 }
