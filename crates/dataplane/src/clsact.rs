@@ -17,6 +17,8 @@ const QDISC: u32 = 0xffff_0000;
 const SIDES: [u32; 2] = [0xffff_fff2, 0xffff_fff3];
 /// Late, so that others see frames first; "xl" in the handle.
 const PRIORITY: u32 = 0xc000;
+/// Those of checks see frames before what else is ours.
+const PRIORITY_OF_CHECKS: u32 = 0xbfff;
 const HANDLE: u32 = 0x786c;
 /// `ETH_P_ALL`
 const EVERY_PROTOCOL: u16 = 3;
@@ -35,11 +37,24 @@ const DIRECT_ACTION: u32 = 1;
 pub(crate) enum Side {
     Ingress,
     Egress,
+    /// A place of their own for the programs of checks.
+    ChecksIn,
+    ChecksOut,
 }
 
 impl Side {
-    fn parent(self) -> u32 {
-        SIDES[self as usize]
+    const fn parent(self) -> u32 {
+        match self {
+            Self::Ingress | Self::ChecksIn => SIDES[0],
+            Self::Egress | Self::ChecksOut => SIDES[1],
+        }
+    }
+
+    const fn priority(self) -> u32 {
+        match self {
+            Self::Ingress | Self::Egress => PRIORITY,
+            Self::ChecksIn | Self::ChecksOut => PRIORITY_OF_CHECKS,
+        }
     }
 }
 
@@ -90,7 +105,7 @@ pub(crate) fn remove(interface: u32, side: Side) -> io::Result<()> {
 
 /// Handle, parent and information of our filter.
 fn ours(side: Side) -> [u32; 3] {
-    [HANDLE, side.parent(), PRIORITY << 16 | u32::from(EVERY_PROTOCOL.to_be())]
+    [HANDLE, side.parent(), side.priority() << 16 | u32::from(EVERY_PROTOCOL.to_be())]
 }
 
 /// `struct tcmsg`: family, index, handle, parent, information.

@@ -10,6 +10,7 @@ mod attach;
 mod attachments;
 mod bpffs;
 mod capture;
+mod checking;
 mod clsact;
 mod connections;
 mod counters;
@@ -31,6 +32,7 @@ mod mapped;
 mod maps;
 mod mirror;
 mod netlink;
+mod passages;
 mod pins;
 mod plain;
 mod privilege;
@@ -63,6 +65,7 @@ pub use explain::Rehearsed;
 pub use journal::Journal;
 pub use keeper::{KEEPER_NAME, keeper_main};
 pub use lane::Why;
+pub use passages::{Passages, Ticket, Way};
 pub use sweep::{SweepReport, TableUse};
 pub use trial::{Trial, WATCHDOG_NAME, watchdog_main};
 pub use waiting::WaitingRoom;
@@ -110,6 +113,7 @@ pub struct Dataplane {
     mirror: Mirror,
     generation: Generation,
     sweeper: Sweeper,
+    checking: checking::Checking,
     book: Option<journal::Book>,
     watch: Watch,
     capture: Option<Capture>,
@@ -171,6 +175,7 @@ impl Dataplane {
                     mirror,
                     generation,
                     sweeper,
+                    checking: checking::Checking::default(),
                     book,
                     watch,
                     capture,

@@ -7,8 +7,8 @@ use crate::schema::{RETIRED, Schema};
 use crate::syscall;
 use crate::table::{PerCpu, Table};
 use forward::abi::{
-    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, Locals, RealServer,
-    Service, ServiceKey, Settings, Statistics, Tunnel,
+    Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, Locals, Passage,
+    RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
 };
 use forward::{Cell32, Cell64};
 use std::io;
@@ -24,6 +24,8 @@ pub(crate) struct Maps {
     pub(crate) connections6: Table<FlowKey<Address6>, Connection>,
     pub(crate) services4: Table<ServiceKey<Address4>, Service>,
     pub(crate) services6: Table<ServiceKey<Address6>, Service>,
+    pub(crate) passages4: Table<ServiceKey<Address4>, Passage>,
+    pub(crate) passages6: Table<ServiceKey<Address6>, Passage>,
     pub(crate) servers: Mapped<RealServer>,
     pub(crate) tunnels: Mapped<Tunnel>,
     pub(crate) loads: Mapped<Load>,
@@ -51,6 +53,8 @@ impl Maps {
             connections6: opener.view("CONNECTIONS6", Table::new)?,
             services4: opener.view("SERVICES4", Table::new)?,
             services6: opener.view("SERVICES6", Table::new)?,
+            passages4: opener.view("PASSAGES4", Table::new)?,
+            passages6: opener.view("PASSAGES6", Table::new)?,
             servers: opener.view("SERVERS", |map| Mapped::new(&map))?,
             tunnels: opener.view("TUNNELS", |map| Mapped::new(&map))?,
             loads: opener.view("LOADS", |map| Mapped::new(&map))?,

@@ -3,8 +3,8 @@
 
 use crate::retired::Retired;
 use forward::abi::{
-    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, Interface, InterfaceCounters, Service, ServiceKey,
-    Statistics,
+    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, Interface, InterfaceCounters, Passage, Service,
+    ServiceKey, Statistics,
 };
 use forward::capture::{Record, Wanted};
 use forward::fragment::Held;
@@ -70,5 +70,6 @@ plain!(
     Statistics,
     InterfaceCounters,
     Interface,
+    Passage,
     Retired,
 );

@@ -56,7 +56,7 @@ fn checksum(encapsulation: Encapsulation) -> TunnelChecksum {
 
 /// The headers. A checksum that the far end may find itself is whole here: the kernel leaves it to the far end only where
 /// the packet's own checksum was not finished either, which no packet from a wire is.
-fn outer(encapsulation: Encapsulation, server: IpAddr) -> Outer {
+pub(crate) fn outer(encapsulation: Encapsulation, server: IpAddr) -> Outer {
     let family = if server.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
     let envelope = match encapsulation {
         Encapsulation::Ipip => Envelope::Ipip,

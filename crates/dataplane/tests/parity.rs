@@ -104,6 +104,13 @@ fn run(kernel: &mut Kernel, lane: Lane, case: &Case) -> (usize, usize) {
                 world.send(&mut frame.clone());
                 packets += 1;
             }
+            Step::Pass(frame, expect) => {
+                let program = if frame.ingress == 0 { "tc_check_out" } else { "tc_check_in" };
+                let outcome = kernel.run(program, frame);
+                assert_eq!(outcome.action, action(lane, expect), "{place}: action");
+                assert_eq!(hex(&outcome.bytes), hex(&expect.bytes), "{place}: bytes");
+                packets += 1;
+            }
             Step::Wait(seconds) => {
                 world.wait(*seconds);
                 kernel.wait(Time::ticks(*seconds));

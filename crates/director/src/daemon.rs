@@ -110,7 +110,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
-        self.results = Some(self.director.health.begin()?);
+        self.results = Some(self.director.begin_checks()?);
         loop {
             let happening = tokio::select! {
                 biased;

@@ -7,6 +7,7 @@ mod applying;
 mod attaching;
 mod counting;
 mod lanes;
+mod paving;
 mod telling;
 mod trying;
 mod watching;
@@ -54,6 +55,8 @@ pub(crate) struct Director<P, N> {
     journal: Journal,
     /// Servers on this host are reached by NAT, or were.
     local_nat: bool,
+    /// Interfaces by which checks take the way of clients.
+    paved: BTreeSet<u32>,
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
     /// Why the configuration file was not taken over when it was read last.
@@ -98,6 +101,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             reconciler,
             journal: Journal::default(),
             local_nat: false,
+            paved: BTreeSet::new(),
             trouble: None,
             refused: None,
             events,
@@ -121,7 +125,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         self.health.plan(self.store.health().clone());
         self.observer.look(&self.servers(), now).map_err(crate::Error::Netlink)?;
         self.health.presume_down(self.left_out());
-        self.health.supervise(self.store.services());
+        self.supervise();
         let desired = desired(&self.store, &self.health, &self.observer, None);
         self.local_nat = has_local_nat(&desired);
         self.translate_answers();
@@ -158,7 +162,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             return Err(refusal(&error));
         }
         let mut touched = receipt.touched();
-        touched.extend(self.health.supervise(self.store.services()));
+        touched.extend(self.supervise());
         let fresh: BTreeSet<_> =
             self.servers_of(&touched).into_iter().filter(|address| !self.observer.watches(*address)).collect();
         self.observer.look_at_servers(&fresh, now);
@@ -251,7 +255,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         let mut touched = receipt.touched();
         self.store.take_back(receipt);
         self.health.plan(self.store.health().clone());
-        touched.extend(self.health.supervise(self.store.services()));
+        touched.extend(self.supervise());
         if let Err(error) = self.journal.compact(&mut self.plane, &self.store, &self.zero) {
             tracing::error!(%error, "cannot take a refused change out of the journal");
         }

@@ -6,10 +6,11 @@ mod view;
 
 use crate::events::Events;
 use api::{EventKind, Level};
+use dataplane::Passages;
 use driver::Driver;
 use forward::Time;
-use model::health::ServiceHealth;
-use model::{Endpoint, Key, RealServer, VirtualService, Weight};
+use model::health::{Check, ServiceHealth};
+use model::{Endpoint, ForwardingMethod, Key, RealServer, VirtualService, Weight};
 use protocols::Machine;
 use protocols::health::{CheckId, Checker, Input, Outcome, Output, Standing, Task};
 use std::borrow::Cow;
@@ -57,10 +58,10 @@ impl Health {
         self.plans = plans;
     }
 
-    /// Begins to make checks; their results come out here.
-    pub(crate) fn begin(&mut self) -> std::io::Result<Results> {
+    /// Begins to make checks, some of them by passages of the data plane; their results come out here.
+    pub(crate) fn begin(&mut self, passages: Option<Passages>) -> std::io::Result<Results> {
         let (sender, results) = mpsc::unbounded_channel();
-        let driver = Driver::start(sender)?;
+        let driver = Driver::start(sender, passages)?;
         self.early.drain(..).for_each(|(id, task, page)| driver.probe(id, &task, page));
         self.driver = Some(driver);
         Ok(results)
@@ -104,6 +105,19 @@ impl Health {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let deadline = self.driver.as_ref().and_then(|_| self.checker.next_deadline())?;
         Some(self.begin + Duration::from_nanos(deadline.0))
+    }
+
+    /// Servers of these services that are checked on the way of clients, where that needs programs.
+    pub(crate) fn servers_through(&self, services: &BTreeMap<Key, VirtualService>) -> BTreeSet<IpAddr> {
+        let through = |check: &Check| check.connection.through.is_some();
+        let plans = self.plans.iter().filter_map(|(key, plan)| Some((services.get(key)?, plan)));
+        let servers = plans.flat_map(|(service, plan)| {
+            let checked = plan.servers.iter().filter(move |health| health.checks.iter().any(through));
+            checked.filter_map(|health| service.servers.iter().find(|server| server.endpoint == health.endpoint))
+        });
+        let by_programs = servers
+            .filter(|server| matches!(server.method, ForwardingMethod::DirectRouting | ForwardingMethod::Tunnel(_)));
+        by_programs.map(|server| server.endpoint.ip()).collect()
     }
 
     /// Servers that take over from others: they must be reachable, too.
@@ -236,7 +250,9 @@ fn aligned(plan: &ServiceHealth, service: &VirtualService) -> ServiceHealth {
         };
         planned.cloned().unwrap_or_else(unchecked)
     };
-    ServiceHealth { servers: service.servers.iter().map(of).collect(), ..plan.clone() }
+    let mut aligned = ServiceHealth { servers: service.servers.iter().map(of).collect(), ..plan.clone() };
+    aligned.follow(service);
+    aligned
 }
 
 /// Where ports are the service's, the file may have named another or none.

@@ -2,13 +2,13 @@
 //! plane of memory in its place.
 
 use dataplane::{
-    Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionsCursor, ConnectionsSlice, Dataplane, Error,
+    Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionsCursor, ConnectionsSlice, Dataplane, Error, Passages,
     Rehearsed, SweepReport, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
 use model::{Change, Endpoint, LaneChoice, ServiceKey, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The only writer of maps.
@@ -19,6 +19,8 @@ pub(crate) trait Plane {
     fn leave_xdp(&mut self, interface: &str, why: Why) -> Result<Attachment, Error>;
     fn driver(&self, interface: &str) -> Option<String>;
     fn translate_answers(&mut self) -> Result<(), Error>;
+    fn check_by(&mut self, interfaces: &BTreeSet<u32>) -> Result<(), Error>;
+    fn passages(&self) -> Result<Option<Passages>, Error>;
     fn detach(&mut self, interface: &str) -> Result<(), Error>;
     fn begin_trial(&mut self, interface: &str, length: Duration) -> Result<(), Error>;
     fn trials(&self) -> Vec<Trial>;
@@ -58,6 +60,12 @@ impl Plane for Dataplane {
     }
     fn translate_answers(&mut self) -> Result<(), Error> {
         Self::translate_answers(self)
+    }
+    fn check_by(&mut self, interfaces: &BTreeSet<u32>) -> Result<(), Error> {
+        Self::check_by(self, interfaces)
+    }
+    fn passages(&self) -> Result<Option<Passages>, Error> {
+        Self::passages(self).map(Some)
     }
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         Self::detach(self, interface)

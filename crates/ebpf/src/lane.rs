@@ -6,7 +6,8 @@ use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
 use forward::classify::{self, Lead, NETWORK};
 use forward::parse::Parse;
 use forward::{
-    Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, fragment, fullnat, relate, steer, unwrap,
+    Counter, Frame, Next, Shared, Tables, Time, Verdict, decide, establish, fragment, fullnat, passage, relate, steer,
+    unwrap,
 };
 
 /// A kind of program that frames come to.
@@ -16,6 +17,9 @@ pub(crate) trait Lane: Frame + Sized {
 
     /// True when this host sends the frame itself, and no program of ours has sent it on.
     fn is_own(&self) -> bool;
+
+    /// Has it pass for a frame that was sent on here: no program of ours looks at it again.
+    fn set_sent_on(&mut self);
 
     /// Makes the headers readable, before anything else.
     fn prepare(&mut self);
@@ -62,6 +66,28 @@ pub(crate) fn exit<L: Lane>(mut frame: L) -> L::Action {
         }
     }
     frame.action(Verdict::because(Counter::PassNotOurs))
+}
+
+/// Frames that leave by an interface towards servers that are checked on the way of clients.
+#[inline(always)]
+pub(crate) fn check_out<L: Lane>(mut frame: L) -> L::Action {
+    if !frame.is_own() {
+        return frame.action(Verdict::because(Counter::PassNotOurs));
+    }
+    frame.prepare();
+    let verdict = passage::outward(&mut frame, &LIVE, now());
+    if verdict.counter != Counter::PassNotOurs {
+        frame.set_sent_on();
+    }
+    frame.action(verdict)
+}
+
+/// Frames that come in from them.
+#[inline(always)]
+pub(crate) fn check_in<L: Lane>(mut frame: L) -> L::Action {
+    frame.prepare();
+    let verdict = passage::inward(&mut frame, &LIVE, now());
+    frame.action(verdict)
 }
 
 /// Known flows of one family, in frames with or without a tag.

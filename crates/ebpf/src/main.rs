@@ -178,6 +178,18 @@ pub fn tc_exit(context: TcContext) -> i32 {
     lane::exit(SkbFrame(context))
 }
 
+/// Frames that leave by an interface: those of checks take the way of clients.
+#[classifier]
+pub fn tc_check_out(context: TcContext) -> i32 {
+    lane::check_out(SkbFrame(context))
+}
+
+/// Frames that come in: answers to such checks.
+#[classifier]
+pub fn tc_check_in(context: TcContext) -> i32 {
+    lane::check_in(SkbFrame(context))
+}
+
 macro_rules! expiry {
     ($address:ty, $expire:ident) => {
         /// Retires and removes entries; the frame holds keys behind an Ethernet header's length. Returns how many were removed.

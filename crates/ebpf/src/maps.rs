@@ -4,8 +4,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
     Address4, Address6, Connection, DEFAULT_CONNECTIONS, FRAGMENTED_DATAGRAMS, FlowKey, Fragment, FragmentKey,
-    INTERFACE_SLOTS, Interface, InterfaceCounters, Load, Locals, MAX_SCHEDULE_SLOTS, MAX_SERVERS, MAX_SERVICES,
-    NO_SERVER, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED, Tunnel,
+    INTERFACE_SLOTS, Interface, InterfaceCounters, Load, Locals, MAX_PASSAGES, MAX_SCHEDULE_SLOTS, MAX_SERVERS,
+    MAX_SERVICES, NO_SERVER, Passage, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED, Tunnel,
 };
 use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;
@@ -19,6 +19,9 @@ pub(crate) struct Clock {
 
 /// BPF_F_MMAPABLE (linux/bpf.h): the daemon reads and writes these through its own memory.
 const MAPPED: u32 = 1 << 10;
+
+/// BPF_F_NO_PREALLOC (linux/bpf.h)
+const UNALLOCATED: u32 = 1;
 
 #[map]
 pub(crate) static CONNECTIONS4: HashMap<FlowKey<Address4>, Connection> =
@@ -36,6 +39,13 @@ pub(crate) static FRAGMENTS6: LruHashMap<FragmentKey<Address6>, Fragment> =
 pub(crate) static SERVICES4: HashMap<ServiceKey<Address4>, Service> = HashMap::with_max_entries(MAX_SERVICES, 0);
 #[map]
 pub(crate) static SERVICES6: HashMap<ServiceKey<Address6>, Service> = HashMap::with_max_entries(MAX_SERVICES, 0);
+/// Not preallocated: most directors have no check here.
+#[map]
+pub(crate) static PASSAGES4: HashMap<ServiceKey<Address4>, Passage> =
+    HashMap::with_max_entries(MAX_PASSAGES, UNALLOCATED);
+#[map]
+pub(crate) static PASSAGES6: HashMap<ServiceKey<Address6>, Passage> =
+    HashMap::with_max_entries(MAX_PASSAGES, UNALLOCATED);
 #[map]
 pub(crate) static SERVERS: Array<RealServer> = Array::with_max_entries(MAX_SERVERS, MAPPED);
 #[map]

@@ -325,6 +325,12 @@ impl Lane for SkbFrame {
     }
 
     #[inline(always)]
+    fn set_sent_on(&mut self) {
+        // SAFETY: the context is valid for the whole program.
+        unsafe { (*self.0.skb.skb).tc_index = SENT_ON };
+    }
+
+    #[inline(always)]
     fn prepare(&mut self) {
         self.pull(linear::LEAST);
         self.pull(linear::wanted(self, NETWORK));

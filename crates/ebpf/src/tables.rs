@@ -3,11 +3,12 @@
 use crate::{atomic, maps};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use forward::abi::{
-    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface, Load, Locals,
+    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface, Load, Locals, Passage,
     RealServer, Service, ServiceKey, Settings, Tunnel,
 };
 use forward::filter::Filter;
 use forward::fullnat::Place;
+use forward::passage::Passages;
 use forward::schedule::Scan;
 use forward::tcp_state::Direction;
 use forward::{Cell32, Cell64, Counter, InsertError, Shared, Tables, Time};
@@ -222,7 +223,7 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
 }
 
 macro_rules! family {
-    ($address:ty, $connections:ident, $services:ident, $fragments:ident, $find_place:ident, $occupy:ident) => {
+    ($address:ty, $connections:ident, $services:ident, $fragments:ident, $passages:ident, $find_place:ident, $occupy:ident) => {
         impl<const REMEMBERS: bool> Tables<$address> for MapTables<REMEMBERS> {
             #[inline(always)]
             fn connection(&self, key: &FlowKey<$address>) -> Option<&Connection> {
@@ -273,8 +274,16 @@ macro_rules! family {
                 entry(&maps::$services, key)
             }
         }
+
+        impl Passages<$address> for Live {
+            #[inline(always)]
+            fn passage(&self, key: &ServiceKey<$address>) -> Option<&Passage> {
+                // (An element that is removed meanwhile stays as it is until the program has ended.)
+                entry(&maps::$passages, key)
+            }
+        }
     };
 }
 
-family!(Address4, CONNECTIONS4, SERVICES4, FRAGMENTS4, find_place4, occupy4);
-family!(Address6, CONNECTIONS6, SERVICES6, FRAGMENTS6, find_place6, occupy6);
+family!(Address4, CONNECTIONS4, SERVICES4, FRAGMENTS4, PASSAGES4, find_place4, occupy4);
+family!(Address6, CONNECTIONS6, SERVICES6, FRAGMENTS6, PASSAGES6, find_place6, occupy6);

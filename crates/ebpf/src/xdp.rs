@@ -176,6 +176,10 @@ impl Lane for XdpFrame {
         false
     }
 
+    /// (Programs of the other lane alone ask.)
+    #[inline(always)]
+    fn set_sent_on(&mut self) {}
+
     #[inline(always)]
     fn prepare(&mut self) {}
 

@@ -11,6 +11,7 @@ mod fullnat;
 mod lifecycle;
 mod net;
 mod own;
+mod passage;
 mod scheduling;
 mod tunnel;
 mod unwrap;
@@ -36,6 +37,8 @@ pub struct Case {
 pub enum Step {
     /// A frame comes in.
     Send(SliceFrame, Expect),
+    /// A frame that this host sends, or that comes in, on the stack's side of all else.
+    Pass(SliceFrame, Expect),
     /// Time goes by, in seconds.
     Wait(u32),
     /// The daemon changes something.
@@ -102,6 +105,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(fullnat::cases());
     cases.extend(tunnel::cases());
     cases.extend(unwrap::cases());
+    cases.extend(passage::cases());
     cases
 }
 
@@ -137,6 +141,11 @@ mod tests {
                 };
                 assert_eq!(&seen, expect, "{place}");
                 assert_eq!(world.tables.counter(expect.counter), before + 1, "{place}");
+            }
+            Step::Pass(frame, expect) => {
+                let mut frame = frame.clone();
+                let verdict = world.pass(&mut frame);
+                assert_eq!((verdict.action, frame.bytes), (expect.action, expect.bytes.clone()), "{place}");
             }
             Step::Wait(seconds) => world.wait(*seconds),
             Step::Change(change) => change(world),

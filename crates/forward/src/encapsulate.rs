@@ -6,9 +6,9 @@
 
 mod outer;
 
-use crate::abi::{NextHop, Outer, RealServer, Tunnel};
+use crate::abi::{NextHop, Outer};
 use crate::parse::Parse;
-use crate::{Address, Answer, Counter, Frame, Packet, Shared, Verdict};
+use crate::{Address, Answer, Cell64, Counter, Frame, Packet, Shared, Verdict};
 use outer::{Spread, Wrapping};
 use wire::{Be16, Be32, Checksum, Ethernet, Udp, Vlan, protocol};
 
@@ -97,34 +97,44 @@ pub fn encapsulate<A: Parse, F: Frame, T: Shared>(frame: &mut F, headers: Header
     if mtu != 0 && bytes > mtu && frame.exceeds(bytes, mtu) {
         return drop(Counter::DropTooBig, Answer::too_big(mtu));
     }
-    if wrap::<A, F>(frame, headers, &inside, server, tunnel).is_none() {
+    let (ends, outer) = (Ends { source: &tunnel.source, destination: &server.address }, Outer(tunnel.outer.get()));
+    if wrap::<A, F>(frame, headers, &inside, ends, outer, || server.hop.get()).is_none() {
         return Verdict::because(Counter::DropRewriteFailed);
     }
     let counter = if is_error { Counter::ForwardIcmpIn } else { Counter::ForwardIn };
     Verdict::forward(counter, server.hop.get().index())
 }
 
+/// The ends of a tunnel, IPv4 in the first words.
+#[derive(Clone, Copy)]
+pub struct Ends<'a> {
+    /// This host.
+    pub source: &'a [Cell64; 2],
+    /// The server.
+    pub destination: &'a [Cell64; 2],
+}
+
+/// Takes a hop off, puts the headers around, and addresses the frame to the next hop, which is asked for when needed.
 #[inline(always)]
-fn wrap<A: Parse, F: Frame>(
+pub fn wrap<A: Parse, F: Frame>(
     frame: &mut F,
     headers: Headers,
     inside: &Inside,
-    server: &RealServer,
-    tunnel: &Tunnel,
+    ends: Ends<'_>,
+    wanted: Outer,
+    hop: impl Fn() -> NextHop,
 ) -> Option<()> {
     A::readdress(frame, headers.network(), None, None, 1)?;
     let spread = Spread::new(spread(frame, headers, inside.ends), inside.identification);
-    let wanted = Outer(tunnel.outer.get());
     let sum = if wanted.has_checksum() { sum_inside::<A, F>(frame, headers, inside) } else { None };
     let outer = if sum.is_some() { wanted } else { wanted.unchecked() };
-    let hop = server.hop.get();
-    let tag = untag(frame, headers.network(), hop)?;
+    let tag = untag(frame, headers.network(), hop())?;
     frame.make_tunnel_room(outer, headers.protocol())?;
     let sum = sum.unwrap_or_default();
     let (protocol, ether_type) = (A::INSIDE, A::ETHER_TYPE);
-    let wrapping = Wrapping { outer, tunnel, server, inside, spread, protocol, ether_type, sum };
+    let wrapping = Wrapping { outer, ends, inside, spread, protocol, ether_type, sum };
     let ether_type = wrapping.write(frame, Ethernet::LENGTH)?;
-    let hop = server.hop.get();
+    let hop = hop();
     frame.write(0, Ethernet { destination: hop.destination, source: hop.source, ether_type })?;
     if hop.vlan() == 0 { Some(()) } else { frame.push_tag(tag) }
 }

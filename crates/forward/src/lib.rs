@@ -35,6 +35,7 @@ pub mod host;
 pub mod linear;
 pub mod pace;
 pub mod parse;
+pub mod passage;
 pub mod relate;
 pub mod rewrite;
 pub mod schedule;

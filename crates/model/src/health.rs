@@ -1,6 +1,6 @@
 //! What decides whether a server takes part: checks, quorum, and the server for when nobody is left.
 
-use crate::{Endpoint, RealServer};
+use crate::{Endpoint, ForwardingMethod, LocalAddresses, RealServer, ServiceKey, VirtualService};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -110,6 +110,19 @@ pub struct Connection {
     pub bind_port: Option<u16>,
     /// Mark of the check's packets; 0 is none.
     pub mark: u32,
+    /// The way that clients of this service have to the server, and not the straight one.
+    pub through: Option<Way>,
+}
+
+/// The way of a service's clients to a server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Way {
+    /// The service.
+    pub service: ServiceKey,
+    /// How the server is reached.
+    pub method: ForwardingMethod,
+    /// FullNAT: where the server sees clients.
+    pub local_addresses: LocalAddresses,
 }
 
 /// What a check tries.
@@ -234,6 +247,52 @@ pub struct UdpProbe {
     pub shortest: u16,
     /// Longest answer.
     pub longest: u16,
+}
+
+impl ServiceHealth {
+    /// Has checks that go through the service take the way that its servers' clients have now.
+    pub fn follow(&mut self, service: &VirtualService) {
+        for health in &mut self.servers {
+            let Some(server) = service.servers.iter().find(|server| server.endpoint == health.endpoint) else {
+                continue;
+            };
+            for way in health.checks.iter_mut().filter_map(|check| check.connection.through.as_mut()) {
+                way.method = server.method;
+                way.local_addresses = service.options.local_addresses.clone();
+            }
+        }
+    }
+}
+
+impl Way {
+    /// To a server of this service, which [`ServiceHealth::follow`] looks for.
+    pub fn of(service: ServiceKey) -> Self {
+        Self { service, method: ForwardingMethod::DirectRouting, local_addresses: LocalAddresses::default() }
+    }
+
+    /// Why a check cannot go this way to this server.
+    pub fn obstacle(&self, server: Endpoint) -> Option<String> {
+        let service = self.service.endpoint;
+        match self.method {
+            ForwardingMethod::DirectRouting | ForwardingMethod::Tunnel(_) if service.is_ipv4() != server.is_ipv4() => {
+                Some(format!("no check goes through a tunnel to {server}, which is of another family than its service"))
+            }
+            ForwardingMethod::FullNat if self.local_ports().next().is_none() => Some(format!(
+                "the local addresses {} leave no port to checks; name ports, such as 10.0.9.1:20000-59999",
+                self.local_addresses
+            )),
+            _ => None,
+        }
+    }
+
+    /// FullNAT: addresses with ports that no client's connection has.
+    pub fn local_ports(&self) -> impl Iterator<Item = Endpoint> + '_ {
+        let ports = |address| (Self::FIRST_PORT..=u16::MAX).map(move |port| Endpoint::new(address, port));
+        self.local_addresses.addresses().flat_map(ports).filter(|end| !self.local_addresses.cover(*end))
+    }
+
+    /// The first port that checks use.
+    pub const FIRST_PORT: u16 = 1024;
 }
 
 impl Probe {

@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod change;
 pub mod config;
+mod dice;
 pub mod difference;
 pub mod dormant;
 pub mod finding;
@@ -29,6 +30,7 @@ pub mod synchronization;
 pub mod sysctl;
 
 pub use config::{Config, ConfigError, DirectorSettings, MetricsAddress};
+pub use dice::Dice;
 pub use difference::{Difference, Fate, differences};
 pub use dormant::Dormant;
 pub use finding::{Finding, Level, Said};

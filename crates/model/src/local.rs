@@ -65,6 +65,11 @@ impl LocalRange {
         self.ports
     }
 
+    /// True for an address and port of it.
+    pub fn covers(&self, end: crate::Endpoint) -> bool {
+        (self.ports.0..=self.ports.1).contains(&end.port()) && self.addresses().any(|address| address == end.ip())
+    }
+
     /// True when both have a port of an address.
     pub fn overlaps(&self, other: &Self) -> bool {
         let ports = self.ports.0 <= other.ports.1 && other.ports.0 <= self.ports.1;
@@ -95,6 +100,11 @@ impl LocalAddresses {
     /// The ranges.
     pub fn ranges(&self) -> &[LocalRange] {
         &self.0
+    }
+
+    /// True for an address and port of one of them.
+    pub fn cover(&self, end: crate::Endpoint) -> bool {
+        self.0.iter().any(|range| range.covers(end))
     }
 
     /// True when there are none.

@@ -50,10 +50,13 @@ impl Lane {
     /// True for cases that can be run in this lane.
     pub(crate) fn takes(self, case: &Case) -> bool {
         match self {
-            Self::Xdp => !case
-                .steps
-                .iter()
-                .any(|step| matches!(step, Step::Send(frame, _) if frame.ingress == 0 || frame.joined)),
+            Self::Xdp => {
+                !case
+                    .steps
+                    .iter()
+                    .any(|step| matches!(step, Step::Send(frame, _) if frame.ingress == 0 || frame.joined))
+                    && !case.steps.iter().any(|step| matches!(step, Step::Pass(..)))
+            }
             Self::Tc => !case.name.starts_with("VLAN"),
         }
     }
@@ -144,6 +147,8 @@ impl Kernel {
         self.empty::<40, 64>("CONNECTIONS6");
         self.empty::<16, 56>("FRAGMENTS4");
         self.empty::<40, 56>("FRAGMENTS6");
+        self.empty::<16, 72>("PASSAGES4");
+        self.empty::<24, 72>("PASSAGES6");
         let four: Vec<_> = self.hash::<16, 32>("SERVICES4").keys().map(Result::unwrap).collect();
         four.iter().for_each(|key| self.hash::<16, 32>("SERVICES4").remove(key).unwrap());
         let six: Vec<_> = self.hash::<24, 32>("SERVICES6").keys().map(Result::unwrap).collect();
@@ -188,6 +193,12 @@ impl Kernel {
             self.hash::<24, 32>("SERVICES6")
                 .insert(bytes::<ServiceKey<_>, 24>(key), bytes::<Service, 32>(service), 0)
                 .unwrap();
+        }
+        for (key, passage) in tables.passages4() {
+            self.hash::<16, 72>("PASSAGES4").insert(bytes::<ServiceKey<_>, 16>(key), bytes(passage), 0).unwrap();
+        }
+        for (key, passage) in tables.passages6() {
+            self.hash::<24, 72>("PASSAGES6").insert(bytes::<ServiceKey<_>, 24>(key), bytes(passage), 0).unwrap();
         }
         for (id, locals) in (0..USED_SERVERS).zip(&tables.locals) {
             self.array::<128>("LOCALS").set(id, bytes::<Locals, 128>(locals), 0).unwrap();

@@ -163,7 +163,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     pub(super) fn follow_store(&mut self, receipt: &Receipt, now: Instant) -> BTreeSet<Key> {
         self.health.plan(self.store.health().clone());
         let mut touched = receipt.touched();
-        touched.extend(self.health.supervise(self.store.services()));
+        touched.extend(self.supervise());
         let sorry: BTreeSet<IpAddr> = self.health.sorry_servers().collect();
         let servers = self.servers_of(&touched).into_iter().chain(sorry);
         let fresh = servers.filter(|address| !self.observer.watches(*address)).collect();

@@ -29,6 +29,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         match self.observer.look(&self.servers(), now) {
             Ok(differences) => {
                 self.interfaces.heal(&mut self.plane, self.observer.links(), &self.trials, now);
+                self.pave();
                 self.follow(&differences);
             }
             Err(error) => tracing::warn!(%error, "cannot look at the network; what was seen last stays"),

@@ -1,6 +1,7 @@
 //! The thread that makes checks and runs scripts, so that neither waits for the director nor the director for them.
 
 use super::probe;
+use dataplane::Passages;
 use model::health::Script;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use protocols::health::{CheckId, Outcome, Task};
@@ -21,12 +22,15 @@ pub(super) struct Driver(mpsc::UnboundedSender<Work>);
 
 impl Driver {
     /// Starts the thread; results go to `results`.
-    pub(super) fn start(results: mpsc::UnboundedSender<(CheckId, Outcome)>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        results: mpsc::UnboundedSender<(CheckId, Outcome)>,
+        passages: Option<Passages>,
+    ) -> std::io::Result<Self> {
         let (sender, work) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(descriptors()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("health".to_owned());
-        thread.spawn(move || runtime.block_on(drive(work, results, room)))?;
+        thread.spawn(move || runtime.block_on(drive(work, results, room, passages.map(Arc::new))))?;
         Ok(Self(sender))
     }
 
@@ -54,16 +58,17 @@ async fn drive(
     mut work: mpsc::UnboundedReceiver<Work>,
     results: mpsc::UnboundedSender<(CheckId, Outcome)>,
     room: Arc<Semaphore>,
+    passages: Option<Arc<Passages>>,
 ) {
     let mut notifications = tokio::task::JoinSet::new();
     while let Some(item) = work.recv().await {
         match item {
             Work::Probe(id, task, page) => {
-                let (results, room) = (results.clone(), Arc::clone(&room));
+                let (results, room, passages) = (results.clone(), Arc::clone(&room), passages.clone());
                 tokio::spawn(async move {
                     // It is never closed; a check that waits for room begins its time afterwards.
                     let _place = room.acquire_owned().await;
-                    let outcome = probe::make(&task, page).await;
+                    let outcome = probe::make(&task, page, passages.as_deref()).await;
                     // Nobody waits for it any more.
                     let _ = results.send((id, outcome));
                 });

@@ -5,20 +5,58 @@ mod datagram;
 mod dns;
 mod http;
 mod mail;
+mod passage;
 mod ping;
 pub(super) mod script;
 mod tls;
 
+use dataplane::{Passages, Ticket};
 use model::health::Probe;
 use protocols::health::{Outcome, Task};
+use std::ops::Deref;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// Time to end a script that was still running.
 const SCRIPT_GRACE: Duration = Duration::from_secs(5);
 
+/// A check being made.
+pub(super) struct Errand<'a> {
+    task: &'a Task,
+    passages: Option<&'a Passages>,
+    /// Of a check that takes the way of clients: its packets do while this is open.
+    ticket: OnceLock<Ticket<'a>>,
+}
+
+impl Deref for Errand<'_> {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        self.task
+    }
+}
+
+impl Errand<'_> {
+    /// A success that came by another way than clients take is none.
+    fn judged(&self, outcome: Outcome) -> Outcome {
+        let unused = self.ticket.get().is_some_and(|ticket| !ticket.is_used());
+        match outcome {
+            Outcome::Success if unused => Outcome::Failure(
+                "its packets left by an interface without the programs that put them on the way of clients".to_owned(),
+            ),
+            outcome => outcome,
+        }
+    }
+}
+
 /// Makes a check.
-pub(super) async fn make(task: &Task, page: usize) -> Outcome {
+pub(super) async fn make(task: &Task, page: usize, passages: Option<&Passages>) -> Outcome {
+    let errand = Errand { task, passages, ticket: OnceLock::new() };
+    errand.judged(run(&errand, page).await)
+}
+
+async fn run(task: &Errand<'_>, page: usize) -> Outcome {
     let limit = limit(task);
     // A script is ended with all it started by who runs it: that comes first.
     let patience = if matches!(task.check.probe, Probe::Script { .. }) { limit + SCRIPT_GRACE } else { limit };
@@ -29,7 +67,7 @@ pub(super) async fn make(task: &Task, page: usize) -> Outcome {
     }
 }
 
-async fn attempt(task: &Task, page: usize) -> Result<Outcome, String> {
+async fn attempt(task: &Errand<'_>, page: usize) -> Result<Outcome, String> {
     match &task.check.probe {
         Probe::Tcp => connect::stream(task).await.map(|_| Outcome::Success),
         Probe::Http(probe) => http::fetch(task, probe, page).await,

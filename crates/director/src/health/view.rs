@@ -2,7 +2,7 @@
 
 use super::Health;
 use api::{CheckStatus, ServerHealthStatus, ServiceHealthStatus};
-use model::health::Probe;
+use model::health::{Check, Probe};
 use protocols::health::{CheckId, Outcome, ServerStatus, Standing};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Health {
         let check = self.checker.check(id)?;
         let now = self.now();
         Some(CheckStatus {
-            kind: kind(&check.task.check.probe).to_owned(),
+            kind: shown(&check.task.check),
             up: check.up,
             made: check.made,
             failed: check.failed,
@@ -50,6 +50,12 @@ pub(super) fn outcome(outcome: Option<&Outcome>) -> String {
         Some(Outcome::Weight(weight)) => format!("success, weight {weight:+}"),
         Some(Outcome::Failure(why)) => why.clone(),
     }
+}
+
+/// What is checked, and which way.
+fn shown(check: &Check) -> String {
+    let through = if check.connection.through.is_some() { " through the service" } else { "" };
+    format!("{}{through}", kind(&check.probe))
 }
 
 fn kind(probe: &Probe) -> &'static str {

@@ -7,7 +7,7 @@ use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error,
-    Rehearsed, SweepReport, TableUse, Trial, Why,
+    Passages, Rehearsed, SweepReport, TableUse, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
@@ -39,6 +39,8 @@ pub(crate) struct Kernel {
     pub(crate) journal_is_full: bool,
     pub(crate) pins_are_gone: bool,
     pub(crate) answers_translated: bool,
+    /// Interfaces by which checks take the way of clients.
+    pub(crate) checked_by: BTreeSet<u32>,
 }
 
 #[derive(Clone, Default)]
@@ -119,6 +121,13 @@ impl Plane for FakePlane {
     fn translate_answers(&mut self) -> Result<(), Error> {
         self.kernel().answers_translated = true;
         Ok(())
+    }
+    fn check_by(&mut self, interfaces: &BTreeSet<u32>) -> Result<(), Error> {
+        self.kernel().checked_by.clone_from(interfaces);
+        Ok(())
+    }
+    fn passages(&self) -> Result<Option<Passages>, Error> {
+        Ok(None)
     }
     fn detach(&mut self, interface: &str) -> Result<(), Error> {
         let was_there = self.kernel().attached.remove(interface);

@@ -12,6 +12,7 @@ mod fragment;
 mod key;
 mod local;
 mod node;
+mod passage;
 mod service;
 mod tunnel;
 
@@ -20,6 +21,7 @@ pub use fragment::{Fragment, FragmentKey};
 pub use key::{Address4, Address6, FlowKey, KeyTail, NextHop, NextHopCell, Port, ServiceKey};
 pub use local::{LocalRange, Locals};
 pub use node::{Interface, InterfaceCounters, Settings, Statistics};
+pub use passage::Passage;
 pub use service::{Load, Method, RealServer, SchedulerKind, Service};
 pub use tunnel::{Envelope, Outer, Tunnel};
 
@@ -73,6 +75,8 @@ pub const FILTER_BITS: u32 = 65_536;
 pub const DEFAULT_CONNECTIONS: u32 = 1_048_576;
 /// Datagrams in pieces that are remembered, per family; the one not used for longest gives way.
 pub const FRAGMENTED_DATAGRAMS: u32 = 65_536;
+/// Health checks that may be on the way of a service's clients at once, per family.
+pub const MAX_PASSAGES: u32 = 65_536;
 /// No server: an empty slot of a hash table, or the result of a scheduler that found none. Server id 0 is never used.
 pub const NO_SERVER: u32 = 0;
 
@@ -90,5 +94,6 @@ const _: () = {
     assert!(size_of::<Statistics>() == 40);
     assert!(size_of::<Interface>() == 16 && size_of::<InterfaceCounters>() == 16);
     assert!(size_of::<Settings>() == 80);
+    assert!(size_of::<Passage>() == 72);
     assert!(size_of::<Locals>() == 128 && size_of::<LocalRange>() == 24);
 };

@@ -1,7 +1,7 @@
 //! The headers around a packet.
 
-use super::Inside;
-use crate::abi::{Address4, Address6, Outer, RealServer, Tunnel};
+use super::{Ends, Inside};
+use crate::abi::{Address4, Address6, Outer};
 use crate::steer::FITS_EVERYWHERE;
 use crate::{Address, Frame, address};
 use wire::number::Bytes16;
@@ -18,8 +18,7 @@ const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
 /// All that the headers say.
 pub(super) struct Wrapping<'a> {
     pub(super) outer: Outer,
-    pub(super) tunnel: &'a Tunnel,
-    pub(super) server: &'a RealServer,
+    pub(super) ends: Ends<'a>,
     pub(super) inside: &'a Inside,
     /// What differs from flow to flow.
     pub(super) spread: Spread,
@@ -106,8 +105,8 @@ impl Wrapping<'_> {
     /// Writes the outer header; the sum over its addresses.
     #[inline(always)]
     fn write4<F: Frame>(&self, frame: &mut F, network: usize, follows: u8) -> Option<Checksum> {
-        let source = address::load::<Address4>(&self.tunnel.source);
-        let destination = address::load::<Address4>(&self.server.address);
+        let source = address::load::<Address4>(self.ends.source);
+        let destination = address::load::<Address4>(self.ends.destination);
         let identification = if self.inside.whole { 0 } else { self.spread.identification() };
         let mut header = Ipv4 {
             version_and_length: 0x45,
@@ -128,8 +127,8 @@ impl Wrapping<'_> {
 
     #[inline(always)]
     fn write6<F: Frame>(&self, frame: &mut F, network: usize, follows: u8) -> Option<Checksum> {
-        let source = address::load::<Address6>(&self.tunnel.source);
-        let destination = address::load::<Address6>(&self.server.address);
+        let source = address::load::<Address6>(self.ends.source);
+        let destination = address::load::<Address6>(self.ends.destination);
         let header = Ipv6 {
             version_and_flow: Be32::new(0x6000_0000 | (self.traffic_class() as u32) << 20),
             payload_length: Be16::new((self.length() - Ipv6::LENGTH) as u16),

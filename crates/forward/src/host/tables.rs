@@ -4,11 +4,12 @@
 
 use crate::abi::{
     Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface, InterfaceCounters,
-    KeyTail, Load, Locals, RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
+    KeyTail, Load, Locals, Passage, RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
 };
 use crate::filter::Filter;
 use crate::fullnat::{self, Place};
 use crate::pace::BUCKETS;
+use crate::passage::Passages;
 use crate::schedule::{self, Scan};
 use crate::tcp_state::{Direction, TcpState};
 use crate::{Cell32, Cell64, Counter, InsertError, Shared, Tables, Time};
@@ -30,6 +31,7 @@ struct FamilyTables<A: KeyTail> {
     #[expect(clippy::vec_box, reason = "as above")]
     old_fragments: RefCell<Vec<Box<Fragment>>>,
     services: HashMap<ServiceKey<A>, Service>,
+    passages: HashMap<ServiceKey<A>, Passage>,
     capacity: usize,
 }
 
@@ -37,7 +39,8 @@ impl<A: KeyTail + Copy + Eq + Hash> FamilyTables<A> {
     fn new(capacity: usize) -> Self {
         let (connections, fragments) = (UnsafeCell::default(), UnsafeCell::default());
         let (graveyard, old_fragments) = (RefCell::default(), RefCell::default());
-        Self { connections, graveyard, fragments, old_fragments, services: HashMap::new(), capacity }
+        let (services, passages) = (HashMap::new(), HashMap::new());
+        Self { connections, graveyard, fragments, old_fragments, services, passages, capacity }
     }
 
     fn fragment(&self, key: &FragmentKey<A>) -> Option<&Fragment> {
@@ -153,6 +156,26 @@ impl HashTables {
     /// Adds or replaces an IPv6 service.
     pub fn set_service6(&mut self, key: ServiceKey<Address6>, service: Service) {
         self.family6.services.insert(key, service);
+    }
+
+    /// Opens a passage to a check with this address of IPv4.
+    pub fn set_passage4(&mut self, key: ServiceKey<Address4>, passage: Passage) {
+        self.family4.passages.insert(key, passage);
+    }
+
+    /// The same for IPv6.
+    pub fn set_passage6(&mut self, key: ServiceKey<Address6>, passage: Passage) {
+        self.family6.passages.insert(key, passage);
+    }
+
+    /// All passages of IPv4.
+    pub fn passages4(&self) -> impl Iterator<Item = (&ServiceKey<Address4>, &Passage)> {
+        self.family4.passages.iter()
+    }
+
+    /// All passages of IPv6.
+    pub fn passages6(&self) -> impl Iterator<Item = (&ServiceKey<Address6>, &Passage)> {
+        self.family6.passages.iter()
     }
 
     /// All IPv4 services.
@@ -379,6 +402,12 @@ macro_rules! family {
 
             fn service(&self, key: &ServiceKey<$address>) -> Option<&Service> {
                 self.$field.services.get(key)
+            }
+        }
+
+        impl Passages<$address> for HashTables {
+            fn passage(&self, key: &ServiceKey<$address>) -> Option<&Passage> {
+                self.$field.passages.get(key)
             }
         }
     };

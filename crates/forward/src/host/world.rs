@@ -4,11 +4,11 @@
 use super::packet::DIRECTOR_MAC;
 use super::{HashTables, SliceFrame};
 use crate::abi::{
-    Address4, Address6, Connection, Envelope, FlowKey, Interface, Method, NextHop, Outer, Port, RealServer,
+    Address4, Address6, Connection, Envelope, FlowKey, Interface, Method, NextHop, Outer, Passage, Port, RealServer,
     SchedulerKind, Service, ServiceKey,
 };
 use crate::connection::StateWord;
-use crate::{Address, Cell64, Family, Time, Verdict, decide};
+use crate::{Address, Cell64, Family, Time, Verdict, decide, passage};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::vec::Vec;
 use wire::{MacAddress, protocol};
@@ -166,6 +166,44 @@ impl World {
     /// Sends a frame through the director.
     pub fn send(&mut self, frame: &mut SliceFrame) -> Verdict {
         decide::process(frame, &self.tables, self.now)
+    }
+
+    /// Opens a passage for a check from this address to a server: `service` is the virtual address, on the server's port.
+    pub fn open_passage(
+        &mut self,
+        protocol: u8,
+        check: SocketAddr,
+        server: SocketAddr,
+        service: IpAddr,
+        tunnel: Option<Envelope>,
+    ) {
+        let passage = Passage::default();
+        passage.until.set(u64::MAX);
+        passage.port.set(Port::new(server.port()).0 as u32);
+        store(&passage.server, server.ip());
+        store(&passage.virtual_address, service);
+        let six = server.is_ipv6();
+        store(&passage.source, if six { DIRECTOR6.into() } else { DIRECTOR4.into() });
+        let family = if six { Family::Ipv6 } else { Family::Ipv4 };
+        passage.outer.set(tunnel.map_or(0, |envelope| Outer::new(family, envelope, false).0));
+        let port = Port::new(check.port());
+        match check.ip() {
+            IpAddr::V4(address) => {
+                self.tables.set_passage4(ServiceKey::new(Address4::from(address), port, protocol), passage);
+            }
+            IpAddr::V6(address) => {
+                self.tables.set_passage6(ServiceKey::new(Address6::from(address), port, protocol), passage);
+            }
+        }
+    }
+
+    /// Lets a frame by that this host sends (it came in by no interface) or that comes in: on the stack's side of all else.
+    pub fn pass(&mut self, frame: &mut SliceFrame) -> Verdict {
+        if frame.ingress == 0 {
+            passage::outward(frame, &self.tables, self.now)
+        } else {
+            passage::inward(frame, &self.tables, self.now)
+        }
     }
 
     /// Lets `seconds` go by for all connections and fragments.

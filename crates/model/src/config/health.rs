@@ -41,10 +41,10 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Those of a table: what it does not name is as it is above.
-    pub(super) fn under(table: &Table<'_>, above: &Self) -> Result<Self, Fault> {
+    pub(super) fn under(table: &Table<'_>, above: &Self, service: ServiceKey) -> Result<Self, Fault> {
         let mut settings = above.clone();
         if let Some(checks) = table.get("check") {
-            settings.checks = check::read_list(&checks)?;
+            settings.checks = check::read_list(&checks, service)?;
         }
         if let Some(inhibit) = table.get("inhibit_on_failure") {
             settings.inhibit_on_failure = inhibit.boolean()?;
@@ -62,6 +62,12 @@ impl Settings {
         let Self { checks, inhibit_on_failure, notify_up, notify_down } = self;
         ServerHealth { endpoint, checks, inhibit_on_failure, notify_up, notify_down }
     }
+}
+
+/// A check cannot take every way.
+pub(super) fn obstacle(health: &ServiceHealth) -> Option<String> {
+    let ways = health.servers.iter().flat_map(|server| server.checks.iter().map(|check| (check, server.endpoint)));
+    ways.filter_map(|(check, server)| check.connection.through.as_ref()?.obstacle(server)).next()
 }
 
 /// The health of a service whose servers have this one, if the file says anything about it.

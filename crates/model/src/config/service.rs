@@ -89,15 +89,22 @@ pub(super) fn read(value: &Value<'_>) -> Result<Read, Fault> {
     let key = address::listen(&listen)?;
     let options = read_options(&table)?;
     let method = method::read(&table, ForwardingMethod::DirectRouting)?;
-    let above = Settings::under(&table, &Settings::default())?;
+    let above = Settings::under(&table, &Settings::default(), key)?;
     let (servers, checked) = match table.get("servers") {
         Some(servers) => read_servers(&servers, &key, method, &above)?,
         None => (Vec::new(), Vec::new()),
     };
     let name = table.get("name").map(|name| name.offset());
     let service = VirtualService { key: key.into(), options, servers };
-    let health = health::read(&table, &key, method, checked)?;
+    let mut health = health::read(&table, &key, method, checked)?;
     check_local(&service, health.as_ref(), &table)?;
+    if let Some(health) = &mut health {
+        health.follow(&service);
+        if let Some(obstacle) = health::obstacle(health) {
+            let place = table.get("check").map_or(table.offset, |value| value.offset());
+            return Err(Fault::at(place, obstacle));
+        }
+    }
     Ok(Read { service, health, listen: listen.offset(), name })
 }
 
@@ -206,7 +213,8 @@ fn read_servers(
             let message = format!("server {} is in service {key} twice; remove one", server.endpoint);
             return Err(Fault::at(place, message).seen_first(first));
         }
-        let settings = if value.is_table() { Settings::under(&value.table(&SERVER)?, above)? } else { above.clone() };
+        let settings =
+            if value.is_table() { Settings::under(&value.table(&SERVER)?, above, *key)? } else { above.clone() };
         servers.push(server);
         checked.push(settings.of(server.endpoint));
         if servers.len() > forward::abi::MAX_SERVERS_PER_SERVICE as usize {

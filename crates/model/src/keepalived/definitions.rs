@@ -1,12 +1,13 @@
 //! `$NAME=value`, and where it is used (keepalived.conf(5), "Parameter substitution").
 
+use crate::Dice;
 use std::collections::HashMap;
 
 /// What names stand for now. A value of several lines is used as several lines.
 pub(super) struct Definitions {
     values: HashMap<String, String>,
     instance: String,
-    random: u64,
+    random: Dice,
 }
 
 /// A line that begins a definition.
@@ -31,7 +32,7 @@ pub(super) fn is_name(name: &str) -> bool {
 impl Definitions {
     /// None yet. `instance` is what `${_INSTANCE}` stands for.
     pub(super) fn new(instance: &str) -> Self {
-        Self { values: HashMap::new(), instance: instance.to_owned(), random: 0x9e37_79b9_7f4a_7c15 }
+        Self { values: HashMap::new(), instance: instance.to_owned(), random: Dice::new(0x9e37_79b9_7f4a_7c15) }
     }
 
     pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
@@ -67,9 +68,9 @@ impl Definitions {
 
     /// A number of the range: the same ones for the same file, so that a reload changes nothing by itself.
     fn draw(&mut self, low: u64, high: u64) -> Option<String> {
-        self.random = self.random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        let thrown = self.random.throw();
         let span = high.checked_sub(low)?.checked_add(1)?;
-        Some((low + (self.random >> 33) % span).to_string())
+        Some((low + thrown % span).to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use super::service::{Findings, ServiceStatus, Supervised, Turn};
 use crate::Machine;
 use forward::Time;
 use model::health::{Script, ServiceHealth};
-use model::{Endpoint, Key, VirtualService};
+use model::{Dice, Endpoint, Key, VirtualService};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub enum Output {
 }
 
 /// All checks of all services.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checker {
     slots: BTreeMap<CheckId, Slot>,
     services: BTreeMap<Key, Supervised>,
@@ -51,13 +51,21 @@ pub struct Checker {
     known_down: BTreeSet<Endpoint>,
     deadlines: BTreeSet<(Time, CheckId)>,
     next_id: u32,
-    random: u64,
+    dice: Dice,
 }
 
 impl Checker {
     /// Without services. `seed` scatters the first checks.
     pub fn new(seed: u64) -> Self {
-        Self { random: seed, ..Self::default() }
+        Self {
+            slots: BTreeMap::new(),
+            services: BTreeMap::new(),
+            absent: BTreeSet::new(),
+            known_down: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            next_id: 0,
+            dice: Dice::new(seed),
+        }
     }
 
     /// Servers that were not in the tables of whoever was here before: they have to succeed first.
@@ -133,16 +141,10 @@ impl Checker {
         let task = Arc::new(task);
         index.add(Arc::clone(&task), id);
         let known_down = self.known_down.contains(&task.server);
-        let slot = Slot::new(task, now, self.draw(), known_down);
+        let slot = Slot::new(task, now, self.dice.share(), known_down);
         self.deadlines.extend(slot.status.next.map(|next| (next, id)));
         self.slots.insert(id, slot);
         id
-    }
-
-    /// A share of 0 to 1.
-    fn draw(&mut self) -> f64 {
-        self.random = self.random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (self.random >> 40) as f64 / (1u64 << 24) as f64
     }
 
     fn forget_unused(&mut self) {
@@ -156,7 +158,7 @@ impl Checker {
     }
 
     fn finished(&mut self, id: CheckId, outcome: Outcome, now: Time, emit: &mut dyn FnMut(Output)) {
-        let share = self.draw();
+        let share = self.dice.share();
         // A check that has been taken away meanwhile, or that nobody began.
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.status.next.is_none()) else { return };
         let failed = matches!(outcome, Outcome::Failure(_));

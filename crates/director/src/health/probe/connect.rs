@@ -1,38 +1,46 @@
 //! Sockets of checks: bound and marked as configured.
 
-use protocols::health::Task;
+use super::{Errand, passage};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 /// Where a check goes.
-pub(super) fn target(task: &Task) -> SocketAddr {
+pub(super) fn target(task: &Errand<'_>) -> SocketAddr {
     let connection = &task.check.connection;
     let address = connection.address.unwrap_or(task.server.ip());
     SocketAddr::new(address, connection.port.unwrap_or(task.server.port()))
 }
 
+/// Whom a check asks for: where it goes through a service, that.
+pub(super) fn asked(task: &Errand<'_>) -> SocketAddr {
+    let through = task.check.connection.through.as_ref();
+    through.map_or_else(|| target(task), |way| way.service.endpoint)
+}
+
 /// A connection that was accepted.
-pub(super) async fn stream(task: &Task) -> Result<TcpStream, String> {
+pub(super) async fn stream(task: &Errand<'_>) -> Result<TcpStream, String> {
     let target = target(task);
     let socket = socket(task, target, Type::STREAM, Protocol::TCP)?;
     // A check leaves nothing behind in TIME_WAIT: it ends with a reset, as keepalived's do.
     socket.set_linger(Some(std::time::Duration::ZERO)).map_err(explain)?;
+    passage::open(task, &socket, target)?;
     let socket = TcpSocket::from_std_stream(socket.into());
     socket.connect(target).await.map_err(|error| format!("cannot connect to {target}: {}", plain(&error)))
 }
 
 /// A socket for datagrams that hears of refusals.
-pub(super) async fn datagrams(task: &Task) -> Result<UdpSocket, String> {
+pub(super) async fn datagrams(task: &Errand<'_>) -> Result<UdpSocket, String> {
     let target = target(task);
     let socket = socket(task, target, Type::DGRAM, Protocol::UDP)?;
+    passage::open(task, &socket, target)?;
     let socket = UdpSocket::from_std(socket.into()).map_err(explain)?;
     socket.connect(target).await.map_err(explain)?;
     Ok(socket)
 }
 
 /// A socket of this kind with the check's settings.
-pub(super) fn socket(task: &Task, target: SocketAddr, kind: Type, protocol: Protocol) -> Result<Socket, String> {
+pub(super) fn socket(task: &Errand<'_>, target: SocketAddr, kind: Type, protocol: Protocol) -> Result<Socket, String> {
     let socket = Socket::new(Domain::for_address(target), kind, Some(protocol)).map_err(explain)?;
     socket.set_nonblocking(true).map_err(explain)?;
     let connection = &task.check.connection;
@@ -56,7 +64,7 @@ pub(super) fn explain(error: std::io::Error) -> String {
     plain(&error)
 }
 
-fn plain(error: &std::io::Error) -> String {
+pub(super) fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

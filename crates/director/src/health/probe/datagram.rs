@@ -1,14 +1,15 @@
 //! `UDP_CHECK`: a datagram, and an answer or no refusal.
 
+use super::Errand;
 use super::connect;
 use model::health::UdpProbe;
-use protocols::health::{Outcome, Task};
+use protocols::health::Outcome;
 use std::time::Duration;
 
 /// Largest answer that is read.
 const LARGEST: usize = 65_535;
 
-pub(super) async fn exchange(task: &Task, probe: &UdpProbe) -> Result<Outcome, String> {
+pub(super) async fn exchange(task: &Errand<'_>, probe: &UdpProbe) -> Result<Outcome, String> {
     let socket = connect::datagrams(task).await?;
     let payload = probe.payload.clone().unwrap_or_else(|| b"xlvs".to_vec());
     socket.send(&payload).await.map_err(connect::explain)?;

@@ -1,14 +1,15 @@
 //! `DNS_CHECK`: a question, and an answer that has an answer (RFC 1035 §4).
 
+use super::Errand;
 use super::connect;
-use protocols::health::{Outcome, Task};
+use protocols::health::Outcome;
 
 const HEADER: usize = 12;
 /// Recursion desired.
 const FLAGS: [u8; 2] = [1, 0];
 const CLASS_IN: u16 = 1;
 
-pub(super) async fn ask(task: &Task, record: &str, name: &str) -> Result<Outcome, String> {
+pub(super) async fn ask(task: &Errand<'_>, record: &str, name: &str) -> Result<Outcome, String> {
     let identifier = identifier();
     let question = question(identifier, record, name)?;
     let socket = connect::datagrams(task).await?;

@@ -1,5 +1,6 @@
 //! `HTTP_GET` and `SSL_GET`: one page.
 
+use super::Errand;
 use super::{connect, tls};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -9,13 +10,14 @@ use hyper::{Request, Version};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
 use model::health::{HttpProbe, HttpVersion, Page};
-use protocols::health::{Outcome, Task};
+use protocols::health::Outcome;
+use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Largest page that is looked at.
 const LARGEST: usize = 4 << 20;
 
-pub(super) async fn fetch(task: &Task, probe: &HttpProbe, page: usize) -> Result<Outcome, String> {
+pub(super) async fn fetch(task: &Errand<'_>, probe: &HttpProbe, page: usize) -> Result<Outcome, String> {
     let page = probe.pages.get(page).or(probe.pages.first()).ok_or("no page to look at")?;
     let stream = connect::stream(task).await?;
     let (status, body) = if probe.tls {
@@ -27,26 +29,29 @@ pub(super) async fn fetch(task: &Task, probe: &HttpProbe, page: usize) -> Result
     judge(page, status, &body).map(|()| Outcome::Success).map_err(|why| format!("{}: {why}", page.path))
 }
 
-/// One request and its answer.
-async fn exchange<S>(task: &Task, probe: &HttpProbe, page: &Page, stream: S) -> Result<(u16, Vec<u8>), String>
+/// One request and its answer. The connection is closed when this ends, however it does.
+async fn exchange<S>(task: &Errand<'_>, probe: &HttpProbe, page: &Page, stream: S) -> Result<(u16, Vec<u8>), String>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    let running = tokio::spawn(connection);
     let answer = async {
         let request = request(task, probe, page)?;
         let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let status = answer.status().as_u16();
         Ok((status, collect(answer.into_body()).await?))
     };
-    let answer = answer.await;
-    running.abort();
-    answer
+    let mut answer = pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // The server has closed: what it said is all there.
+        _ = connection => answer.await,
+    }
 }
 
-fn request(task: &Task, probe: &HttpProbe, page: &Page) -> Result<Request<Empty<Bytes>>, String> {
-    let target = connect::target(task);
+fn request(task: &Errand<'_>, probe: &HttpProbe, page: &Page) -> Result<Request<Empty<Bytes>>, String> {
+    let target = connect::asked(task);
     let host = page.host.clone().unwrap_or_else(|| match target.port() {
         80 | 443 => target.ip().to_string(),
         _ => target.to_string(),

@@ -1,14 +1,15 @@
 //! `SMTP_CHECK`: a greeting, HELO, and a farewell (RFC 5321 §4.1).
 
+use super::Errand;
 use super::connect;
-use protocols::health::{Outcome, Task};
+use protocols::health::Outcome;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 /// Longest line, and most lines of an answer.
 const LONGEST: u64 = 8192;
 const MOST_LINES: usize = 64;
 
-pub(super) async fn greet(task: &Task, helo: &str) -> Result<Outcome, String> {
+pub(super) async fn greet(task: &Errand<'_>, helo: &str) -> Result<Outcome, String> {
     let stream = connect::stream(task).await?;
     let mut stream = BufReader::new(stream);
     expect(&mut stream, "220", "the greeting").await?;

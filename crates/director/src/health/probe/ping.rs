@@ -1,7 +1,8 @@
 //! `PING_CHECK`: an echo request and its reply (RFC 792, RFC 4443).
 
+use super::Errand;
 use super::connect;
-use protocols::health::{Outcome, Task};
+use protocols::health::Outcome;
 use socket2::{Protocol, Type};
 use std::net::SocketAddr;
 use tokio::net::UdpSocket;
@@ -12,7 +13,7 @@ const REPLY: u8 = 0;
 const REPLY6: u8 = 129;
 
 /// The kernel fills in identifier and checksum, and hands over only what answers this socket.
-pub(super) async fn echo(task: &Task) -> Result<Outcome, String> {
+pub(super) async fn echo(task: &Errand<'_>) -> Result<Outcome, String> {
     let target = SocketAddr::new(connect::target(task).ip(), 0);
     let (protocol, request, reply) = match target {
         SocketAddr::V4(_) => (Protocol::ICMPV4, REQUEST, REPLY),

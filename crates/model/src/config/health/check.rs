@@ -1,9 +1,10 @@
 //! `check`: what is tried, where and when.
 
 use super::{pace, probe};
+use crate::ServiceKey;
 use crate::config::error::Fault;
 use crate::config::table::{Keys, Table, Value};
-use crate::health::{Check, Connection, Probe};
+use crate::health::{Check, Connection, Probe, Way};
 use std::net::IpAddr;
 
 const CHECK: Keys = Keys {
@@ -33,24 +34,26 @@ const CHECK: Keys = Keys {
         "bind_port",
         "bind_interface",
         "mark",
+        "through",
         "version",
         "sni",
         "fast_recovery",
     ],
-    planned: &["bfd", "grpc", "through"],
+    planned: &["bfd", "grpc"],
 };
 
 const EXAMPLE: &str = "check = { http = \"/health\", interval = \"2s\" }, or check = \"tcp\"";
 
 /// One check or a list of them.
-pub(super) fn read_list(value: &Value<'_>) -> Result<Vec<Check>, Fault> {
+pub(super) fn read_list(value: &Value<'_>, service: ServiceKey) -> Result<Vec<Check>, Fault> {
+    let read = |value: &Value<'_>| read(value, service);
     if value.is_array() { value.array(EXAMPLE)?.iter().map(read).collect() } else { Ok(vec![read(value)?]) }
 }
 
 /// `"tcp"`, or `{ tcp = true, interval = "2s" }`
-fn read(value: &Value<'_>) -> Result<Check, Fault> {
+fn read(value: &Value<'_>, service: ServiceKey) -> Result<Check, Fault> {
     if value.is_table() {
-        return read_table(&value.table(&CHECK)?);
+        return read_table(&value.table(&CHECK)?, service);
     }
     let kind = value.string(EXAMPLE)?;
     let probe = probe::usual(kind).ok_or_else(|| value.fault(probe::strange_kind(kind)))?;
@@ -58,7 +61,7 @@ fn read(value: &Value<'_>) -> Result<Check, Fault> {
     Ok(Check { probe, connection, pace, starts_down: false, logs_every_failure: false })
 }
 
-fn read_table(table: &Table<'_>) -> Result<Check, Fault> {
+fn read_table(table: &Table<'_>, service: ServiceKey) -> Result<Check, Fault> {
     let mut kinds = probe::KINDS.iter().filter_map(|kind| Some((*kind, table.get(kind)?)));
     let Some((kind, value)) = kinds.next() else {
         let message = format!("a check needs one of {}; write {EXAMPLE}", probe::KINDS.join(", "));
@@ -75,9 +78,10 @@ fn read_table(table: &Table<'_>) -> Result<Check, Fault> {
         *timeout = table.get("timeout").map(|_| pace.timeout);
     }
     let switch = |key| table.get(key).map_or(Ok(false), |value| value.boolean());
+    let through = read_through(table, kind, &probe)?.then(|| Way::of(service));
     Ok(Check {
         probe,
-        connection: read_connection(table)?,
+        connection: Connection { through, ..read_connection(table)? },
         pace,
         starts_down: switch("starts_down")?,
         logs_every_failure: switch("log_all_failures")?,
@@ -100,5 +104,31 @@ fn read_connection(table: &Table<'_>) -> Result<Connection, Fault> {
         bind_interface: interface,
         bind_port: port("bind_port")?,
         mark: table.get("mark").map_or(Ok(0), |value| value.number(0, u32::MAX))?,
+        through: None,
+    })
+}
+
+/// `through = "service"`: as clients go. Kinds that have no connection to the service cannot.
+fn read_through(table: &Table<'_>, kind: &str, probe: &Probe) -> Result<bool, Fault> {
+    let Some(value) = table.get("through") else { return Ok(false) };
+    match value.string("through = \"service\"")? {
+        "server" => return Ok(false),
+        "service" => {}
+        other => {
+            let shown = other.escape_debug();
+            return Err(value.fault(format!("`{shown}` is no way to a server; write \"service\" or \"server\"")));
+        }
+    }
+    if matches!(probe, Probe::Ping | Probe::Script { .. } | Probe::File { .. }) {
+        return Err(value.fault(format!("a check by {kind} cannot go through the service; remove `through`")));
+    }
+    if matches!(probe, Probe::Udp(probe) if probe.reply.is_none()) {
+        let message =
+            "through the service a refusal is not seen; write `reply`, too: udp = { payload = \"00\", reply = \"XX\" }";
+        return Err(value.fault(message));
+    }
+    let stranger = ["address", "port", "bind_port"].into_iter().find_map(|key| Some((key, table.get(key)?)));
+    stranger.map_or(Ok(true), |(key, value)| {
+        Err(value.fault(format!("a check through the service goes where clients go; remove `{key}`, or `through`")))
     })
 }

@@ -119,6 +119,7 @@ fn every_kind_can_be_written() {
         bind_interface: Some("eth0".into()),
         bind_port: Some(999),
         mark: 7,
+        through: None,
     };
     assert_eq!(elsewhere.connection, connection);
     assert!(elsewhere.starts_down && elsewhere.logs_every_failure);
@@ -155,6 +156,17 @@ servers = [
     assert_eq!((one.inhibit_on_failure, two.inhibit_on_failure, three.inhibit_on_failure), (true, false, true));
     assert!(one.notify_up.is_none() && three.notify_up.is_some());
     assert!([one, two, three].iter().all(|server| server.notify_down.as_ref().unwrap().user.is_some()));
+}
+
+#[test]
+fn a_check_through_the_service_knows_the_way_to_each_server() {
+    let health = health(
+        "check = { http = \"/\", through = \"service\" }\nservers = [\"10.0.0.1:80\", { address = \"10.0.0.2:80\", method = \"dr\" }]",
+    );
+    let way = |place: usize| health.servers[place].checks[0].connection.through.as_ref().unwrap();
+    assert_eq!(way(0).service.to_string(), "tcp 203.0.113.10:80");
+    assert_eq!((way(0).method, way(1).method), (ForwardingMethod::Nat, ForwardingMethod::DirectRouting));
+    assert_eq!(check("{ tcp = true, through = \"server\" }").connection.through, None);
 }
 
 #[test]
@@ -235,6 +247,27 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     ("check = { file = \"weight\" }", "4:18: `weight` is not the whole path of a file; write file = \"/run/weight\""),
     ("check = { tcp = true, address = \"web1\" }", "4:33: `web1` is no IP address; write \"10.0.0.11\""),
+    (
+        "check = { ping = true, through = \"service\" }",
+        "4:34: a check by ping cannot go through the service; remove `through`",
+    ),
+    (
+        "check = { udp = true, through = \"service\" }",
+        "4:33: through the service a refusal is not seen; write `reply`, too: ",
+    ),
+    ("check = { tcp = true, through = \"vip\" }", "4:33: `vip` is no way to a server; write \"service\" or \"server\""),
+    (
+        "check = { tcp = true, through = \"service\", port = 81 }",
+        "4:51: a check through the service goes where clients go; remove `port`, or `through`",
+    ),
+    (
+        "check = { tcp = true, through = \"service\" }\nservers = [{ address = \"[2001:db8::1]:80\", method = \"tun\" }]",
+        "4:9: no check goes through a tunnel to [2001:db8::1]:80, which is of another family than its service",
+    ),
+    (
+        "check = { tcp = true, through = \"service\" }\nlocal_addresses = [\"10.0.9.1:1024-65535\"]\nservers = [{ address = \"10.0.0.1:80\", method = \"fullnat\" }]",
+        "4:9: the local addresses 10.0.9.1 leave no port to checks; name ports, such as 10.0.9.1:20000-59999",
+    ),
     ("quorum = 2\nhysteresis = 2", "5:14: hysteresis 2 is not below the quorum 2; lower it, or raise `quorum`"),
     ("quorum_up = { command = [\"/bin/up\"], group = \"x\" }", "4:46: `group` without `user`; write that, too"),
     (

@@ -1,0 +1,91 @@
+//! The programs of health checks that take the way of a service's clients, on the interfaces that such checks leave by.
+//!
+//! They are needed while somebody checks, and no longer: links are held, not pinned, and end with the daemon. (Before
+//! Linux 6.6 there are no links: what a daemon that was killed leaves there, the next one takes over.)
+
+use crate::Dataplane;
+use crate::clsact::{self, Side};
+use crate::error::{Doing, Error};
+use crate::load::Generation;
+use crate::syscall::{self, Attach};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Interfaces with the two programs, by index.
+#[derive(Default)]
+pub(crate) struct Checking(BTreeMap<u32, [Held; 2]>);
+
+/// What holds a program in its place.
+enum Held {
+    Link(OwnedFd),
+    Filter { index: u32, side: Side },
+}
+
+const PLACES: [(Attach, Side); 2] = [(Attach::TcIngress, Side::ChecksIn), (Attach::TcEgress, Side::ChecksOut)];
+
+impl Checking {
+    /// Has the programs on these interfaces, and on no others. One that cannot have them does not keep them from the rest.
+    fn settle(&mut self, wanted: &BTreeSet<u32>, generation: &Generation) -> io::Result<()> {
+        self.0.retain(|index, held| wanted.contains(index) && held.iter().all(|it| it.is_live(*index)));
+        let mut outcome = Ok(());
+        for index in wanted {
+            if !self.0.contains_key(index) {
+                match attach(*index, generation) {
+                    Ok(held) => drop(self.0.insert(*index, held)),
+                    Err(error) => outcome = Err(error),
+                }
+            }
+        }
+        outcome
+    }
+}
+
+fn attach(index: u32, generation: &Generation) -> io::Result<[Held; 2]> {
+    let [coming, going] = PLACES;
+    Ok([
+        Held::take(index, coming, generation.check_in.as_fd())?,
+        Held::take(index, going, generation.check_out.as_fd())?,
+    ])
+}
+
+impl Held {
+    fn take(index: u32, (place, side): (Attach, Side), program: BorrowedFd<'_>) -> io::Result<Self> {
+        match syscall::create_link(program, index, place) {
+            Ok(link) => Ok(Self::Link(link)),
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                clsact::make_qdisc(index)?;
+                clsact::set(index, side, program)?;
+                Ok(Self::Filter { index, side })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// False once its interface is gone, whoever has the number now.
+    fn is_live(&self, index: u32) -> bool {
+        match self {
+            Self::Link(link) => syscall::link_facts(link.as_fd()).is_ok_and(|facts| facts.interface == index),
+            Self::Filter { index, side } => clsact::program(*index, *side).is_some(),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The interface may be gone, and the filter with it.
+        if let Self::Filter { index, side } = self
+            && clsact::remove(*index, *side).is_ok()
+        {
+            let _ = clsact::remove_qdisc(*index);
+        }
+    }
+}
+
+impl Dataplane {
+    /// Checks take the way of clients by these interfaces (indices), and by no others.
+    pub fn check_by(&mut self, interfaces: &BTreeSet<u32>) -> Result<(), Error> {
+        let settled = self.checking.settle(interfaces, &self.generation);
+        settled.doing(|| "attach the programs of checks through their service".to_owned())
+    }
+}
