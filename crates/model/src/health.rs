@@ -3,6 +3,7 @@
 use crate::{Endpoint, ForwardingMethod, LocalAddresses, RealServer, ServiceKey, VirtualService};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The health of a service's servers, and what follows from it.
@@ -234,7 +235,22 @@ pub struct BodyMatch {
     pub first: usize,
     /// And no later than at this one.
     pub last: Option<usize>,
+    /// The pattern made ready, once for all checks.
+    #[serde(skip)]
+    pub compiled: Compiled,
 }
+
+/// What [`BodyMatch::regex`] keeps. It says nothing that the pattern does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled(OnceLock<regex::bytes::Regex>);
+
+impl PartialEq for Compiled {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Compiled {}
 
 /// A datagram, and what must come back.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -334,7 +350,15 @@ impl BodyMatch {
     pub const OPTIONS: [&'static str; 5] = ["caseless", "dotall", "extended", "multiline", "ungreedy"];
 
     /// The pattern, ready to be used, or why it cannot be.
-    pub fn compile(&self) -> Result<regex::bytes::Regex, String> {
+    pub fn regex(&self) -> Result<&regex::bytes::Regex, String> {
+        if let Some(regex) = self.compiled.0.get() {
+            return Ok(regex);
+        }
+        let regex = self.compile()?;
+        Ok(self.compiled.0.get_or_init(|| regex))
+    }
+
+    fn compile(&self) -> Result<regex::bytes::Regex, String> {
         let has = |option: &str| self.options.iter().any(|it| it == option);
         let builder = &mut regex::bytes::RegexBuilder::new(&self.pattern);
         builder

@@ -3,6 +3,7 @@
 mod connect;
 mod datagram;
 mod dns;
+mod file;
 mod http;
 mod mail;
 mod passage;
@@ -76,7 +77,7 @@ async fn attempt(task: &Errand<'_>, page: usize) -> Result<Outcome, String> {
         Probe::Udp(probe) => datagram::exchange(task, probe).await,
         Probe::Ping => ping::echo(task).await,
         Probe::Script { script, sets_weight, .. } => script::check(script, limit(task), *sets_weight).await,
-        Probe::File { name, weight, reverse, sets_weight } => file(name, *weight, *reverse, *sets_weight).await,
+        Probe::File { name, weight, reverse, sets_weight } => file::look(name, *weight, *reverse, *sets_weight).await,
         // Said when the file was read.
         Probe::Bfd { .. } => Ok(Outcome::Success),
     }
@@ -95,16 +96,4 @@ fn limit(task: &Task) -> Duration {
 
 fn shown(time: Duration) -> String {
     format!("{:?}", time)
-}
-
-/// A number in a file: a weight, or 0 for well.
-async fn file(name: &str, weight: i32, reverse: bool, sets_weight: bool) -> Result<Outcome, String> {
-    let text = tokio::fs::read_to_string(name).await.map_err(|error| format!("cannot read {name}: {error}"))?;
-    let value: i64 = text.trim().parse().map_err(|_| format!("{name} does not hold a number"))?;
-    let weight = value.saturating_mul(i64::from(weight)) * if reverse { -1 } else { 1 };
-    match (sets_weight, value) {
-        (true, _) => Ok(Outcome::Weight(weight)),
-        (false, 0) => Ok(Outcome::Success),
-        (false, value) => Err(format!("{name} says {value}")),
-    }
 }

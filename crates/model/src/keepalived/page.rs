@@ -19,7 +19,7 @@ pub(super) fn read(statement: &Statement) -> Result<Page, ConfigError> {
     if page.body.as_ref().is_some_and(|body| body.pattern.is_empty()) {
         return Err(statement.fault("settings of a regular expression without one; write `regex` too"));
     }
-    if let Some(Err(why)) = page.body.as_ref().map(BodyMatch::compile) {
+    if let Some(Err(why)) = page.body.as_ref().map(BodyMatch::regex) {
         let regex = statement.statements().iter().find(|inner| inner.keyword() == "regex").unwrap_or(statement);
         let message =
             format!("this regular expression is not understood: {why}; look-around and back-references are not known");

@@ -89,7 +89,7 @@ fn judge(page: &Page, status: u16, body: &[u8]) -> Result<(), String> {
         }
     }
     let Some(wanted) = &page.body else { return Ok(()) };
-    let regex = wanted.compile()?;
+    let regex = wanted.regex()?;
     let start = wanted.first.min(body.len());
     let found = regex.find_at(body, start).is_some_and(|found| wanted.last.is_none_or(|last| found.start() <= last));
     match (found, wanted.inverted) {

@@ -118,6 +118,7 @@ fn read_body(value: &Value<'_>) -> Result<BodyMatch, Fault> {
         options: read_options(&table)?,
         first: offset("first")?.unwrap_or(0) as usize,
         last: offset("last")?.map(|last| last as usize),
+        ..BodyMatch::default()
     };
     compiled(body, &pattern)
 }
@@ -137,7 +138,7 @@ fn read_options(table: &Table<'_>) -> Result<Vec<String>, Fault> {
 }
 
 fn compiled(body: BodyMatch, place: &Value<'_>) -> Result<BodyMatch, Fault> {
-    match body.compile() {
+    match body.regex().map(drop) {
         Ok(_) if body.pattern.is_empty() => {
             Err(place.fault("an empty regular expression matches everything; remove it"))
         }
