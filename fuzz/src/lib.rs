@@ -5,6 +5,7 @@
 
 mod command;
 mod configuration;
+mod fullnat;
 mod headers;
 mod keepalived;
 mod kernel;
@@ -32,7 +33,8 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "packets",
         law: "any sequence of packets: what leaves is valid, what does not leave is untouched, loads count exactly the \
-              live connections, and nothing is left when all time-outs are over",
+              live connections, and nothing is left when all time-outs are over; by FullNAT no client's address leaves but in the \
+              option that tells it, an answer finds back, and no two connections have one local place",
         needs_root: false,
         run: packets::run,
     },

@@ -1,5 +1,6 @@
 //! A whole story on the host, and the laws of forwarding after each step.
 
+use crate::fullnat;
 use crate::story::{self, Pause, Step, Story};
 use forward::abi::{Connection, FlowKey, KeyTail};
 use forward::connection::{self, StateWord};
@@ -20,6 +21,7 @@ pub(crate) fn run(data: &[u8]) {
         happen(&mut world, step);
         loads_are_exact(&world);
         primaries_have_replies(&world);
+        fullnat::places_are_of_one(&world);
     }
     nothing_is_left(&mut world);
 }
@@ -65,6 +67,7 @@ fn send(world: &mut World, mut frame: SliceFrame) {
     }
     assert_eq!(defect, after, "before and after {}", verdict.counter.name());
     assert!(defect.is_none_or(|defect| !NEVER.contains(&defect)), "{defect:?} leaves");
+    fullnat::check(world, verdict, &untagged(&before), &untagged(&frame.bytes));
 }
 
 /// The frame without its VLAN tag.
@@ -128,6 +131,9 @@ where
         return;
     }
     let Some(server) = world.tables.servers.get(entry.server.get() as usize) else { return };
+    if word.has(StateWord::FULL_NAT) {
+        return fullnat::has_reply(world, key, entry, server);
+    }
     if !steer::is_nat(server) {
         return;
     }

@@ -109,6 +109,8 @@ enum Host {
     Virtual(u8),
     Server(u8),
     Router,
+    /// Of the director, towards servers.
+    Local,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -121,6 +123,8 @@ enum Oddity {
     Protocol(u8),
     OtherReceiver,
     FromServerSide(u8),
+    /// Sequence number and acknowledgement, and options that claim to tell a client's address.
+    Claims(u16, u16, u8),
     /// Not the packet itself, but an error of this kind about it, to its sender, which quotes so many bytes.
     Error(u8, u8, bool),
 }
@@ -144,11 +148,16 @@ impl Story {
             let key = (plan.number(), plan.endpoint());
             if !keys.contains(&key) {
                 world.service(key.0, key.1, plan.scheduler(), &plan.servers(), &plan.table());
+                // All services have the same few local places: what keeps them apart is the table.
+                let local = Host::Local.address(plan.six);
+                let places = [(local, 1, port(0), 1), (local, 1, port(1), 1), (local, 1, port(2), 1)];
+                world.localize(keys.len() as u32, key.1.ip(), &places);
                 keys.push(key);
             }
         }
         let flags = Settings::EXPIRE_NODEST | Settings::REUSE_CLOSED | Settings::REUSE_FIN_WAIT | Settings::SLOPPY_TCP;
-        world.tables.settings.flags.set(u32::from(self.settings) & flags);
+        let uoa = if self.settings & 0x40 == 0 { 0 } else { Settings::UOA };
+        world.tables.settings.flags.set(u32::from(self.settings) & flags | uoa);
         let hashing = self.services.iter().any(|plan| plan.flags & 1 != 0);
         world.edit_services(|service| service.flags |= if hashing { forward::abi::Service::HASH_PORT } else { 0 });
         world
@@ -181,7 +190,11 @@ impl ServicePlan {
     fn servers(&self) -> Vec<ServerSpec> {
         let server = |(place, (nat, weight, near)): (u8, &(bool, u8, bool))| ServerSpec {
             endpoint: SocketAddr::new(Host::Server(place).address(self.six), port(self.flags >> 4)),
-            method: if *nat { Method::Nat } else { Method::DirectRouting },
+            method: match (*nat, *weight & 0x40 != 0) {
+                (true, true) => Method::FullNat,
+                (true, false) => Method::Nat,
+                (false, _) => Method::DirectRouting,
+            },
             weight: u32::from(*weight % 4),
             interface: if *near { 1 } else { 2 },
         };
@@ -200,6 +213,7 @@ impl Host {
             Self::Virtual(number) => (2, number % 2),
             Self::Server(number) => (3, number % SERVERS as u8),
             Self::Router => (4, 0),
+            Self::Local => (5, 0),
         };
         if six {
             IpAddr::from([0xfd00, 0, 0, u16::from(net), 0, 0, 0, u16::from(last) + 1])
@@ -254,8 +268,33 @@ impl Sketch {
             Oddity::NoChecksum => packet,
             Oddity::Protocol(number) => packet.protocol(number),
             Oddity::OtherReceiver => packet.ethernet(CLIENT_MAC, CLIENT_MAC),
+            Oddity::Claims(sequence, acknowledgement, what) => self.claims(packet, what).numbers(
+                u32::from(sequence),
+                // Near what servers of a story number their SYNs with.
+                u32::from(acknowledgement % 4),
+            ),
             Oddity::FromServerSide(id) => packet.ethernet(hop(u32::from(id % 7), 1).destination, DIRECTOR_MAC),
         }
+    }
+}
+
+impl Sketch {
+    /// The same with an address that is nobody's in the places of TOA or UOA.
+    fn claims(&self, packet: PacketBuilder, what: u8) -> PacketBuilder {
+        let claims: [&[u8]; 4] = [
+            &[254, 8, 1, 1, 9, 9, 9, 9],
+            &[2, 4, 5, 180, 1, 1, 254, 8, 1, 1, 9, 9, 9, 9, 1, 1],
+            &[253, 20, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9],
+            &[8, 10, 1, 1, 1, 1, 2, 2, 2, 2, 254, 8, 1, 1, 9, 9, 9, 9, 4, 2],
+        ];
+        if !self.udp {
+            return packet.tcp_options(pick(&claims, what));
+        }
+        if self.six {
+            let option = [0x1e, 0x12, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 1, 0];
+            return packet.options(&[&[wire::Ipv6Extension::DESTINATION, protocol::UDP, 2][..], &option].concat());
+        }
+        packet.options(&[31, 8, 1, 1, 9, 9, 9, 9])
     }
 }
 

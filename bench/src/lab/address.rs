@@ -11,6 +11,8 @@ pub(super) const CLIENTS: (IpAddr, u8) = (IpAddr::V4(Ipv4Addr::new(10, 1, 0, 0))
 pub(super) const CLIENT: Dual = of_director(3, 2);
 /// The director towards them.
 pub(super) const DIRECTOR: Dual = of_director(3, 1);
+/// The director's local address, with FullNAT.
+pub(super) const LOCAL: Dual = of_director(9, 1);
 /// Prefix of every link.
 pub(super) const PREFIX: (u8, u8) = (24, 64);
 /// Servers are 1 to this.

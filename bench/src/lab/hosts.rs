@@ -67,8 +67,10 @@ fn start_web(contender: Contender, servers: &[Namespace], network: &Network) -> 
     (1..)
         .zip(servers)
         .map(|(number, host)| {
-            // Connections of one round must not stand in the way of the next one's.
-            host.sysctl("ipv4/tcp_max_tw_buckets", "0")?;
+            // Connections of one round must not stand in the way of the next one's, except where that is the question.
+            if !contender.is_full() {
+                host.sysctl("ipv4/tcp_max_tw_buckets", "0")?;
+            }
             let name = format!("server{number}");
             RealServer::start(&ServerPlan {
                 name: &name,
@@ -78,6 +80,7 @@ fn start_web(contender: Contender, servers: &[Namespace], network: &Network) -> 
                 kind: ServerKind::Nginx,
                 directory: &directory,
                 bulk: 0,
+                logs: false,
             })
             .with_context(|| name.clone())
         })

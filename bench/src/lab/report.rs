@@ -41,12 +41,14 @@ pub(super) struct Row {
     least: f64,
     most: f64,
     samples: usize,
-    /// How many times better than nftables in the same run.
+    /// How many times better than nftables that does the same, in the same run.
     against_nft: Option<f64>,
     /// How many times better than kernel routing with the same offloads.
     against_route: Option<f64>,
     /// Whether all ends leave checksums and segmentation to their devices.
     offloads: bool,
+    #[serde(skip)]
+    firewall: &'static str,
     #[serde(skip)]
     routing: &'static str,
     /// One of each round.
@@ -93,6 +95,7 @@ impl Row {
             against_nft: None,
             against_route: None,
             offloads: contender.has_offloads(),
+            firewall: contender.firewall().name(),
             routing: contender.routing().name(),
             invalid: samples.objection(),
             values: samples.into_values(),
@@ -119,8 +122,7 @@ fn relate(rows: &mut [Row]) {
     };
     // Where offloads make no difference there is one kind of routing.
     let against_route = |row: &Row| against(row, row.routing).or_else(|| against(row, Contender::Route.name()));
-    let ratios: Vec<_> =
-        rows.iter().map(|row| (against(row, Contender::Nftables.name()), against_route(row))).collect();
+    let ratios: Vec<_> = rows.iter().map(|row| (against(row, row.firewall), against_route(row))).collect();
     rows.iter_mut().zip(ratios).for_each(|(row, ratios)| (row.against_nft, row.against_route) = ratios);
 }
 

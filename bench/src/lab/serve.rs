@@ -12,8 +12,15 @@ use ::lab::topology::Family;
 use anyhow::{Context, Result};
 use std::time::Duration;
 
-const CONTENDERS: [Contender; 5] =
-    [Contender::Route, Contender::Nftables, Contender::Haproxy, Contender::XlvsNat, Contender::XlvsTc];
+const CONTENDERS: [Contender; 7] = [
+    Contender::Route,
+    Contender::Nftables,
+    Contender::Haproxy,
+    Contender::XlvsNat,
+    Contender::XlvsTc,
+    Contender::NftablesFull,
+    Contender::XlvsFullNat,
+];
 
 pub(super) fn measure(rounds: u32) -> Result<Vec<Row>> {
     let mut network = Network::new()?;

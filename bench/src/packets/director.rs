@@ -9,12 +9,16 @@ use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use forward::Counter;
 use forward::abi::{Connection, DEFAULT_CONNECTIONS, Settings, Statistics, TAIL_CALLED};
+use forward::connection::StateWord;
 use forward::filter::Filter;
+use forward::fullnat::Handshake;
 use forward::host::HashTables;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Slots of lists and hash tables that a world of one service has.
 const SLOTS: usize = 4200;
+/// Initial sequence number of servers that nobody asked: not what requests acknowledge.
+const SERVERS_NUMBER: u32 = 1000;
 
 /// The loaded programs of one case.
 pub(super) struct Director {
@@ -77,6 +81,10 @@ impl Director {
         for (key, service) in tables.services6() {
             self.add_service::<24>("SERVICES6", bytes_of(key), bytes_of(service))?;
         }
+        // Older programs have no local addresses.
+        if tables.locals[0].size.get() != 0 {
+            self.set::<_, 128>("LOCALS", 0, &tables.locals[0])?;
+        }
         for id in 1..=SERVERS {
             self.set::<_, 64>("SERVERS", id, &tables.servers[id as usize])?;
             self.set::<_, 16>("LOADS", id, &tables.loads[id as usize])?;
@@ -127,6 +135,13 @@ impl Director {
         Ok(Counts { counters, servers: Statistics { connections, in_packets, in_bytes, out_packets, out_bytes } })
     }
 
+    /// Makes all connections of FullNAT such as a whole handshake leaves them: the server is known and told.
+    pub(super) fn tell(&mut self) -> Result<()> {
+        let six = self.six;
+        let map = map(&mut self.ebpf, if six { "CONNECTIONS6" } else { "CONNECTIONS4" })?;
+        if six { tell::<40>(map) } else { tell::<16>(map) }
+    }
+
     /// Every entry of the connection table.
     pub(super) fn connections(&self) -> Result<Vec<Connection>> {
         let map = self.ebpf.map(self.connections_name()).context("no connection table")?;
@@ -137,6 +152,21 @@ impl Director {
 fn entries<const K: usize>(map: &aya::maps::Map) -> Result<Vec<Connection>> {
     let map = HashMap::<_, [u8; K], [u8; size_of::<Connection>()]>::try_from(map)?;
     map.iter().map(|entry| Ok(connection(entry?.1))).collect()
+}
+
+fn tell<const K: usize>(map: &mut aya::maps::Map) -> Result<()> {
+    let mut map = HashMap::<_, [u8; K], [u8; size_of::<Connection>()]>::try_from(map)?;
+    let tables = HashTables::new(1, 1);
+    for entry in map.iter().collect::<Vec<_>>() {
+        let (key, value) = entry?;
+        let entry = connection(value);
+        if !StateWord(entry.state.get()).has(StateWord::REPLY) {
+            Handshake(&entry).answered(&tables, SERVERS_NUMBER);
+            Handshake(&entry).tell(&tables);
+            map.insert(key, array_of(bytes_of(&entry))?, 0)?;
+        }
+    }
+    Ok(())
 }
 
 fn connection(bytes: [u8; size_of::<Connection>()]) -> Connection {

@@ -25,11 +25,28 @@ const MAC_ADDRESSES: usize = 12;
 
 /// Requests of `flows` clients whose connections are established.
 pub(super) fn requests(objects: &[Object], network: &Network, flows: u32, count: u32) -> Result<Measured> {
-    let labs = labs(objects, network)?;
+    let mut labs = labs(objects, network)?;
     labs.iter().try_for_each(|lab| lab.establish(flows))?;
+    if network.is_full_nat() && network.is_tcp() {
+        labs.iter_mut().try_for_each(|lab| lab.director.tell())?;
+    }
     let benches = before(&labs, |lab| lab.bench(network.request(FIRST), flows, Sequence::shuffled(flows), FORWARD_IN))?;
     let measured = steady(count, &benches, PACKETS)?;
     labs.iter().zip(&benches).try_for_each(|(lab, bench)| lab.check_all_seen(bench, flows, false))?;
+    Ok(measured)
+}
+
+/// Requests of one client, each of which completes the handshake.
+pub(super) fn told(objects: &[Object], network: &Network, count: u32) -> Result<Measured> {
+    let labs = labs(objects, network)?;
+    let answer = network.reply(SERVERS, FIRST).flags(TcpFlags::SYN | TcpFlags::ACK);
+    for lab in &labs {
+        lab.establish(1)?;
+        lab.bench(answer.clone(), 1, Sequence::ENDLESS, FORWARD_OUT)?.run(1)?;
+    }
+    let benches = before(&labs, |lab| lab.bench(network.request(FIRST), 1, Sequence::ENDLESS, FORWARD_IN))?;
+    let measured = steady(count, &benches, PACKETS)?;
+    labs.iter().zip(&benches).try_for_each(|(lab, bench)| lab.check_all_seen(bench, 1, false))?;
     Ok(measured)
 }
 
@@ -122,8 +139,12 @@ impl Lab {
         );
         // The floor rewrites the MAC addresses, whatever the director does.
         let grown = frame.bytes.len() - original.len();
-        // What a tunnel puts before the packet stands where the link header was.
-        let front = if grown == 0 { MAC_ADDRESSES } else { ETHERNET as usize };
+        // What a tunnel puts before the packet stands where the link header was; an option moves all headers.
+        let front = match grown {
+            0 => MAC_ADDRESSES,
+            _ if self.network.is_full_nat() => original.len() & !7,
+            _ => ETHERNET as usize,
+        };
         let rewritten = (0..).zip(original.iter().zip(&frame.bytes[grown..]));
         let traffic = Traffic {
             rewritten: rewritten.map(|(at, (before, after))| at < front || before != after).collect(),

@@ -60,6 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn measure(objects: &[Object], case: &Case, rounds: u32) -> Result<Row> {
     let measured = match case.kind {
         Kind::Known { flows } => known::requests(objects, &case.network, flows, rounds)?,
+        Kind::Told => known::told(objects, &case.network, rounds)?,
         Kind::Reply => known::replies(objects, &case.network, rounds)?,
         Kind::New => new::measure(objects, &case.network, rounds)?,
         Kind::NotOurs => known::strangers(objects, &case.network, rounds)?,

@@ -3,7 +3,7 @@
 use super::director::bytes_of;
 use super::flow::{Flow, Shape};
 use forward::Tables;
-use forward::abi::{Address4, Address6, Envelope, Method, SchedulerKind};
+use forward::abi::{Address4, Address6, Envelope, Method, SchedulerKind, Settings};
 use forward::host::packet::DIRECTOR_MAC;
 use forward::host::world::hop;
 use forward::host::{PacketBuilder, ServerSpec, World, packet};
@@ -16,6 +16,7 @@ pub(super) const SERVERS: u32 = 16;
 /// Test-run frames come in by this interface; servers behind it make the verdict XDP_TX.
 const INTERFACE: u32 = 1;
 const VIP_PORT: u16 = 80;
+const FIRST_LOCAL: u16 = 1024;
 /// Enough that every header word can be restored by whole words of eight bytes.
 const PAYLOAD: [u8; 10] = [0; 10];
 
@@ -27,6 +28,8 @@ pub(super) struct Network {
     pub(super) protocol: u8,
     /// Of tunnels, and whether there is a checksum.
     pub(super) envelope: (Envelope, bool),
+    /// FullNAT: servers are told their clients.
+    pub(super) tells: bool,
 }
 
 impl Network {
@@ -53,7 +56,11 @@ impl Network {
     }
 
     pub(super) fn is_nat(&self) -> bool {
-        self.method == Method::Nat
+        matches!(self.method, Method::Nat | Method::FullNat)
+    }
+
+    pub(super) fn is_full_nat(&self) -> bool {
+        self.method == Method::FullNat
     }
 
     /// Of its requests.
@@ -97,7 +104,21 @@ impl Network {
             let (envelope, checksum) = self.envelope;
             (1..=SERVERS).for_each(|id| world.dig(id, self.server(id).ip(), envelope, checksum));
         }
+        if self.is_full_nat() {
+            world.localize(0, self.vip().ip(), &[(self.local(), 1, FIRST_LOCAL, u16::MAX - FIRST_LOCAL)]);
+            self.tell(&world.tables.settings);
+        }
         world
+    }
+
+    fn tell(&self, settings: &Settings) {
+        let flags = settings.flags.get() & !Settings::UOA;
+        settings.toa_kinds.set(if self.tells { Settings::TOA_KINDS } else { 0 });
+        settings.flags.set(if self.tells { flags | Settings::UOA } else { flags });
+    }
+
+    fn local(&self) -> IpAddr {
+        self.address([10, 9, 0, 1], [9, 1])
     }
 
     /// The table of mh: places in the list of servers, oldest first.
@@ -118,10 +139,12 @@ impl Network {
         self.transport(packet().ip(self.client(flow), vip.ip()), port, vip.port())
     }
 
-    /// From a NAT server to a client.
+    /// From a NAT server to a client; of FullNAT, to who was the first.
     pub(super) fn reply(&self, id: u32, flow: Flow) -> PacketBuilder {
         let server = self.server(id);
-        self.transport(packet().ip(server.ip(), self.client(flow)), server.port(), u16::from_be(flow.port))
+        let (to, port) =
+            if self.is_full_nat() { (self.local(), FIRST_LOCAL) } else { (self.client(flow), u16::from_be(flow.port)) };
+        self.transport(packet().ip(server.ip(), to), server.port(), port)
             .ethernet(hop(id, INTERFACE).destination, DIRECTOR_MAC)
     }
 

@@ -58,12 +58,11 @@ impl<'a> Table<'a> {
     /// Opens the connections of one round, then deletes as many of the oldest.
     fn round(&mut self) -> Result<f64> {
         let time = self.bench.run(ROUND)?;
-        let keys: Vec<Vec<u8>> = (0..ROUND)
-            .flat_map(|place| {
-                let number = self.oldest + place.wrapping_mul(STRIDE) % ROUND;
-                self.network.keys(&mut self.twin, Flow::new(number))
-            })
-            .collect();
+        // In the order that they were opened: FullNAT's local ports follow it.
+        let opened: Vec<Vec<Vec<u8>>> =
+            (0..ROUND).map(|place| self.network.keys(&mut self.twin, Flow::new(self.oldest + place))).collect();
+        let scattered = (0..ROUND).map(|place| (place.wrapping_mul(STRIDE) % ROUND) as usize);
+        let keys: Vec<Vec<u8>> = scattered.flat_map(|place| opened.get(place).into_iter().flatten().cloned()).collect();
         self.oldest += ROUND;
         ensure!(keys.len() == (ROUND * self.network.entries()) as usize, "the host twin makes {} entries", keys.len());
         syscall::delete_batch(self.lab.director.connections_map()?, &keys.concat(), keys.len() as u32)

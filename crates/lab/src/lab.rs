@@ -235,6 +235,7 @@ impl Hosts {
                 kind,
                 directory,
                 bulk: BULK,
+                logs: true,
             })
         };
         (1..).zip(&self.servers).map(start).collect()

@@ -88,5 +88,6 @@ fn add_server(network: &mut Network, number: usize, master: usize) -> Result<Rea
         kind: ServerKind::Embedded,
         directory: network.work().path(),
         bulk: 0,
+        logs: false,
     })
 }

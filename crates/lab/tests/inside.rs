@@ -124,6 +124,15 @@ fn behind_a_router(lab: &mut Lab) -> RealServer {
     let listens: Vec<_> = [rip, address::VIRTUAL].iter().flat_map(|both| both.host().map(|(it, _)| it)).collect();
     let directory = lab.network.work().path();
     let (name, kind) = ("end", ServerKind::Embedded);
-    RealServer::start(&ServerPlan { name, host: &host, address: rip, listens: &listens, kind, directory, bulk: BULK })
-        .unwrap()
+    RealServer::start(&ServerPlan {
+        name,
+        host: &host,
+        address: rip,
+        listens: &listens,
+        kind,
+        directory,
+        bulk: BULK,
+        logs: false,
+    })
+    .unwrap()
 }

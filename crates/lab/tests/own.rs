@@ -105,6 +105,7 @@ fn own_server(lab: &Lab) -> RealServer {
         kind: ServerKind::Embedded,
         directory: lab.network.work().path(),
         bulk: 0,
+        logs: false,
     })
     .unwrap()
 }

@@ -187,6 +187,7 @@ fn nginx_sees_the_client_of_each_family() {
         kind: ServerKind::Nginx,
         directory: wire.network.work().path(),
         bulk: 0,
+        logs: false,
     };
     let _nginx = RealServer::start(&plan).unwrap();
     wire.up();

@@ -16,10 +16,10 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it with `prefix` as its directory and a file of `bulk` bytes to download.
-    pub(super) fn start(host: &Namespace, name: &str, prefix: &Path, bulk: u64) -> Result<Self> {
+    /// Starts it with `prefix` as its directory and a file of `bulk` bytes to download; `logs` its clients or not.
+    pub(super) fn start(host: &Namespace, name: &str, prefix: &Path, (bulk, logs): (u64, bool)) -> Result<Self> {
         fs::create_dir_all(prefix.join("files"))?;
-        fs::write(prefix.join("nginx.conf"), configuration(name))?;
+        fs::write(prefix.join("nginx.conf"), configuration(name, logs))?;
         write_bulk(&prefix.join("files/bulk"), bulk)?;
         let mut command = host.command("nginx");
         command.arg("-p").arg(prefix).args(["-c", "nginx.conf", "-e", "error.log"]);
@@ -59,12 +59,13 @@ pub(super) fn logged(prefix: &Path) -> Result<Vec<SocketAddr>> {
     log.lines().map(end).collect()
 }
 
-fn configuration(name: &str) -> String {
+fn configuration(name: &str, logs: bool) -> String {
+    let log = if logs { "access.log ends" } else { "off" };
     format!(
         "daemon off; master_process off; pid nginx.pid; user root;
 events {{ worker_connections 1024; }}
 http {{
-  log_format ends '$remote_addr $remote_port'; access_log access.log ends; client_max_body_size 0; keepalive_requests 100000;
+  log_format ends '$remote_addr $remote_port'; access_log {log}; client_max_body_size 0; keepalive_requests 100000;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   server {{
     listen {WEB}; listen [::]:{WEB}; root files;

@@ -54,6 +54,8 @@ pub struct ServerPlan<'a> {
     pub directory: &'a Path,
     /// How much can be downloaded from an nginx.
     pub bulk: u64,
+    /// Whether it logs its clients.
+    pub logs: bool,
 }
 
 impl RealServer {
@@ -63,7 +65,7 @@ impl RealServer {
             ServerKind::Embedded => Web::Embedded(WebServer::start(plan.host, plan.name)?),
             ServerKind::Nginx => {
                 let prefix = plan.directory.join(plan.name);
-                Web::Nginx(Nginx::start(plan.host, plan.name, &prefix, plan.bulk)?, prefix)
+                Web::Nginx(Nginx::start(plan.host, plan.name, &prefix, (plan.bulk, plan.logs))?, prefix)
             }
         };
         Ok(Self {
