@@ -34,6 +34,7 @@ pub enum Mode {
     /// Packets go in packets of their own, replies go directly to the client.
     Tun,
     /// Addresses are rewritten on both sides, the server sees one of the director's.
+    #[value(name = "fullnat", alias = "full-nat")]
     FullNat,
 }
 
