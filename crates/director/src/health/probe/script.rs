@@ -68,3 +68,61 @@ fn identity(script: &Script) -> Result<Option<(u32, u32)>, String> {
 fn find(name: &str) -> Result<User, String> {
     User::from_name(name).ok().flatten().ok_or_else(|| format!("there is no user {name} on this host"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// How many run at once.
+    const MANY: usize = 50;
+
+    fn shell(line: String) -> Script {
+        Script { words: vec!["/bin/sh".to_owned(), "-c".to_owned(), line], user: None, group: None }
+    }
+
+    /// What `/proc` says of the process whose number is in a file: gone, or dead and not buried yet.
+    fn is_dead(file: &Path) -> bool {
+        let process = std::fs::read_to_string(file).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.trim()));
+        stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+    }
+
+    #[test]
+    fn scripts_that_hang_end_with_all_they_started() {
+        let directory = tempfile::tempdir().unwrap();
+        // Whoever the scripts run as writes there.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+        let file = |number: usize| directory.path().join(number.to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let outcomes = runtime.block_on(async {
+            let mut running = tokio::task::JoinSet::new();
+            for number in 0..MANY {
+                let line = format!("sleep 1000 & echo $! > {}; wait", file(number).display());
+                running.spawn(async move { check(&shell(line), Duration::from_secs(5), false).await });
+            }
+            running.join_all().await
+        });
+        assert_eq!(outcomes.len(), MANY);
+        assert!(outcomes.iter().all(|it| it.as_ref().is_err_and(|why| why.contains("still running"))), "{outcomes:?}");
+        let begin = std::time::Instant::now();
+        while !(0..MANY).all(|number| is_dead(&file(number))) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "children outlive their scripts");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_verdicts_or_weights() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let checked = |code: i32, sets_weight| {
+            runtime.block_on(check(&shell(format!("exit {code}")), Duration::from_secs(60), sets_weight))
+        };
+        assert_eq!(checked(0, false), Ok(Outcome::Success));
+        assert_eq!(checked(9, true), Ok(Outcome::Weight(7)));
+        assert!(checked(9, false).is_err() && checked(1, true).is_err());
+        let nowhere = Script { words: vec!["/nowhere/at/all".to_owned()], user: None, group: None };
+        assert!(runtime.block_on(check(&nowhere, Duration::from_secs(60), false)).unwrap_err().contains("cannot run"));
+    }
+}

@@ -139,4 +139,5 @@ fn connection(connection: &Connection, table: &mut Table) {
     table.set_some("bind_interface", connection.bind_interface.as_ref(), |it| quoted(it));
     table.set_some("bind_port", connection.bind_port.as_ref(), ToString::to_string);
     table.set_if(connection.mark != 0, "mark", connection.mark);
+    table.set_if(connection.through.is_some(), "through", quoted("service"));
 }

@@ -20,7 +20,7 @@ sched_flags = ["sh-port", "sh-fallback"]
 method = "nat"
 any = true
 check = [
-  { http = ["/", { path = "/h", host = "a.example", status = [200, "300-304"], digest = "D41D8CD98F00B204E9800998ECF8427E", body = "a\\d+" }], interval = "500ms", timeout = "250ms", rise = 1, fall = 1, jitter = "100ms", warmup = "0s" },
+  { http = ["/", { path = "/h", host = "a.example", status = [200, "300-304"], digest = "D41D8CD98F00B204E9800998ECF8427E", body = "a\\d+" }], interval = "500ms", timeout = "250ms", rise = 1, fall = 1, jitter = "100ms", warmup = "0s", through = "service" },
   { https = { path = "/", host = "a.example", body = { regex = "\"e\"", inverted = true, options = ["caseless"], first = 2, last = 9 } }, sni = false, version = "1.0C", fast_recovery = true, delay_before_retry = "0s" },
 ]
 quorum = 3
