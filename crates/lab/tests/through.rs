@@ -89,7 +89,19 @@ fn a_missing_virtual_address_is_found(topology: Topology, lane: &str) {
     }
     assert_eq!(lab.counters().unwrap().checksum_errors, 0, "{topology}");
     leaves_nothing_behind(&lab, &director);
+    a_standby_checks_too(&lab, &director);
     director.stop(false).unwrap();
+}
+
+/// The virtual address is another node's now: its servers are checked as before.
+fn a_standby_checks_too(lab: &Lab, director: &Xlvs) {
+    let virtual_address = address::VIRTUAL.of(Family::V4);
+    let line = format!("address delete {virtual_address} dev d0");
+    assert!(lab.director.command("ip").args(line.split_whitespace()).status().unwrap().success());
+    ip(lab, 1, &format!("address delete {virtual_address} dev lo"));
+    wait_for(director, [2, 3], "a standby misses the virtual address");
+    ip(lab, 1, &format!("address add {virtual_address} dev lo"));
+    wait_for(director, [3, 3], "a standby finds it again");
 }
 
 /// No connection of a check is remembered or counted by the director, nor left open at a server.
