@@ -195,3 +195,33 @@ fn full_nat_goes_from_a_local_address() {
     wait_for(&director, [3, 3], "with one");
     director.stop(false).unwrap();
 }
+
+/// By a rule of routing that the director does not see, a check's packets leave where there are no programs: the server
+/// answers, and that is no success.
+#[test]
+#[ignore = "needs root"]
+fn an_answer_by_another_way_is_no_success() {
+    let lab = Lab::build(Topology::bridged(Mode::Dr)).unwrap();
+    let run = |host: &lab::net::Namespace, line: &str| {
+        assert!(host.command("ip").args(line.split_whitespace()).status().unwrap().success(), "ip {line}");
+    };
+    lab.client.host.sysctl("ipv4/ip_forward", "1").unwrap();
+    run(&lab.director, "rule add fwmark 7 lookup 100");
+    let (server, client) = (lab.servers[0].address.of(Family::V4), address::CLIENT.of(Family::V4));
+    run(&lab.director, &format!("route add {server}/32 via {client} dev d0 table 100"));
+    let service = Scenario::usual(Family::V4).service();
+    let mut director = lab.director(Entry::Direct).unwrap();
+    let check = "{ tcp = true, through = \"service\", mark = 7, interval = \"300ms\", warmup = \"0s\", fall = 1 }";
+    let text = format!(
+        "[[service]]\nlisten = \"tcp {service}\"\nmethod = \"dr\"\ncheck = {check}\nservers = [\"{}\"]\n",
+        SocketAddr::new(server, 80)
+    );
+    director.configure(&text).unwrap();
+    director.start().unwrap();
+    wait_for(&director, [0, 0], "the other way");
+    let status = director.run(&["status"]).unwrap().success().unwrap();
+    assert!(status.contains("left by an interface without the programs"), "{status}");
+    run(&lab.director, "rule delete fwmark 7 lookup 100");
+    wait_for(&director, [1, 0], "the way of clients");
+    director.stop(false).unwrap();
+}
