@@ -90,7 +90,11 @@ fn sound_files_are_written_as_xlvs_toml() {
             assert!(read == config, "{name}: another configuration, and nothing is told\n{}", written.text);
             same += 1;
         }
-        written.omitted.iter().for_each(|(key, why)| writeln!(report, "{name}: not {key}: {why}").unwrap());
+        for (key, why) in &written.omitted {
+            // Lists of everything that is known grow.
+            let why = why.split(" (supported: ").next().unwrap();
+            writeln!(report, "{name}: not {key}: {why}").unwrap();
+        }
         written.differences.iter().for_each(|it| writeln!(report, "{name}: {it}").unwrap());
     }
     insta::assert_snapshot!("written", format!("{same} are the same\n{report}"));
