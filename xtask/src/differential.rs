@@ -1,4 +1,5 @@
-//! `vm-test --differential`: the kernel's IPVS as referee, in a guest whose kernel has it.
+//! `vm-test --differential` and `--keepalived`: the kernel's IPVS as referee, alone and with keepalived, in a guest whose
+//! kernel has it.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -8,9 +9,25 @@ use anyhow::{Result, ensure};
 use crate::guest::Guest;
 use crate::{step, workspace};
 
-pub(crate) fn run(guest: &Guest, only: Option<&str>, record: bool) -> Result<ExitCode> {
-    let player = build()?;
+/// A program of the lab that lets a referee and xlvs do the same, and compares.
+pub(crate) struct Player {
+    program: &'static str,
+    /// Whom it takes for right.
+    referee: &'static str,
+    options: &'static [&'static str],
+}
+
+/// IPVS: what becomes of packets.
+pub(crate) const DIFFERENTIAL: Player = Player { program: "differential", referee: "kernel", options: &[] };
+/// keepalived: what becomes of servers. A guest without hardware support is slow: it is looked longer at what comes of a
+/// step, and at fewer plays at once.
+pub(crate) const KEEPALIVED: Player =
+    Player { program: "referee", referee: "keepalived", options: &["--at-once", "3", "--stretch", "2"] };
+
+pub(crate) fn run(what: &Player, guest: &Guest, only: Option<&str>, record: bool) -> Result<ExitCode> {
+    let player = build(what.program)?;
     let mut command = vec![player.display().to_string()];
+    command.extend(what.options.iter().map(|option| (*option).to_owned()));
     if let Some(only) = only {
         command.extend(["--only".to_owned(), only.to_owned()]);
     }
@@ -20,19 +37,19 @@ pub(crate) fn run(guest: &Guest, only: Option<&str>, record: bool) -> Result<Exi
         command.splice(0..0, ["env".to_owned(), format!("XLVS_BINARY={}", binary.display())]);
         return Ok(ExitCode::from(guest.run(&command, folder)?));
     }
-    command.extend(["--transcribe", "kernel"].map(str::to_owned));
+    command.extend(["--transcribe", what.referee].map(str::to_owned));
     let (code, said) = guest.output(&command, folder)?;
     ensure!(code == 0, "the player ended with exit code {code}; nothing is recorded");
     // In the guest nothing can be written that stays.
-    let transcripts = workspace::target_directory()?.join("differential.txt");
+    let transcripts = workspace::target_directory()?.join(what.program).with_extension("txt");
     std::fs::write(&transcripts, said)?;
     step::execute(Command::new(&player).arg("--record").arg(&transcripts))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Builds the player and the xlvs it plays against.
-fn build() -> Result<PathBuf> {
+fn build(program: &str) -> Result<PathBuf> {
     step::execute(&mut workspace::cargo(["build", "--release", "--package", "xlvs"]))?;
-    step::execute(&mut workspace::cargo(["build", "--package", "lab", "--bin", "differential"]))?;
-    Ok(workspace::target_directory()?.join("debug/differential"))
+    step::execute(&mut workspace::cargo(["build", "--package", "lab", "--bin", program]))?;
+    Ok(workspace::target_directory()?.join("debug").join(program))
 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
+use crate::differential::{DIFFERENTIAL, KEEPALIVED, Player};
 use crate::guest::{self, Guest, Version};
 use crate::{parity, step, workspace};
 
@@ -15,7 +16,7 @@ pub(crate) struct Options {
     /// Only this kernel
     #[arg(long)]
     kernel: Option<Version>,
-    /// Seconds for boot and command, per kernel [default: 600; 2400 with --differential]
+    /// Seconds for boot and command, per kernel [default: 600; 2400 with --differential or --keepalived]
     #[arg(long)]
     timeout: Option<u64>,
     /// Memory of the guest in MiB
@@ -24,14 +25,17 @@ pub(crate) struct Options {
     /// Play the differential scenarios against the kernel's IPVS (6.12 unless --kernel says otherwise) and against xlvs
     #[arg(long, conflicts_with = "command")]
     differential: bool,
+    /// Let keepalived with the kernel's IPVS, and then xlvs, decide about failing servers, and compare
+    #[arg(long, conflicts_with_all = ["command", "differential"])]
+    keepalived: bool,
     /// Let the kernel's IPVS send tunnels to real servers made by xlvs
     #[arg(long, conflicts_with_all = ["command", "differential"])]
     tunnels: bool,
-    /// With --differential: only scenarios whose names begin so (several with commas)
-    #[arg(long, requires = "differential", value_name = "NAME")]
+    /// With --differential or --keepalived: only what is named so at its beginning (several with commas)
+    #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// With --differential: play the kernel alone and write what it did into the tree, for the tests
-    #[arg(long, requires = "differential")]
+    /// With --differential or --keepalived: play the referee alone and write what it did into the tree, for the tests
+    #[arg(long)]
     record: bool,
     /// A director of xlvs before the tunnel devices of the kernel (6.12 unless --kernel says otherwise)
     #[arg(long, conflicts_with_all = ["command", "differential", "tunnels"])]
@@ -47,9 +51,15 @@ pub(crate) struct Options {
 impl Options {
     fn guest(&self, kernel: Version) -> Guest {
         // All scenarios twice: five minutes each way on a machine with nothing else to do.
-        let usual = if self.differential { 2400 } else { 600 };
+        let usual = if self.differential || self.keepalived { 2400 } else { 600 };
         let timeout = Duration::from_secs(self.timeout.unwrap_or(usual));
         Guest { kernel, memory_mebibytes: self.memory, processors: 2, timeout }
+    }
+
+    /// Who is compared with whom.
+    fn player(&self) -> Option<&'static Player> {
+        let keepalived = self.keepalived.then_some(&KEEPALIVED);
+        keepalived.or(self.differential.then_some(&DIFFERENTIAL))
     }
 
     /// What the guests run, and in which folder.
@@ -83,8 +93,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         eprintln!("vm-test: SKIPPED: {obstacle}");
         return Ok(ExitCode::SUCCESS);
     }
-    if options.differential {
+    let player = options.player();
+    ensure!(
+        player.is_some() || (options.only.is_none() && !options.record),
+        "--only and --record need --differential or --keepalived"
+    );
+    if let Some(player) = player {
         return crate::differential::run(
+            player,
             &options.guest(options.kernel.unwrap_or(Version::V6_12)),
             options.only.as_deref(),
             options.record,

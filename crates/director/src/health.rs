@@ -12,11 +12,10 @@ use forward::Time;
 use model::health::{Check, ServiceHealth};
 use model::{Endpoint, ForwardingMethod, Key, RealServer, VirtualService, Weight};
 use protocols::Machine;
-use protocols::health::{CheckId, Checker, Input, Outcome, Output, Standing, Task};
+use protocols::health::{CheckId, Checker, Input, Outcome, Output, Standing};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -32,8 +31,8 @@ pub(crate) struct Health {
     present: BTreeMap<Key, Vec<Endpoint>>,
     begin: Instant,
     driver: Option<Driver>,
-    /// Checks that were due before there was somebody to make them.
-    early: Vec<(CheckId, Arc<Task>, usize)>,
+    /// Checks and scripts that were due before there was somebody to make them.
+    early: Vec<Output>,
     events: Events,
 }
 
@@ -61,10 +60,19 @@ impl Health {
     /// Begins to make checks, some of them by passages of the data plane; their results come out here.
     pub(crate) fn begin(&mut self, passages: Option<Passages>) -> std::io::Result<Results> {
         let (sender, results) = mpsc::unbounded_channel();
-        let driver = Driver::start(sender, passages)?;
-        self.early.drain(..).for_each(|(id, task, page)| driver.probe(id, &task, page));
-        self.driver = Some(driver);
+        self.driver = Some(Driver::start(sender, passages)?);
+        std::mem::take(&mut self.early).into_iter().for_each(|output| self.drive(output));
         Ok(results)
+    }
+
+    /// Checks and scripts go to the thread that makes them.
+    fn drive(&mut self, output: Output) {
+        let Some(driver) = &self.driver else { return self.early.push(output) };
+        match output {
+            Output::Probe(id, task, page) => driver.probe(id, &task, page),
+            Output::Run(script) => driver.run(script),
+            _ => {}
+        }
     }
 
     /// These are the services there are. Returns those whose servers are others now.
@@ -174,11 +182,7 @@ impl Health {
         for output in outputs {
             match output {
                 Output::Changed(key) => drop(changed.insert(key)),
-                Output::Probe(id, task, page) => match &self.driver {
-                    Some(driver) => driver.probe(id, &task, page),
-                    None => self.early.push((id, task, page)),
-                },
-                Output::Run(script) => self.driver.iter().for_each(|driver| driver.run(script.clone())),
+                Output::Probe(..) | Output::Run(_) => self.drive(output),
                 other => self.tell(&other),
             }
         }

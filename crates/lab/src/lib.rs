@@ -15,6 +15,7 @@ pub mod net;
 pub mod network;
 pub mod node;
 pub mod pair;
+pub mod referee;
 pub mod scenario;
 pub mod topology;
 pub mod view;

@@ -78,8 +78,9 @@ fn servers_leave_and_return_by_their_checks() {
     assert_eq!(tally.served_by.keys().collect::<Vec<_>>(), ["server3"], "{:?}", tally.errors);
     until(|| listed(&director, &sorry), 0, || lab.servers[0].start_web().unwrap());
     assert_eq!(forty(&lab, &scenario).served_by.keys().collect::<Vec<_>>(), ["server1"]);
-    until(|| std::fs::read_to_string(&hooks).unwrap_or_default().lines().count(), 2, || ());
-    assert_eq!(std::fs::read_to_string(&hooks).unwrap(), "lost\ngained\n");
+    // At the two starts, and then by the servers.
+    until(|| std::fs::read_to_string(&hooks).unwrap_or_default().lines().count(), 4, || ());
+    assert_eq!(std::fs::read_to_string(&hooks).unwrap(), "gained\ngained\nlost\ngained\n");
     director.stop(false).unwrap();
 }
 

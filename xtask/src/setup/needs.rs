@@ -57,6 +57,7 @@ pub(super) const NEEDS: &[Need] = &[
     Need::program("curl", &["curl"], INTEROP),
     Need::program("nginx", &["nginx-light"], INTEROP),
     Need::program("ipvsadm", &["ipvsadm"], INTEROP),
+    Need::program("keepalived", &["keepalived"], INTEROP),
     Need::program("haproxy", &["haproxy"], INTEROP),
     Need::program("wrk", &["wrk"], INTEROP),
     Need::program("qemu-system-x86_64", &["qemu-system-x86"], GUEST),

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<bool> {
     if let Some(path) = &options.record {
-        let count = recording::record(&std::fs::read_to_string(path)?)?;
+        let count = recording::record(&std::fs::read_to_string(path)?, &recording::recordings())?;
         println!("{count} transcripts recorded in {}", recording::recordings().display());
         return Ok(true);
     }

@@ -11,8 +11,8 @@ pub struct Difference {
     pub number: usize,
     /// The step.
     pub step: String,
-    /// What the kernel did, with accepted lines as xlvs is meant to have them.
-    pub kernel: Vec<String>,
+    /// What the referee did, with accepted lines as xlvs is meant to have them.
+    pub referee: Vec<String>,
     /// What xlvs did.
     pub xlvs: Vec<String>,
 }
@@ -20,36 +20,46 @@ pub struct Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "step {}: {}", self.number, self.step)?;
-        let [kernel, xlvs] = [(&self.kernel, &self.xlvs), (&self.xlvs, &self.kernel)].map(|(from, others)| {
+        let [referee, xlvs] = [(&self.referee, &self.xlvs), (&self.xlvs, &self.referee)].map(|(from, others)| {
             let lines: Vec<&str> = from.iter().filter(|line| !others.contains(line)).map(String::as_str).collect();
             if lines.is_empty() { "nothing more".to_owned() } else { lines.join(" / ") }
         });
-        write!(formatter, "\n  kernel: {kernel}\n  xlvs:   {xlvs}")
+        write!(formatter, "\n  referee: {referee}\n  xlvs:    {xlvs}")
     }
 }
 
 /// The first difference that is not accepted. An accepted one must be exactly as it is written, or it is one, too.
 pub fn compare(scenario: &Scenario, kernel: &Transcript, xlvs: &Transcript) -> Option<Difference> {
-    let count = scenario.lines.len().max(kernel.steps.len()).max(xlvs.steps.len());
+    let lines: Vec<_> = scenario.lines.iter().map(|line| (line.text.as_str(), line.accepted.as_slice())).collect();
+    compare_lines(&lines, kernel, xlvs)
+}
+
+/// The same for steps with what is accepted of each.
+pub(crate) fn compare_lines(
+    lines: &[(&str, &[Accepted])],
+    referee: &Transcript,
+    xlvs: &Transcript,
+) -> Option<Difference> {
+    let count = lines.len().max(referee.steps.len()).max(xlvs.steps.len());
     (0..count).find_map(|index| {
         let nothing = (String::new(), Vec::new());
-        let [kernel, xlvs] = [kernel, xlvs].map(|transcript| transcript.steps.get(index).unwrap_or(&nothing));
-        let line = scenario.lines.get(index);
-        let same_step = line.is_some_and(|line| line.text == kernel.0 && line.text == xlvs.0);
-        let expected = line.map_or_else(|| kernel.1.clone(), |line| with_accepted(line, &kernel.1));
-        let step = line.map_or_else(|| xlvs.0.clone(), |line| line.text.clone());
-        let difference = Difference { number: index + 1, step, kernel: expected, xlvs: xlvs.1.clone() };
-        (!same_step || difference.kernel != difference.xlvs).then_some(difference)
+        let [referee, xlvs] = [referee, xlvs].map(|transcript| transcript.steps.get(index).unwrap_or(&nothing));
+        let line = lines.get(index);
+        let same_step = line.is_some_and(|(text, _)| *text == referee.0 && *text == xlvs.0);
+        let expected = line.map_or_else(|| referee.1.clone(), |(_, accepted)| with_accepted(accepted, &referee.1));
+        let step = line.map_or_else(|| xlvs.0.clone(), |(text, _)| (*text).to_owned());
+        let difference = Difference { number: index + 1, step, referee: expected, xlvs: xlvs.1.clone() };
+        (!same_step || difference.referee != difference.xlvs).then_some(difference)
     })
 }
 
-/// What the kernel did, with accepted lines replaced by xlvs's.
-fn with_accepted(line: &Line, kernel: &[String]) -> Vec<String> {
-    let mut lines = kernel.to_vec();
-    for accepted in &line.accepted {
+/// What the referee did, with accepted lines replaced by xlvs's.
+pub(crate) fn with_accepted(accepted: &[Accepted], referee: &[String]) -> Vec<String> {
+    let mut lines = referee.to_vec();
+    for accepted in accepted {
         replace(&mut lines, accepted);
     }
-    if !line.accepted.is_empty() {
+    if !accepted.is_empty() {
         lines.sort();
     }
     lines
@@ -63,7 +73,7 @@ fn replace(lines: &mut Vec<String>, accepted: &Accepted) {
                 lines.remove(place);
                 lines.extend(accepted.xlvs.clone());
             }
-            None => lines.push(format!("(accepted, but the kernel does not do it: {kernel}: {})", accepted.reason)),
+            None => lines.push(format!("(accepted, but the referee does not do it: {kernel}: {})", accepted.reason)),
         },
     }
 }

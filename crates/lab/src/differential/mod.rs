@@ -15,6 +15,8 @@ mod transcript;
 mod world;
 
 pub use compare::{Difference, compare};
+pub(crate) use compare::{compare_lines, with_accepted};
+pub(crate) use script::Accepted;
 pub use script::{Scenario, load};
 pub use transcript::Transcript;
 pub use world::{Side, World};

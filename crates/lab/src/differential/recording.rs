@@ -4,7 +4,7 @@ use super::{Transcript, folder};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const HEAD: &str = "=== ";
 
@@ -26,26 +26,30 @@ pub fn recordings() -> PathBuf {
 
 /// What was recorded of the kernel, by scenario.
 pub fn recorded() -> Result<BTreeMap<String, Transcript>> {
+    recorded_in(&recordings())
+}
+
+/// The same of a folder.
+pub fn recorded_in(folder: &Path) -> Result<BTreeMap<String, Transcript>> {
     let mut all = BTreeMap::new();
-    let folder = recordings();
-    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         all.extend(parse(&fs::read_to_string(entry?.path())?));
     }
     Ok(all)
 }
 
 /// Replaces the recordings of the scenarios in `text`: a file for each, all its variants together.
-pub fn record(text: &str) -> Result<usize> {
+pub fn record(text: &str, folder: &Path) -> Result<usize> {
     let transcripts = parse(text);
     ensure!(!transcripts.is_empty(), "nothing was recorded");
-    fs::create_dir_all(recordings())?;
+    fs::create_dir_all(folder)?;
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
     for (name, transcript) in &transcripts {
         let file = name.split('/').next().unwrap_or_default();
         files.entry(file).or_default().push_str(&section(name, transcript));
     }
     for (name, text) in &files {
-        fs::write(recordings().join(format!("{name}.txt")), text)?;
+        fs::write(folder.join(format!("{name}.txt")), text)?;
     }
     Ok(transcripts.len())
 }

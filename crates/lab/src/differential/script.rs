@@ -26,10 +26,22 @@ pub(super) struct Line {
 
 /// A difference that is meant to be: the line of the kernel, the line of xlvs (none: `None`).
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     pub(super) kernel: Option<String>,
     pub(super) xlvs: Option<String>,
-    pub(super) reason: String,
+    pub(crate) reason: String,
+}
+
+impl Accepted {
+    /// `REFEREE | XLVS | REASON`
+    pub(crate) fn read(text: &str) -> Result<Self> {
+        let parts: Vec<_> = text.split(" | ").map(str::trim).collect();
+        let [kernel, xlvs, reason] = parts.as_slice() else { bail!("accept REFEREE | XLVS | REASON") };
+        let line = |text: &str| (text != "-").then(|| text.to_owned());
+        let accepted = Self { kernel: line(kernel), xlvs: line(xlvs), reason: (*reason).to_owned() };
+        ensure!(accepted.kernel != accepted.xlvs && !reason.is_empty(), "nothing is accepted, or for no reason");
+        Ok(accepted)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -121,12 +133,9 @@ fn read_variant(name: &str, about: &str, variant: &str, text: &str) -> Result<Sc
 
 /// `VARIANTS | KERNEL | XLVS | REASON`
 fn read_accepted(text: &str, variant: &str) -> Result<Option<Accepted>> {
-    let parts: Vec<_> = text.split(" | ").map(str::trim).collect();
-    let [variants, kernel, xlvs, reason] = parts.as_slice() else { bail!("accept VARIANTS | KERNEL | XLVS | REASON") };
-    let line = |text: &str| (text != "-").then(|| text.to_owned());
-    let accepted = Accepted { kernel: line(kernel), xlvs: line(xlvs), reason: (*reason).to_owned() };
-    ensure!(accepted.kernel != accepted.xlvs && !reason.is_empty(), "nothing is accepted, or for no reason");
-    let concerned = *variants == "*" || variants.split(',').any(|one| one == variant);
+    let (variants, rest) = text.split_once(" | ").context("accept VARIANTS | KERNEL | XLVS | REASON")?;
+    let accepted = Accepted::read(rest)?;
+    let concerned = variants == "*" || variants.split(',').any(|one| one == variant);
     Ok(concerned.then_some(accepted))
 }
 

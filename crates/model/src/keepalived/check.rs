@@ -67,7 +67,7 @@ impl Draft {
             "UDP_CHECK" => (Probe::Udp(UdpProbe { payload: None, reply: None, shortest: 0, longest: 255 }), usual),
             "PING_CHECK" => (Probe::Ping, usual),
             "MISC_CHECK" => (misc(), Defaults { retries: 0, ..usual }),
-            "FILE_CHECK" => (Probe::File { name: String::new(), weight: 1, reverse: false, sets_weight: false }, usual),
+            "FILE_CHECK" => (Probe::File { name: String::new(), weight: 0, reverse: false, sets_weight: false }, usual),
             "BFD_CHECK" => (Probe::Bfd { name: String::new() }, usual),
             _ => (Probe::Tcp, usual),
         };
@@ -120,11 +120,11 @@ impl Draft {
                 (script.user, script.group) = (arguments.next(), arguments.next());
             }
             (Probe::File { name, .. }, "track_file") => *name = text("the name of a track_file")?,
-            (Probe::File { sets_weight, .. }, "dynamic") => *sets_weight = statement.switch()?,
-            (Probe::File { weight, reverse, .. }, "weight") => {
-                *weight = number(statement, statement.argument().unwrap_or(""), -i32::MAX, i32::MAX)?;
-                *reverse = statement.arguments().nth(1) == Some("reverse");
+            // In its manual, and without a meaning: the weight alone says what a number does.
+            (Probe::File { .. }, "dynamic") => {
+                statement.switch()?;
             }
+            (Probe::File { weight, reverse, .. }, "weight") => (*weight, *reverse) = file_weight(statement)?,
             (Probe::Bfd { name }, "name") => *name = text("the name of a bfd_instance")?,
             _ => return Ok(false),
         }
@@ -191,6 +191,12 @@ const KNOWN: [&str; 30] = [
     "user",
     "warmup",
 ];
+
+/// What a number in a file is multiplied by, and whether its sign is turned.
+pub(super) fn file_weight(statement: &Statement) -> Result<(i32, bool), ConfigError> {
+    let weight = number(statement, statement.argument().unwrap_or(""), -i32::MAX, i32::MAX)?;
+    Ok((weight, statement.arguments().nth(1) == Some("reverse")))
+}
 
 fn http(tls: bool) -> Probe {
     Probe::Http(HttpProbe {

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 /// Most lines of a configuration, all its repetitions and replacements counted: a test comes to the end of fewer sooner.
 const MOST_LINES: usize = if cfg!(test) { 1 << 16 } else { 1 << 22 };
+/// Most bytes that all these lines may have on their way: long lines that go through many definitions take the time.
+const MOST_BYTES: usize = 64 * MOST_LINES;
 /// Longest line that definitions may make.
-const LONGEST: usize = 1 << 16;
+const LONGEST: usize = 1 << 14;
 /// Most definitions that one line may go through: one that is made of itself would go on for ever.
-const MOST_REPLACEMENTS: u32 = 10_000;
+const MOST_REPLACEMENTS: u32 = 1000;
 /// Files that include each other, at most.
 const DEEPEST: usize = 16;
 
@@ -41,12 +43,13 @@ pub(super) struct Expander<'a> {
     lines: Vec<Line>,
     missing: Vec<MissingInclude>,
     steps: usize,
+    bytes: usize,
 }
 
 impl<'a> Expander<'a> {
     pub(super) fn new(files: &'a dyn Files, config_id: &'a str) -> Self {
         let (definitions, lines, missing) = (Definitions::new(config_id), Vec::new(), Vec::new());
-        Self { files, config_id, definitions, lines, missing, steps: 0 }
+        Self { files, config_id, definitions, lines, missing, steps: 0, bytes: 0 }
     }
 
     /// The lines of this file and of those it includes.
@@ -108,6 +111,11 @@ impl<'a> Expander<'a> {
         self.steps += 1;
         if self.steps > MOST_LINES {
             return Err(line.fault("", format!("more than {MOST_LINES} lines in all; write shorter sequences")));
+        }
+        self.bytes = self.bytes.saturating_add(line.text.len());
+        if self.bytes > MOST_BYTES {
+            let message = format!("definitions make more than {MOST_BYTES} bytes in all; is one made of itself?");
+            return Err(line.fault("", message));
         }
         let text = line.text.trim();
         if let Some(condition) = text.strip_prefix('@') {

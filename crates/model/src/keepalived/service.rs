@@ -171,6 +171,7 @@ impl Draft {
             }
             services.push(self.service(key, &servers)?);
         }
+        services.iter_mut().skip(1).for_each(|member| silence(&mut member.health));
         Ok(services)
     }
 
@@ -255,6 +256,15 @@ impl Draft {
             notices.cosmetic(statement, "persistence_granularity means nothing without persistence_timeout");
         }
         Ok(())
+    }
+}
+
+/// Members of a group have their servers and checks in common: what happens to one happens to all, and the scripts run
+/// once.
+fn silence(health: &mut ServiceHealth) {
+    (health.quorum_up, health.quorum_down) = (None, None);
+    for server in &mut health.servers {
+        (server.notify_up, server.notify_down) = (None, None);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Statements as a configuration.
 
+use super::check::file_weight;
 use super::global::Global;
 use super::notice::{Notice, Notices, Severity};
 use super::service::{self, CheckedService, Groups};
@@ -76,29 +77,40 @@ impl Translation {
     }
 }
 
+/// A file that is tracked: its path, what its number is multiplied by, and whether the sign is turned.
+type TrackedFile<'s> = (&'s str, i32, bool);
+
 /// Files that are tracked, by name.
-fn tracked_files(statements: &[Statement]) -> Result<HashMap<&str, &str>, ConfigError> {
+fn tracked_files(statements: &[Statement]) -> Result<HashMap<&str, TrackedFile<'_>>, ConfigError> {
     let mut files = HashMap::new();
     for statement in statements.iter().filter(|it| matches!(it.keyword(), "track_file" | "vrrp_track_file")) {
         let name = statement.only("a name")?;
-        let file = statement.statements().iter().find(|inner| inner.keyword() == "file");
-        let file = file.ok_or_else(|| statement.fault("a track_file needs `file` in its braces; write its path"))?;
-        files.insert(name, file.only("a path")?);
+        let inner = |keyword| statement.statements().iter().find(|inner| inner.keyword() == keyword);
+        let missing = || statement.fault("a track_file needs `file` in its braces; write its path");
+        let path = inner("file").ok_or_else(missing)?.only("a path")?;
+        let (weight, reverse) = inner("weight").map_or(Ok((1, false)), file_weight)?;
+        files.insert(name, (path, weight, reverse));
     }
     Ok(files)
 }
 
-/// Checks of files look at the file that their name stands for.
+/// Checks of files look at the file that their name stands for. A weight of 0 is the file's own; where that is 0, too,
+/// every number but 0 is a failure.
 fn name_files(
     statement: &Statement,
     services: &mut [CheckedService],
-    files: &HashMap<&str, &str>,
+    files: &HashMap<&str, TrackedFile<'_>>,
 ) -> Result<(), ConfigError> {
     let servers = services.iter_mut().flat_map(|service| &mut service.health.servers);
     for check in servers.flat_map(|server| &mut server.checks) {
-        if let Probe::File { name, .. } = &mut check.probe {
+        if let Probe::File { name, weight, reverse, sets_weight } = &mut check.probe {
             let missing = || format!("FILE_CHECK asks for the track_file `{name}`, which is not there; write one");
-            *name = (*files.get(name.as_str()).ok_or_else(|| statement.fault(missing()))?).to_owned();
+            let file = *files.get(name.as_str()).ok_or_else(|| statement.fault(missing()))?;
+            *name = file.0.to_owned();
+            if *weight == 0 {
+                (*weight, *reverse) = (file.1, file.2);
+            }
+            *sets_weight = *weight != 0;
         }
     }
     Ok(())

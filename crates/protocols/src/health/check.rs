@@ -24,7 +24,7 @@ pub struct Task {
 pub enum Outcome {
     /// As it should.
     Success,
-    /// As it should, and with this the server's weight changes by so much.
+    /// As it should, and with it a number for the server's weight: a script sets it, a file adds to it.
     Weight(i64),
     /// Not as it should.
     Failure(String),
@@ -59,8 +59,8 @@ pub(super) struct Slot {
     page: usize,
     /// Successes in a row since the check failed.
     successes: u32,
-    /// Its part in the server's weight.
-    pub(super) weight: i64,
+    /// Its part in the server's weight, while it has one.
+    pub(super) weight: Option<i64>,
 }
 
 /// What an outcome changed.
@@ -70,6 +70,8 @@ pub(super) struct Effect {
     pub(super) turned: bool,
     /// The weight changed.
     pub(super) weighed: bool,
+    /// It was down until its first success, and has failed instead: that is news, too.
+    pub(super) stays_down: bool,
 }
 
 impl Slot {
@@ -79,7 +81,12 @@ impl Slot {
         let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
         let up = !task.check.starts_down && !known_down;
         let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, next };
-        Self { status, failures: 0, page: 0, successes: 0, weight: 0 }
+        Self { status, failures: 0, page: 0, successes: 0, weight: None }
+    }
+
+    /// Its part in the weight is instead of the configured one.
+    pub(super) fn sets_weight(&self) -> bool {
+        self.weight.is_some() && matches!(self.status.task.check.probe, Probe::Script { .. })
     }
 
     /// It is being made: the page it looks at.
@@ -92,11 +99,16 @@ impl Slot {
     pub(super) fn finish(&mut self, outcome: Outcome, now: Time, share: f64) -> Effect {
         self.status.made += 1;
         let (up_before, weight_before) = (self.status.up, self.weight);
+        let is_first = self.status.made == 1 && self.status.task.check.starts_down;
+        let stays_down = is_first && matches!(outcome, Outcome::Failure(_));
         let wait = match &outcome {
             Outcome::Failure(_) => self.failed(),
-            Outcome::Success => self.succeeded(),
+            Outcome::Success => {
+                self.weight = None;
+                self.succeeded()
+            }
             Outcome::Weight(weight) => {
-                self.weight = *weight;
+                self.weight = Some(*weight);
                 self.succeeded()
             }
         };
@@ -108,7 +120,7 @@ impl Slot {
         if turned {
             self.status.since = now;
         }
-        Effect { turned, weighed: self.weight != weight_before }
+        Effect { turned, weighed: self.weight != weight_before, stays_down }
     }
 
     /// How long to wait after a failure. Only a check that succeeded before has retries.

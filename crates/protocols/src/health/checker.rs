@@ -1,6 +1,6 @@
 //! The machine: all checks of all services.
 
-use super::check::{CheckId, CheckStatus, Effect, Outcome, Slot, Task};
+use super::check::{CheckId, CheckStatus, Outcome, Slot, Task};
 use super::service::{Findings, ServiceStatus, Supervised, Turn};
 use crate::Machine;
 use forward::Time;
@@ -114,18 +114,27 @@ impl Checker {
                 // A quorum between its two bounds stays what it was.
                 Some(old) => {
                     supervised.status.quorum = old.status.quorum;
+                    let kept = |server| supervised.status.servers.iter().any(|it| it.server == server);
+                    run(old.down_scripts(|server| server.up && !kept(server.server)), emit);
                     let turn = supervised.look(|ids| findings(&self.slots, ids));
                     tell(key, &supervised, &turn, emit);
                     supervised.status != old.status || supervised.service != old.service
                 }
-                None => true,
+                None => {
+                    run(supervised.first_script(), emit);
+                    true
+                }
             };
             self.services.insert(key, supervised);
             if changed {
                 emit(Output::Changed(key));
             }
         }
-        before.into_keys().for_each(|key| emit(Output::Changed(key)));
+        for (key, gone) in before {
+            run(gone.down_scripts(|server| server.up), emit);
+            run(gone.health.quorum_down.iter().filter(|_| gone.status.quorum), emit);
+            emit(Output::Changed(key));
+        }
         self.forget_unused();
         self.known_down.clear();
         self.absent.retain(|key| self.services.contains_key(key));
@@ -167,15 +176,24 @@ impl Checker {
         if failed && !effect.turned && slot.status.task.check.logs_every_failure {
             emit(Output::Failed(id));
         }
-        if effect != Effect::default() {
+        if effect.stays_down {
+            self.users(id)
+                .for_each(|(_, service)| run(service.down_scripts(|server| server.checks.contains(&id)), emit));
+        }
+        if effect.turned || effect.weighed {
             self.look_at(id, emit);
         }
+    }
+
+    /// Services that have this check.
+    fn users(&self, id: CheckId) -> impl Iterator<Item = (&Key, &Supervised)> {
+        self.services.iter().filter(move |(_, service)| service.has(id))
     }
 
     /// Looks at all services that have this check.
     fn look_at(&mut self, id: CheckId, emit: &mut dyn FnMut(Output)) {
         for (key, supervised) in &mut self.services {
-            if supervised.status.servers.iter().any(|server| server.checks.contains(&id)) {
+            if supervised.has(id) {
                 let turn = supervised.look(|ids| findings(&self.slots, ids));
                 tell(*key, supervised, &turn, emit);
             }
@@ -203,21 +221,14 @@ impl Checker {
         if self.absent.is_empty() {
             return false;
         }
-        let mut users = self
-            .services
-            .iter()
-            .filter(|(_, service)| service.status.servers.iter().any(|server| server.checks.contains(&id)));
-        users.all(|(key, service)| service.health.suspended_without_address && self.absent.contains(key))
+        self.users(id).all(|(key, service)| service.health.suspended_without_address && self.absent.contains(key))
     }
 
     fn end(&mut self, emit: &mut dyn FnMut(Output)) {
         for supervised in self.services.values().filter(|supervised| supervised.health.omega) {
-            let (up, quorum) = supervised.fails_with();
-            let down = up.into_iter().filter_map(|place| supervised.health.servers.get(place)?.notify_down.clone());
-            down.for_each(|script| emit(Output::Run(script)));
-            if let (true, Some(script)) = (quorum, &supervised.health.quorum_down) {
-                emit(Output::Run(script.clone()));
-            }
+            run(supervised.down_scripts(|server| server.up), emit);
+            // Also where it is lost already.
+            run(&supervised.health.quorum_down, emit);
         }
     }
 }
@@ -242,20 +253,23 @@ impl Machine for Checker {
     }
 }
 
+/// Scripts are run.
+fn run<'s>(scripts: impl IntoIterator<Item = &'s Script>, emit: &mut dyn FnMut(Output)) {
+    scripts.into_iter().for_each(|script| emit(Output::Run(script.clone())));
+}
+
 /// What a turn of a service means for others.
 fn tell(key: Key, supervised: &Supervised, turn: &Turn, emit: &mut dyn FnMut(Output)) {
     for (places, came) in [(&turn.went, false), (&turn.came, true)] {
         for place in places {
             let Some(health) = supervised.health.servers.get(*place) else { continue };
             emit(Output::Server(key, health.endpoint, came));
-            let script = if came { &health.notify_up } else { &health.notify_down };
-            script.iter().for_each(|script| emit(Output::Run(script.clone())));
+            run(if came { &health.notify_up } else { &health.notify_down }, emit);
         }
     }
     if let Some(reached) = turn.quorum {
         emit(Output::Quorum(key, reached));
-        let script = if reached { &supervised.health.quorum_up } else { &supervised.health.quorum_down };
-        script.iter().for_each(|script| emit(Output::Run(script.clone())));
+        run(if reached { &supervised.health.quorum_up } else { &supervised.health.quorum_down }, emit);
     }
     if turn.other_table {
         emit(Output::Changed(key));
@@ -264,9 +278,10 @@ fn tell(key: Key, supervised: &Supervised, turn: &Turn, emit: &mut dyn FnMut(Out
 
 fn findings(slots: &BTreeMap<CheckId, Slot>, ids: &[CheckId]) -> Findings {
     let found = ids.iter().filter_map(|id| slots.get(id));
-    found.fold(Findings { up: true, weight: 0 }, |sum, slot| Findings {
+    found.fold(Findings { up: true, weight: 0, setters: 0 }, |sum, slot| Findings {
         up: sum.up && slot.status.up,
-        weight: sum.weight.saturating_add(slot.weight),
+        weight: sum.weight.saturating_add(slot.weight.unwrap_or(0)),
+        setters: sum.setters + i64::from(slot.sets_weight()),
     })
 }
 

@@ -1,7 +1,7 @@
 //! A service: which of its servers take part, and whether they are enough.
 
 use super::check::CheckId;
-use model::health::ServiceHealth;
+use model::health::{Script, ServiceHealth};
 use model::{Endpoint, VirtualService, Weight};
 
 /// What a server's health makes of it.
@@ -53,7 +53,10 @@ pub(super) struct Supervised {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Findings {
     pub(super) up: bool,
+    /// What they add to the weight, and what they set it to.
     pub(super) weight: i64,
+    /// How many set it: each of them does so instead of the configured one.
+    pub(super) setters: i64,
 }
 
 /// What a look at a service changed.
@@ -113,10 +116,24 @@ impl Supervised {
         turn
     }
 
-    /// What the service would be if all its servers failed (omega).
-    pub(super) fn fails_with(&self) -> (Vec<usize>, bool) {
-        let up = self.status.servers.iter().enumerate().filter(|(_, server)| server.up).map(|(place, _)| place);
-        (up.collect(), self.status.quorum)
+    /// True when a server of it has this check.
+    pub(super) fn has(&self, id: CheckId) -> bool {
+        self.status.servers.iter().any(|server| server.checks.contains(&id))
+    }
+
+    /// Scripts that tell that a server is down.
+    pub(super) fn down_scripts(&self, of: impl Fn(&ServerStatus) -> bool) -> impl Iterator<Item = &Script> {
+        let servers = self.status.servers.iter().zip(&self.health.servers);
+        servers.filter(move |(status, _)| of(status)).filter_map(|(_, health)| health.notify_down.as_ref())
+    }
+
+    /// What is run when the service begins: it tells a quorum that is there, and that the sorry server has taken over.
+    pub(super) fn first_script(&self) -> Option<&Script> {
+        match (self.status.quorum, &self.health.sorry_server) {
+            (true, _) => self.health.quorum_up.as_ref(),
+            (false, Some(_)) => self.health.quorum_down.as_ref(),
+            (false, None) => None,
+        }
     }
 
     fn weigh(&self, findings: &impl Fn(&[CheckId]) -> Findings) -> u64 {
@@ -161,8 +178,9 @@ impl Supervised {
     }
 }
 
-/// A weight with what checks add to it.
+/// A weight with what checks make of it.
 fn weight(configured: Weight, findings: Findings) -> Weight {
-    let sum = i64::from(configured.get()).saturating_add(findings.weight).clamp(0, i64::from(Weight::MAX));
+    let base = i64::from(configured.get()).saturating_mul(1 - findings.setters);
+    let sum = base.saturating_add(findings.weight).clamp(0, i64::from(Weight::MAX));
     u32::try_from(sum).ok().and_then(Weight::new).unwrap_or_default()
 }

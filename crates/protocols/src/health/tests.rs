@@ -222,7 +222,7 @@ fn a_reload_disturbs_nothing_that_it_does_not_change() {
     world.run(15);
     world.probes = 0;
     world.input(Input::Configure(vec![service(80, &[1, 1]), service(81, &[1, 1, 1])]));
-    assert_eq!(world.log, Vec::<String>::new());
+    assert_eq!(world.log, ["0s run gained"].map(|line| line.replace("0s", "15s")), "of the new service alone");
     assert_eq!(world.probes, 1, "only the new server is checked anew");
     assert_eq!(world.standings(80), [Standing::Out, weight(1)]);
     assert_eq!(world.standings(81), [Standing::Out, weight(1), weight(1)]);
@@ -295,6 +295,47 @@ fn weights_follow_checks_that_set_them() {
     world.checker.handle(Input::Tick, world.now, &mut |_| {});
     world.checker.handle(Input::Finished(id, Outcome::Weight(-3)), world.now, &mut |_| {});
     assert_eq!(world.standings(80), [weight(2)]);
+}
+
+#[test]
+fn a_script_sets_the_weight_until_it_has_nothing_to_say() {
+    let script = Script { words: vec!["script".into()], user: None, group: None };
+    let probe = Probe::Script { script, timeout: None, sets_weight: true };
+    let (mut one, mut health) = service(80, &[5]);
+    health.servers[0].checks = vec![check(probe), check(Probe::Tcp)];
+    let mut world = World::new(vec![(one.clone(), health.clone())]);
+    let say = |world: &mut World, outcome: Outcome| {
+        let id = world.checker.service(&key(80)).unwrap().servers[0].checks[0];
+        world.now.0 += 20_000_000_000;
+        world.checker.handle(Input::Tick, world.now, &mut |_| {});
+        world.checker.handle(Input::Finished(id, outcome), world.now, &mut |_| {});
+    };
+    say(&mut world, Outcome::Weight(8));
+    assert_eq!(world.standings(80), [weight(8)]);
+    one.servers[0].weight = Weight::new(7).unwrap();
+    world.input(Input::Configure(vec![(one, health)]));
+    assert_eq!(world.standings(80), [weight(8)], "whatever the file says");
+    say(&mut world, Outcome::Success);
+    assert_eq!(world.standings(80), [weight(7)]);
+}
+
+#[test]
+fn scripts_tell_what_a_service_begins_and_ends_with() {
+    let mut world = World::new(Vec::new());
+    let (two, mut health) = service(80, &[1, 1]);
+    health.servers[1].checks[0].starts_down = true;
+    world.dead.push(endpoint(2));
+    world.input(Input::Configure(vec![(two, health)]));
+    assert_eq!(world.log, ["0s run gained", "0s run down"], "its quorum is there, and its second server is not");
+    world.run(15);
+    world.input(Input::Configure(vec![service(80, &[])]));
+    assert_eq!(world.log[0], "15s run down", "the first server has gone; the second one had told so");
+    assert_eq!(world.log.iter().filter(|line| line.contains("down")).count(), 1);
+    world.log.clear();
+    world.input(Input::Configure(vec![service(80, &[1])]));
+    world.log.clear();
+    world.input(Input::Configure(Vec::new()));
+    assert_eq!(world.log, ["15s run down", "15s run lost"]);
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub(super) async fn ask(task: &Errand<'_>, record: &str, name: &str) -> Result<O
     }
 }
 
-fn identifier() -> u16 {
+/// Tells the answer to one question from the answer to another.
+pub(super) fn identifier() -> u16 {
     std::time::UNIX_EPOCH.elapsed().map_or(0, |time| (time.subsec_nanos() >> 4) as u16)
 }
 
