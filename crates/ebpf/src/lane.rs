@@ -202,6 +202,19 @@ where
     }
 }
 
+/// First fragments of FullNAT flows of one family.
+#[inline(always)]
+pub(crate) fn lead_full_nat<A: Parse, L: Lane>(frame: L) -> L::Action
+where
+    crate::tables::Live: Tables<A>,
+{
+    let network = maps::network();
+    match fullnat::lead::<A, _, _>(&frame, network, &LIVE, now()) {
+        Ok(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
+        Err(counter) => refuse(&frame, counter),
+    }
+}
+
 /// First fragments of no flow of one family: they begin one, and lead then.
 #[inline(always)]
 pub(crate) fn admit<A: Parse, L: Lane>(frame: L) -> L::Action
@@ -210,7 +223,7 @@ where
 {
     let network = maps::network();
     match fragment::admit::<A, _, _>(&frame, network, &LIVE, now()) {
-        Ok(()) => follow(&frame, Lead { family: A::FAMILY, next: Next::Lead, tagged: network != NETWORK }),
+        Ok(next) => follow(&frame, Lead { family: A::FAMILY, next, tagged: network != NETWORK }),
         Err(counter) => conclude(frame, network, establish::refusal(counter)),
     }
 }

@@ -4,7 +4,8 @@
 //! ICMP goes to relate{4,6}, from there to unwrap{4,6} where it may concern a tunnel, and to invite{4,6} where errors may
 //! begin flows. FullNAT has fullnat{4,6} for
 //! known flows, bind{4,6} behind establish{4,6}, and relate_fullnat{4,6}.
-//! Fragments go to lead{4,6} if they are the first of a datagram (by admit{4,6} and back where they begin a flow), then to
+//! Fragments go to lead{4,6}, of FullNAT on to lead_fullnat{4,6}, if they are the first of a datagram (by admit{4,6}, of
+//! FullNAT by bind{4,6} too, and back where they begin a flow), then to
 //! follow{4,6}, and to hold{4,6} where the first one is not there.
 //! Every step is there twice, once a lane: XDP, and tc with a `tc_` before the name.
 //! `expire{4,6}` and `explain` are run by the daemon through BPF_PROG_TEST_RUN and never attached.
@@ -45,7 +46,7 @@ macro_rules! lane {
         $entry:ident, $steer4:ident, $steer6:ident, $steer4_tagged:ident, $steer6_tagged:ident, $establish4:ident, $establish6:ident,
         $relate4:ident, $relate6:ident, $invite4:ident, $invite6:ident, $fullnat4:ident, $fullnat6:ident, $bind4:ident,
         $bind6:ident, $relate_fullnat4:ident, $relate_fullnat6:ident, $lead4:ident, $lead6:ident, $follow4:ident, $follow6:ident,
-        $admit4:ident, $admit6:ident, $hold4:ident, $hold6:ident, $unwrap4:ident, $unwrap6:ident, $explain:ident
+        $admit4:ident, $admit6:ident, $hold4:ident, $hold6:ident, $unwrap4:ident, $unwrap6:ident, $lead_fullnat4:ident, $lead_fullnat6:ident, $explain:ident
     ) => {
         #[$kind]
         pub fn $entry(context: $context) -> $action {
@@ -156,6 +157,14 @@ macro_rules! lane {
             lane::unwrap::<Address6, _>($frame(context))
         }
         #[$kind]
+        pub fn $lead_fullnat4(context: $context) -> $action {
+            lane::lead_full_nat::<Address4, _>($frame(context))
+        }
+        #[$kind]
+        pub fn $lead_fullnat6(context: $context) -> $action {
+            lane::lead_full_nat::<Address6, _>($frame(context))
+        }
+        #[$kind]
         #[inline(always)] // it is large, and a call to it would be a frame more on a stack that has few
         pub fn $explain(context: $context) -> $action {
             lane::explain($frame(context))
@@ -166,11 +175,11 @@ macro_rules! lane {
 lane!(#[xdp(frags)] XdpFrame(XdpContext) -> u32:
     entry, steer4, steer6, steer4_tagged, steer6_tagged, establish4, establish6, relate4, relate6, invite4, invite6,
     fullnat4, fullnat6, bind4, bind6, relate_fullnat4, relate_fullnat6,
-    lead4, lead6, follow4, follow6, admit4, admit6, hold4, hold6, unwrap4, unwrap6, explain);
+    lead4, lead6, follow4, follow6, admit4, admit6, hold4, hold6, unwrap4, unwrap6, lead_fullnat4, lead_fullnat6, explain);
 lane!(#[classifier] SkbFrame(TcContext) -> i32:
     tc_entry, tc_steer4, tc_steer6, tc_steer4_tagged, tc_steer6_tagged, tc_establish4, tc_establish6, tc_relate4, tc_relate6, tc_invite4,
     tc_invite6, tc_fullnat4, tc_fullnat6, tc_bind4, tc_bind6, tc_relate_fullnat4, tc_relate_fullnat6, tc_lead4, tc_lead6, tc_follow4,
-    tc_follow6, tc_admit4, tc_admit6, tc_hold4, tc_hold6, tc_unwrap4, tc_unwrap6, tc_explain);
+    tc_follow6, tc_admit4, tc_admit6, tc_hold4, tc_hold6, tc_unwrap4, tc_unwrap6, tc_lead_fullnat4, tc_lead_fullnat6, tc_explain);
 
 /// Frames that leave by an interface: answers of servers on this host, and on `lo` its own connections.
 #[classifier]

@@ -102,6 +102,7 @@ pub(crate) const fn place(lead: Lead) -> u32 {
         (Next::Admit, _) => 20 + six,
         (Next::Hold, _) => 22 + six,
         (Next::Unwrap, _) => 24 + six,
+        (Next::LeadFullNat, _) => 26 + six,
     }
 }
 

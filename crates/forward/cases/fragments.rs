@@ -1,6 +1,7 @@
 //! Datagrams in pieces: the first decides, the others follow, in both directions.
 
 use super::net::{Net, SERVER_SIDE};
+use super::tunnel::Way;
 use super::{Case, Step, forward, refuse, tell};
 use crate::Counter::{
     DropFragment, DropMalformed, DropNoServer, DropTimeToLive, DropTooBig, ForwardIn, ForwardOut, HoldFragment,
@@ -18,17 +19,15 @@ use super::answers::port_unreachable;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
+    cases.extend(Way::all().into_iter().filter(|way| !way.net.is_tcp()).map(by_tunnel));
     for net in Net::all().into_iter().filter(|net| !net.is_tcp()) {
-        if net.method == Method::Tunnel {
-            cases.push(by_tunnel(net));
-            continue;
-        }
         cases.extend([conversation(net), in_vlans(net), unknown(net), refused(net), hops(net), large(net)]);
         cases.push(mixed_datagrams(net));
     }
     for six in [false, true] {
         cases.extend(
-            [Method::Nat, Method::DirectRouting].map(|method| tcp(Net { six, method, protocol: protocol::TCP })),
+            [Method::Nat, Method::DirectRouting, Method::Tunnel]
+                .map(|method| tcp(Net { six, method, protocol: protocol::TCP })),
         );
         cases.push(others(Net { six, method: Method::Nat, protocol: protocol::UDP }));
     }
@@ -41,7 +40,7 @@ fn case(net: Net, name: &str, steps: Vec<Step>) -> Case {
 }
 
 /// The piece of a datagram that begins at `offset`; 800 bytes and more follow unless it is the last one.
-fn piece(packet: PacketBuilder, net: Net, identification: u16, offset: u16, last: bool) -> PacketBuilder {
+pub(super) fn piece(packet: PacketBuilder, net: Net, identification: u16, offset: u16, last: bool) -> PacketBuilder {
     let filling = [offset as u8; 800];
     let more = !last as u16;
     // A later piece has no transport header: what stands in its place is payload.
@@ -126,10 +125,14 @@ fn refused(net: Net) -> Case {
     case(net, "refused", steps)
 }
 
-/// Those of tunnels are not followed yet.
-fn by_tunnel(net: Net) -> Case {
-    let pieces = [(0, false), (800, true)].map(|(offset, last)| piece(net.request(4000), net, 1, offset, last));
-    case(net, "by tunnel", pieces.iter().map(|piece| refuse(piece, DropFragment)).collect())
+/// Each kind of tunnel, in all combinations of families: every fragment in a packet of its own, none with a checksum.
+fn by_tunnel(way: Way) -> Case {
+    let mut steps = Vec::new();
+    for (number, offset, last) in [(1, 0, false), (1, 800, false), (2, 0, false), (1, 1600, true), (2, 800, true)] {
+        let piece = piece(way.net.request(4000), way.net, number, offset, last);
+        steps.push(forward(&piece, ForwardIn, SERVER_SIDE, &way.leaves(3, piece.clone(), false)));
+    }
+    way.case("fragments", steps)
 }
 
 /// A later piece with its last hop is dropped, and nobody is told.

@@ -2,6 +2,7 @@
 
 mod errors;
 mod flows;
+mod pieces;
 mod places;
 mod told;
 
@@ -27,7 +28,7 @@ const ALL: [Net; 4] = [TCP4, TCP6, UDP4, UDP6];
 const LOCAL: u16 = 20_000;
 
 pub(super) fn cases() -> Vec<Case> {
-    [flows::cases(), places::cases(), told::cases(), errors::cases()].into_iter().flatten().collect()
+    [flows::cases(), pieces::cases(), places::cases(), told::cases(), errors::cases()].into_iter().flatten().collect()
 }
 
 /// A connection as it is known on both sides.

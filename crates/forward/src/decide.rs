@@ -163,11 +163,16 @@ fn piece<A: Parse, F: Frame, T: Tables<A>>(
     tables: &T,
     now: Time,
 ) -> Verdict {
-    // Lead, admit, lead, follow.
-    for _ in 0..4 {
+    // Lead, lead by FullNAT, admit, bind, lead by FullNAT, follow.
+    for _ in 0..6 {
         let outcome = match next {
             Next::Lead => fragment::lead(frame, network, tables, now),
-            Next::Admit => fragment::admit(frame, network, tables, now).map(|()| Next::Lead),
+            Next::LeadFullNat => fullnat::lead(frame, network, tables, now),
+            Next::Admit => fragment::admit(frame, network, tables, now),
+            Next::Bind => match fullnat::bind(frame, network, tables, now) {
+                Ok(verdict) => return verdict,
+                Err(next) => Ok(next),
+            },
             _ => match fragment::follow(frame, network, tables, now) {
                 Ok(verdict) => return verdict,
                 Err(_) => Err(wait(frame, network, tables, now)),

@@ -38,12 +38,27 @@ pub struct Headers(u32);
 impl Headers {
     const OFFSET_BITS: u32 = 11;
     const OFFSET: u32 = (1 << Self::OFFSET_BITS) - 1;
+    const LATER: u32 = 1 << 22;
 
     /// Of a packet.
     #[inline(always)]
     pub const fn of<A>(packet: &Packet<A>) -> Self {
         let offsets = packet.network as u32 | (packet.transport as u32) << Self::OFFSET_BITS;
-        Self(offsets | (packet.flow.protocol as u32) << 24)
+        // All fragments of a datagram take the same way: without ports, which the first one alone has.
+        let protocol = if packet.fragment { 0 } else { packet.flow.protocol };
+        Self(offsets | (protocol as u32) << 24)
+    }
+
+    /// Of a later fragment; `at` is where something stands that differs from one to the next.
+    #[inline(always)]
+    pub const fn of_later_fragment(network: usize, at: usize) -> Self {
+        Self(network as u32 | (at as u32 & Self::OFFSET) << Self::OFFSET_BITS | Self::LATER)
+    }
+
+    /// True for a fragment other than the first.
+    #[inline(always)]
+    pub const fn is_later_fragment(self) -> bool {
+        self.0 & Self::LATER != 0
     }
 
     /// From the word that a BPF function was given.
@@ -70,7 +85,7 @@ impl Headers {
         (self.0 >> Self::OFFSET_BITS & Self::OFFSET) as usize
     }
 
-    /// Its protocol.
+    /// Its protocol; 0 of a fragment.
     #[inline(always)]
     pub const fn protocol(self) -> u8 {
         (self.0 >> 24) as u8
@@ -87,9 +102,10 @@ pub fn encapsulate<A: Parse, F: Frame, T: Shared>(frame: &mut F, headers: Header
     let Some(inside) = A::inside(frame, headers).filter(|inside| inside.bytes != 0) else {
         return Verdict::because(Counter::DropMalformed);
     };
-    // No error is told about an error.
+    // No error is told about an error, nor about a later fragment (RFC 1122 §3.2.2).
     let is_error = headers.protocol() == A::ICMP;
-    let drop = |counter, answer| if is_error { Verdict::because(counter) } else { Verdict::telling(counter, answer) };
+    let silent = is_error || headers.is_later_fragment();
+    let drop = |counter, answer| if silent { Verdict::because(counter) } else { Verdict::telling(counter, answer) };
     if inside.hops <= 1 {
         return drop(Counter::DropTimeToLive, Answer::TIME_EXCEEDED);
     }

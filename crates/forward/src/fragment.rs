@@ -4,14 +4,15 @@
 //! identification that all fragments of its datagram share. Then all of them, the first one too, go by what was kept.
 //! One that comes before its first waits with the daemon.
 
-use crate::abi::{Fragment, FragmentKey, NextHopCell, Port};
+use crate::abi::{Fragment, FragmentKey, NextHop, NextHopCell, Port};
+use crate::encapsulate::Headers;
 use crate::pace::{self, Limit};
 use crate::parse::{self, Parse};
 use crate::steer;
 use crate::tcp_state::Direction;
 use crate::{
     Cell32, Cell64, Counter, Family, Forward, Frame, Next, Packet, Stop, Tables, Time, Translation, Verdict, address,
-    establish, rewrite,
+    establish, fullnat, rewrite,
 };
 use wire::{Ipv4, protocol};
 
@@ -64,6 +65,8 @@ pub struct Piece<A> {
     pub key: FragmentKey<A>,
     /// Protocol of the datagram.
     pub protocol: u8,
+    /// Where in the frame something stands that differs from fragment to fragment: in IPv6 the fragment header.
+    pub at: usize,
     /// Where it belongs in the datagram, in bytes.
     pub offset: usize,
     /// Length from the network header on, in bytes.
@@ -79,7 +82,7 @@ impl<A: crate::Address> Piece<A> {
         let nowhere = A::from_words([0, 0]);
         let key =
             FragmentKey { source: nowhere, destination: nowhere, identification: 0, protocol: 0, reserved: [0; 3] };
-        Self { key, protocol: 0, offset: 0, bytes: 0, hops: 0 }
+        Self { key, protocol: 0, at: 0, offset: 0, bytes: 0, hops: 0 }
     }
 }
 
@@ -97,16 +100,12 @@ pub fn lead<A: Parse, F: Frame, T: Tables<A>>(
     read::<A, F>(frame, network, &mut piece)?;
     let mut forward = Forward::undecided();
     match steer::decide(&packet, frame, tables, now, &mut forward) {
-        // They cannot be followed yet.
-        Ok(()) if forward.translation == Translation::Inside => {
-            give_up(&piece.key, Counter::DropFragment, tables, now);
-            Err(Counter::DropFragment)
-        }
         Ok(()) => {
             remember(&piece.key, &forward, tables, now);
             Ok(Next::Follow)
         }
         Err(Stop::New) => Ok(Next::Admit),
+        Err(Stop::FullNat) => Ok(Next::LeadFullNat),
         Err(stop) => {
             let counter = reason(stop);
             give_up(&piece.key, counter, tables, now);
@@ -143,14 +142,31 @@ pub fn follow<A: Parse, F: Frame, T: Tables<A>>(
         let passed = way == Fragment::PASSED;
         return Ok(Verdict::because(if passed { Counter::PassLaterFragment } else { Counter::DropFragment }));
     }
+    if piece.offset != 0 {
+        let to_client = way == Fragment::TO_CLIENT || way == Fragment::TO_CLIENT_BY_FULL_NAT;
+        let direction = if to_client { Direction::Output } else { Direction::Input };
+        tables.account(first.server.get(), direction, piece.bytes);
+    }
+    if way >= Fragment::TO_SERVER_BY_FULL_NAT {
+        return Ok(fullnat::follow(frame, network, (&packet, &piece), first, tables));
+    }
     let mut forward = Forward::undecided();
     recall(first, way, &mut forward);
     if piece.offset == 0 {
         return Ok(rewrite::depart(frame, &packet, &forward, tables));
     }
-    let direction = if way == Fragment::TO_CLIENT { Direction::Output } else { Direction::Input };
-    tables.account(first.server.get(), direction, piece.bytes);
-    Ok(depart(frame, network, &piece, &forward))
+    let (source, destination) = match forward.translation {
+        Translation::Inside => {
+            let headers = Headers::of_later_fragment(network, piece.at);
+            return Ok(frame.encapsulate::<A, T>(headers, forward.server, tables));
+        }
+        Translation::Nothing => (None, None),
+        Translation::Destination => (None, Some(forward.address)),
+        Translation::Source => (Some(forward.address), None),
+    };
+    let (counter, hop) = (forward.counter, forward.hop);
+    let stays = rewrite::stays(frame, &forward);
+    Ok(depart(frame, network, &piece, (counter, hop, forward.mtu), stays, (source, destination)))
 }
 
 /// Reads a fragment's headers; what is nothing for us ends here.
@@ -178,7 +194,8 @@ pub fn is_fresh(first: &Fragment, now: Time) -> bool {
 /// True where the local stack gets all fragments of a datagram.
 pub fn goes_to_the_stack(first: &Fragment) -> bool {
     let way = first.way.get();
-    way == Fragment::PASSED || (way == Fragment::TO_SERVER_BY_NAT && first.hop.get().index() == 0)
+    let by_nat = way == Fragment::TO_SERVER_BY_NAT || way == Fragment::TO_SERVER_BY_FULL_NAT;
+    way == Fragment::PASSED || (by_nat && first.hop.get().index() == 0)
 }
 
 /// A fragment whose first is not there: what is to be known of it while it waits; or why it does not.
@@ -206,18 +223,21 @@ pub fn hold<A: Parse, F: Frame, T: Tables<A>>(
     Ok(())
 }
 
-/// Begins the flow of a first fragment, which can then lead; or why not.
+/// Begins the flow of a first fragment, which can then lead, or for which FullNAT finds a local port; or why not.
 #[inline(always)]
 pub fn admit<A: Parse, F: Frame, T: Tables<A>>(
     frame: &F,
     network: usize,
     tables: &T,
     now: Time,
-) -> Result<(), Counter> {
+) -> Result<Next, Counter> {
     let mut packet = Packet::unread();
     parse::parse::<A, F>(frame, network, &mut packet)?;
-    let Err(stop) = establish::admit_first(&packet, frame, tables, now) else { return Ok(()) };
-    let counter = reason(stop);
+    let counter = match establish::admit_first(&packet, frame, tables, now) {
+        Ok(()) => return Ok(Next::Lead),
+        Err(Stop::FullNat) => return Ok(Next::Bind),
+        Err(stop) => reason(stop),
+    };
     // Read only now: the stack of these programs is full.
     let mut piece = Piece::unread();
     if read::<A, F>(frame, network, &mut piece).is_ok() {
@@ -233,7 +253,10 @@ fn recall<A: Parse>(first: &Fragment, way: u32, forward: &mut Forward<A>) {
     forward.address = address::load(&first.address);
     forward.port = Port(first.port.get() as u16);
     forward.mtu = first.mtu.get();
-    if way == Fragment::TO_CLIENT {
+    forward.server = first.server.get();
+    if way == Fragment::TO_SERVER_BY_TUNNEL {
+        forward.translation = Translation::Inside;
+    } else if way == Fragment::TO_CLIENT {
         (forward.counter, forward.translation) = (Counter::ForwardOut, Translation::Source);
     } else if way == Fragment::TO_SERVER_BY_NAT {
         forward.translation = Translation::Destination;
@@ -246,31 +269,30 @@ fn recall<A: Parse>(first: &Fragment, way: u32, forward: &mut Forward<A>) {
 /// As [`rewrite::depart`], without a transport header. Nobody is told of an error about a later fragment (RFC 1122
 /// §3.2.2).
 #[inline(always)]
-fn depart<A: Parse, F: Frame>(frame: &mut F, network: usize, piece: &Piece<A>, forward: &Forward<A>) -> Verdict {
-    let stays = rewrite::stays(frame, forward);
+pub(crate) fn depart<A: Parse, F: Frame>(
+    frame: &mut F,
+    network: usize,
+    piece: &Piece<A>,
+    (counter, hop, mtu): (Counter, NextHop, u32),
+    stays: bool,
+    (source, destination): (Option<A>, Option<A>),
+) -> Verdict {
     if !stays && piece.hops <= 1 {
         return Verdict::because(Counter::DropTimeToLive);
     }
-    if forward.mtu != 0 && !stays && frame.exceeds(piece.bytes, forward.mtu) {
+    if mtu != 0 && !stays && frame.exceeds(piece.bytes, mtu) {
         return Verdict::because(Counter::DropTooBig);
     }
-    let (source, destination) = match forward.translation {
-        // Those of tunnels do not come here.
-        Translation::Nothing | Translation::Inside => (None, None),
-        Translation::Destination => (None, Some(forward.address)),
-        Translation::Source => (Some(forward.address), None),
-    };
     let rewritten = A::readdress(frame, network, source, destination, !stays as u8);
-    rewrite::leave(frame, network, (forward.counter, forward.hop), stays, rewritten)
+    rewrite::leave(frame, network, (counter, hop), stays, rewritten)
 }
 
-/// Why a first fragment goes nowhere. Those of FullNAT cannot be followed yet.
+/// Why a first fragment goes nowhere.
 #[inline(always)]
 const fn reason(stop: Stop) -> Counter {
     match stop {
         Stop::Because(counter) => counter,
-        Stop::FullNat => Counter::DropFragment,
-        Stop::New => Counter::DropContended,
+        Stop::FullNat | Stop::New => Counter::DropContended,
     }
 }
 
@@ -278,7 +300,8 @@ const fn reason(stop: Stop) -> Counter {
 #[inline(always)]
 fn remember<A: Parse, T: Tables<A>>(key: &FragmentKey<A>, forward: &Forward<A>, tables: &T, now: Time) {
     let way = match forward.translation {
-        Translation::Nothing | Translation::Inside => Fragment::TO_SERVER,
+        Translation::Nothing => Fragment::TO_SERVER,
+        Translation::Inside => Fragment::TO_SERVER_BY_TUNNEL,
         Translation::Destination => Fragment::TO_SERVER_BY_NAT,
         Translation::Source => Fragment::TO_CLIENT,
     };
@@ -298,8 +321,11 @@ fn remember<A: Parse, T: Tables<A>>(key: &FragmentKey<A>, forward: &Forward<A>, 
 
 /// A first fragment that went nowhere, or to the local stack.
 #[inline(always)]
-fn give_up<A: Parse, T: Tables<A>>(key: &FragmentKey<A>, counter: Counter, tables: &T, now: Time) {
+pub(crate) fn give_up<A: Parse, T: Tables<A>>(key: &FragmentKey<A>, counter: Counter, tables: &T, now: Time) {
     let way = if counter.is_drop() { Fragment::DROPPED } else { Fragment::PASSED };
     let first = Fragment { way: Cell32::new(way), seen: Cell32::new(now.tick()), ..Fragment::default() };
     tables.remember_fragment(key, &first);
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 mod bind;
 mod datagram;
+mod fragment;
 mod handshake;
 mod inform;
 mod local;
@@ -17,6 +18,7 @@ mod steer;
 
 pub use bind::{Place, bind, find_place, occupy};
 pub use datagram::name_client;
+pub use fragment::{follow, lead};
 pub use handshake::Handshake;
 pub use inform::{Task, inform};
 pub use local::locate;

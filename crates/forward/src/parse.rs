@@ -149,6 +149,7 @@ impl Parse for Address4 {
         piece.key.protocol = ip.protocol;
         piece.protocol = ip.protocol;
         piece.offset = ip.fragment_offset();
+        piece.at = network;
         piece.bytes = ip.total_length.get() as u32;
         piece.hops = ip.time_to_live;
         Ok(())
@@ -247,8 +248,9 @@ impl Parse for Address6 {
     #[inline(always)]
     fn piece<F: Frame>(frame: &F, network: usize, piece: &mut Piece<Self>) -> Result<(), Counter> {
         let ip = frame.read::<Ipv6>(network).ok_or(MALFORMED)?;
-        let header = frame.walk_to_fragment(network);
-        let header = frame.read::<Ipv6Extension>(header.place()).filter(|_| header.is_found()).ok_or(MALFORMED)?;
+        let walk = frame.walk_to_fragment(network);
+        let header = frame.read::<Ipv6Extension>(walk.place()).filter(|_| walk.is_found()).ok_or(MALFORMED)?;
+        piece.at = walk.place();
         if !ip.is_valid() {
             return Err(MALFORMED);
         }
@@ -275,7 +277,7 @@ impl Parse for Address6 {
     const INSIDE: u8 = protocol::IPV6;
     const ETHER_TYPE: Be16 = Ethernet::IPV6;
 
-    /// It has no word about fragments. The transport checksum is what differs most. (Fragments never come so far.)
+    /// It has no word about fragments. The transport checksum is what differs most, of a fragment its own header.
     #[inline(always)]
     fn inside<F: Frame>(frame: &F, headers: Headers) -> Option<Inside> {
         let field = match headers.protocol() {
@@ -283,7 +285,12 @@ impl Parse for Address6 {
             protocol::UDP => core::mem::offset_of!(Udp, checksum),
             _ => core::mem::offset_of!(Icmp, checksum),
         };
-        let identification = frame.read::<Be16>(headers.transport() + field).map_or(0, |sum| sum.get());
+        let identification = if headers.protocol() == 0 {
+            let header = frame.read::<Ipv6Extension>(headers.transport());
+            header.map_or(0, |header| header.rest.get() as u16 ^ header.fragment.get())
+        } else {
+            frame.read::<Be16>(headers.transport() + field).map_or(0, |sum| sum.get())
+        };
         let ip = frame.read::<Ipv6>(headers.network())?;
         Some(Inside {
             traffic_class: (ip.version_and_flow.get() >> 20) as u8,
@@ -296,10 +303,10 @@ impl Parse for Address6 {
         })
     }
 
-    /// (The addresses are in the header and in the pseudo-header.)
+    /// (The addresses are in the header and in the pseudo-header. A fragment's protocol is zero here.)
     #[inline(always)]
     fn sum_inside<F: Frame>(frame: &F, headers: Headers) -> Option<Checksum> {
-        if headers.transport() != headers.network() + Ipv6::LENGTH {
+        if headers.protocol() == 0 || headers.transport() != headers.network() + Ipv6::LENGTH {
             return None;
         }
         let ip = frame.read::<Ipv6>(headers.network())?;

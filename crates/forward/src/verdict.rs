@@ -33,6 +33,8 @@ pub enum Next {
     RelateFullNat,
     /// It is the first fragment of a datagram: [`crate::fragment::lead`].
     Lead,
+    /// It is the first fragment of a datagram of a FullNAT flow: [`crate::fullnat::lead`].
+    LeadFullNat,
     /// It is the first fragment of a flow: [`crate::fragment::admit`].
     Admit,
     /// It is a fragment of a datagram whose first has led: [`crate::fragment::follow`].

@@ -25,11 +25,11 @@ pub struct FragmentKey<A> {
 pub struct Fragment {
     /// To whom on the link.
     pub hop: NextHopCell,
-    /// The new address (IPv4 in the first word).
+    /// The new address (IPv4 in the first word); by FullNAT the local one, or the client's.
     pub address: [Cell64; 2],
     /// Real server: index into the table of servers.
     pub server: Cell32,
-    /// The new port, in the lower half.
+    /// The new port, in the lower half; by FullNAT the new source port there, and the new destination port above.
     pub port: Cell32,
     /// Largest packet that gets there; 0 when that is not known.
     pub mtu: Cell32,
@@ -52,4 +52,10 @@ impl Fragment {
     pub const TO_SERVER_BY_NAT: u32 = 3;
     /// The client got it, with the virtual address.
     pub const TO_CLIENT: u32 = 4;
+    /// The server got it, in a tunnel.
+    pub const TO_SERVER_BY_TUNNEL: u32 = 5;
+    /// The server got it, from a local address.
+    pub const TO_SERVER_BY_FULL_NAT: u32 = 6;
+    /// The client got it, from the virtual address, and not the local address.
+    pub const TO_CLIENT_BY_FULL_NAT: u32 = 7;
 }

@@ -30,7 +30,7 @@ pub const SCHEMA: u32 = 3;
 
 /// Programs that are reached by tail calls, in the order of their places in the array of jumps. New ones come last, so
 /// that an older object still finds its own.
-pub const TAIL_CALLED: [&str; 26] = [
+pub const TAIL_CALLED: [&str; 28] = [
     "steer4",
     "steer6",
     "establish4",
@@ -57,6 +57,8 @@ pub const TAIL_CALLED: [&str; 26] = [
     "hold6",
     "unwrap4",
     "unwrap6",
+    "lead_fullnat4",
+    "lead_fullnat6",
 ];
 
 /// Most servers one service can schedule over (lists are scanned by a loop of constant bound).

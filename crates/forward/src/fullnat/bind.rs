@@ -29,7 +29,7 @@ pub fn bind<A: Parse, F: Frame, T: Tables<A>>(
         return Ok(Verdict::because(counter));
     }
     match begin(&packet, frame, tables, now) {
-        Ok(()) => Err(Next::FullNat),
+        Ok(()) => Err(if packet.fragment { Next::LeadFullNat } else { Next::FullNat }),
         Err(Counter::DropNoLocalPort) => Ok(Verdict::telling(Counter::DropNoLocalPort, Answer::PORT_UNREACHABLE)),
         Err(counter) => Ok(Verdict::because(counter)),
     }

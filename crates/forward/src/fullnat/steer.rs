@@ -42,7 +42,7 @@ pub fn server_of<A: Parse, F: Frame, T: Tables<A>>(frame: &F, network: usize, ta
 }
 
 #[inline(always)]
-fn decide<A: Parse, F: Frame, T: Tables<A>>(
+pub(super) fn decide<A: Parse, F: Frame, T: Tables<A>>(
     packet: &Packet<A>,
     frame: &F,
     tables: &T,
@@ -173,7 +173,8 @@ fn plan_datagram<A: Parse, F: Frame, T: Tables<A>>(
     if datagram::has_options(packet, six) {
         passage.work |= Task::BLANK;
     }
-    if telling.is_due(now) && datagram::has_room(frame, packet, six, passage.mtu) {
+    // A fragment cannot become longer: those that follow stand where they stand.
+    if !packet.fragment && telling.is_due(now) && datagram::has_room(frame, packet, six, passage.mtu) {
         passage.work |= Task::TELL;
         telling.note(tables, now);
     }

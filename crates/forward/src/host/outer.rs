@@ -64,7 +64,8 @@ fn contents(inside: &PacketBuilder, shown: &Shown) -> Vec<u8> {
     inside.build().bytes.split_off(network)
 }
 
-/// Zero where nobody may fragment; else another for each packet: of IPv6 the transport checksum tells them apart.
+/// Zero where nobody may fragment; else another for each packet: of IPv6 the transport checksum tells them apart, of a
+/// fragment its own header, or of the first one what stands behind that.
 fn identification(shown: &Shown, spread: u32, contents: &[u8]) -> u16 {
     let place = match (shown.ends.0.is_ipv4(), shown.protocol) {
         (true, _) if shown.whole => return 0,
@@ -73,8 +74,16 @@ fn identification(shown: &Shown, spread: u32, contents: &[u8]) -> u16 {
         (false, protocol::UDP) => shown.transport + 6,
         (false, _) => shown.transport + 2,
     };
-    let word = contents.get(place..place + 2).and_then(|bytes| bytes.try_into().ok());
-    u16::from_be_bytes(word.unwrap_or_default()).wrapping_add(spread as u16)
+    let word = |place: usize| {
+        let bytes = contents.get(place..place + 2).and_then(|bytes| bytes.try_into().ok());
+        u16::from_be_bytes(bytes.unwrap_or_default())
+    };
+    let number = match shown.piece.filter(|_| shown.ends.0.is_ipv6()) {
+        None => word(place),
+        Some(true) => word(shown.transport + 2) ^ word(shown.transport + 6),
+        Some(false) => word(40 + 2) ^ word(40 + 6),
+    };
+    number.wrapping_add(spread as u16)
 }
 
 fn fold(address: IpAddr) -> u32 {

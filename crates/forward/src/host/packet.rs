@@ -53,6 +53,8 @@ pub(super) struct Shown {
     pub(super) ethernet: (MacAddress, MacAddress),
     pub(super) tag: Option<u16>,
     pub(super) protocol: u8,
+    /// It is a fragment, the first or another.
+    pub(super) piece: Option<bool>,
     /// Where the transport header begins.
     pub(super) transport: usize,
 }
@@ -295,7 +297,8 @@ impl PacketBuilder {
         };
         Shown {
             ends: (self.source, self.destination),
-            ports: u32::from(source) << 16 | u32::from(destination),
+            ports: if self.piece().is_some() { 0 } else { u32::from(source) << 16 | u32::from(destination) },
+            piece: self.piece(),
             traffic_class: self.traffic_class,
             hops: self.hops,
             identification: self.identification,
@@ -308,6 +311,17 @@ impl PacketBuilder {
                 IpAddr::V6(_) => 40 + self.options.len().saturating_sub(1),
             },
         }
+    }
+
+    /// Whether it is the first fragment of a datagram, if it is one.
+    fn piece(&self) -> Option<bool> {
+        let bits = match (self.source, self.options.get(..5)) {
+            (IpAddr::V4(_), _) => self.fragment & 0x3fff,
+            (IpAddr::V6(_), Some([44, _, _, high, low])) => u16::from_be_bytes([*high, *low]),
+            _ => 0,
+        };
+        let offset = if self.source.is_ipv4() { 0x1fff } else { 0xfff8 };
+        (bits != 0).then_some(bits & offset == 0)
     }
 
     fn network_length(&self) -> usize {
