@@ -95,6 +95,7 @@ fn a_capture_shows_both_looks_at_each_packet_and_the_verdict() {
     for (topology, family, word) in [
         (Topology::point_to_point(Mode::Nat), Family::V4, " nat, leaves by d"),
         (Topology::bridged(Mode::Dr), Family::V6, " dr, leaves by d"),
+        (Topology::bridged(Mode::Tun), Family::V4, ":80 tun, leaves by d"),
     ] {
         let bench = Bench::new(topology, family);
         let ordinary = bench.programs();

@@ -7,9 +7,9 @@ use crate::plane::Plane;
 use forward::Counter;
 use forward::abi::{Address6, Port};
 use forward::capture::{Ends, Record};
-use model::Endpoint;
+use model::{Endpoint, ForwardingMethod, RealServer};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use wire::MacAddress;
+use wire::{MacAddress, protocol};
 
 /// A packet as it came, and as it leaves if it does.
 pub(super) struct Looks<'l> {
@@ -36,23 +36,47 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// What was rewritten, or to whom a frame was handed on.
     fn way(&self, before: &Ends, after: &Ends, leaves: &[u8]) -> Option<String> {
-        if before.destination != after.destination || before.destination_port != after.destination_port {
-            return Some(format!("{} nat", endpoint(after.destination, after.destination_port)));
+        if is_control(before) {
+            return Some(format!("{} from {}", name(after.destination, Port(0)), name(after.source, Port(0))));
         }
-        if before.source != after.source || before.source_port != after.source_port {
-            let source = endpoint(after.source, after.source_port);
-            return Some(format!("{} from {source}", endpoint(after.destination, after.destination_port)));
+        if let Some(server) = self.server_behind_tunnel(before, after) {
+            return Some(format!("{server} tun"));
+        }
+        let moved = before.source != after.source || before.source_port != after.source_port;
+        if moved && before.destination != after.destination {
+            let source = name(after.source, after.source_port);
+            return Some(format!("{} fullnat, from {source}", name(after.destination, after.destination_port)));
+        }
+        if before.destination != after.destination || before.destination_port != after.destination_port {
+            return Some(format!("{} nat", name(after.destination, after.destination_port)));
+        }
+        if moved {
+            let source = name(after.source, after.source_port);
+            return Some(format!("{} from {source}", name(after.destination, after.destination_port)));
         }
         let destination = MacAddress(*leaves.first_chunk()?);
-        let service = endpoint(before.destination, before.destination_port);
-        let services = self.store.services().values().filter(|known| known.key.endpoint() == Some(service));
-        let mut servers = services.flat_map(|service| &service.servers);
-        let server = servers.find(|server| match self.observer.sight(server.endpoint.ip()) {
+        let server = self.servers_behind(before).find(|server| match self.observer.sight(server.endpoint.ip()) {
             Sight::Via(hop) => hop.destination == destination,
             _ => false,
         });
         let server = server.map_or_else(|| destination.to_string(), |server| server.endpoint.to_string());
         Some(format!("{server} dr"))
+    }
+
+    /// The server whose tunnel leads to where the packet goes.
+    fn server_behind_tunnel(&self, before: &Ends, after: &Ends) -> Option<Endpoint> {
+        let end = endpoint(after.destination, Port(0)).ip();
+        let mut servers =
+            self.servers_behind(before).filter(|server| matches!(server.method, ForwardingMethod::Tunnel(_)));
+        servers.find(|server| server.endpoint.ip() == end).map(|server| server.endpoint)
+    }
+
+    /// Servers of the service that a packet came to; a fragment may not say its port.
+    fn servers_behind(&self, before: &Ends) -> impl Iterator<Item = &RealServer> {
+        let wanted = endpoint(before.destination, before.destination_port);
+        let is_it = move |known: Endpoint| known == wanted || (wanted.port() == 0 && known.ip() == wanted.ip());
+        let services = self.store.services().values();
+        services.filter(move |known| known.key.endpoint().is_some_and(is_it)).flat_map(|service| &service.servers)
     }
 
     pub(super) fn name_of(&self, interface: u32) -> String {
@@ -68,6 +92,16 @@ fn endpoint(address: Address6, port: Port) -> Endpoint {
     }
     let address = IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical();
     SocketAddr::new(address, port.get())
+}
+
+/// An address and a port, or the address alone where there is no port: fragments but the first have none.
+fn name(address: Address6, port: Port) -> String {
+    let endpoint = endpoint(address, port);
+    if endpoint.port() == 0 { endpoint.ip().to_string() } else { endpoint.to_string() }
+}
+
+fn is_control(ends: &Ends) -> bool {
+    matches!(ends.protocol, protocol::ICMP | protocol::ICMPV6)
 }
 
 /// The first sentence, as part of another one.
@@ -95,6 +129,7 @@ mod tests {
     #[test]
     fn addresses_are_those_of_their_family() {
         let mapped = forward::capture::mapped(u32::from_ne_bytes([10, 0, 0, 11]));
-        assert_eq!(endpoint(mapped, Port::new(80)).to_string(), "10.0.0.11:80");
+        assert_eq!(name(mapped, Port::new(80)), "10.0.0.11:80");
+        assert_eq!(name(mapped, Port(0)), "10.0.0.11");
     }
 }
