@@ -9,11 +9,13 @@ mod fullnat;
 mod headers;
 mod keepalived;
 mod kernel;
+mod named;
 mod packets;
 mod plan;
 mod request;
 mod ring;
 mod story;
+mod tunnels;
 
 /// A target.
 #[derive(Clone, Copy)]
@@ -86,6 +88,19 @@ pub const TARGETS: &[Target] = &[
         law: "a request that is understood is written and read again as the same one",
         needs_root: false,
         run: request::run,
+    },
+    Target {
+        name: "tunnels",
+        law: "a real server takes whole tunnels of directors off and nothing else, and what is inside is what was put there",
+        needs_root: false,
+        run: tunnels::run,
+    },
+    Target {
+        name: "named",
+        law: "the client that an option names first is the one that is read; a datagram shown as its client's is valid, \
+              and its answer finds back to the director",
+        needs_root: false,
+        run: named::run,
     },
 ];
 

@@ -6,11 +6,12 @@ use crate::want::{ARP_ANNOUNCE, ARP_IGNORE};
 use dataplane::AgentHook;
 use model::{Finding, Level, Said, ServerMode};
 use std::net::IpAddr;
+use std::time::Duration;
 
 type Check = fn(&Host) -> Vec<Said>;
 
 /// By name, in the order in which they are shown.
-const ALL: [(&str, Check); 9] = [
+const ALL: [(&str, Check); 10] = [
     ("vip", virtual_addresses),
     ("arp", arp),
     ("route", routes),
@@ -20,6 +21,7 @@ const ALL: [(&str, Check); 9] = [
     ("tunnel", tunnels),
     ("director", directors),
     ("mtu", sizes),
+    ("answers", answers),
 ];
 
 /// All of them.
@@ -27,10 +29,10 @@ pub(crate) fn examine(host: &Host) -> Vec<Finding> {
     ALL.iter().flat_map(|(check, look)| look(host).into_iter().map(|said| said.by(check))).collect()
 }
 
+/// How to look from where `up` was: by network namespace alone, which leaves mounts as they are.
+const SEEN: &str = "nsenter --net=/run/netns/NAME xlvs real-server status (not ip netns exec)";
 /// `arp_ignore`: no request is answered, not even for the host's own addresses.
 const ARP_IGNORE_ALL: u32 = 8;
-/// What mends whatever `up` has made and somebody else has undone.
-const AGAIN: &str = "xlvs real-server up, with the same arguments";
 
 fn virtual_addresses(host: &Host) -> Vec<Said> {
     let said = |address: &IpAddr| {
@@ -42,7 +44,7 @@ fn virtual_addresses(host: &Host) -> Vec<Said> {
         }
         if !places.any(|it| it.interface == LOOPBACK) {
             let why = "packets of the director are for nobody here";
-            return Said::ill(Level::Fail, format!("{address} is not on lo"), why, AGAIN);
+            return Said::ill(Level::Fail, format!("{address} is not on lo"), why, host.setup.command());
         }
         Said::well(format!("{address} is on lo"))
     };
@@ -181,12 +183,19 @@ fn programs(host: &Host) -> Vec<Said> {
         return Vec::new();
     }
     let Some(state) = &host.programs else {
+        if !host.running.is_empty() {
+            let names: Vec<_> = host.running.iter().map(String::as_str).collect();
+            let what = format!("programs run on {}, but their pins are not seen from here", names.join(", "));
+            let why =
+                "another mount namespace has them, as that of `ip netns exec`: counters and directors are not known";
+            return vec![Said::ill(Level::Warn, what, why, SEEN)];
+        }
         let why = "packets in tunnels are for nobody here, and nobody is shown real clients";
-        return vec![Said::ill(Level::Fail, "the programs are gone", why, AGAIN)];
+        return vec![Said::ill(Level::Fail, "the programs are gone", why, host.setup.command())];
     };
     if host.setup.mode == ServerMode::FullNat && state.cgroup.is_none() {
         let why = "applications are shown the director's addresses as their clients";
-        return vec![Said::ill(Level::Fail, "the programs are attached to no cgroup", why, AGAIN)];
+        return vec![Said::ill(Level::Fail, "the programs are attached to no cgroup", why, host.setup.command())];
     }
     let (hook, why) = if host.setup.mode == ServerMode::Tun {
         (AgentHook::Decapsulate, "packets in tunnels are for nobody here")
@@ -198,7 +207,7 @@ fn programs(host: &Host) -> Vec<Said> {
     let said: Vec<Said> = missing
         .map(|(_, link)| {
             let what = format!("the program {} is not attached to {}", hook.name(), link.name);
-            Said::ill(Level::Fail, what, why, AGAIN)
+            Said::ill(Level::Fail, what, why, host.setup.command())
         })
         .collect();
     if said.is_empty() { vec![Said::well("the programs are attached")] } else { said }
@@ -219,9 +228,12 @@ fn tunnels(host: &Host) -> Vec<Said> {
                 let fix = format!("ip link set {name} up");
                 Said::ill(Level::Fail, format!("{name} is down"), "packets in tunnels are for nobody here", fix)
             }
-            None => {
-                Said::ill(Level::Fail, format!("there is no {name}"), "packets in tunnels are for nobody here", AGAIN)
-            }
+            None => Said::ill(
+                Level::Fail,
+                format!("there is no {name}"),
+                "packets in tunnels are for nobody here",
+                host.setup.command(),
+            ),
         }
     };
     crate::want::tunnels(&host.setup).map(look).collect()
@@ -229,30 +241,38 @@ fn tunnels(host: &Host) -> Vec<Said> {
 
 /// Somebody sent what only a director may send: a director that was not named, or an attacker.
 fn directors(host: &Host) -> Vec<Said> {
-    let counted =
-        |name: &str| host.programs.as_ref().and_then(|state| state.counters.get(name)).copied().unwrap_or_default();
+    let trust = format!("{} --director ADDRESS, if they are a director's", host.setup.command());
+    let [kind4, kind6] = host.setup.toa_kinds;
+    let kinds = format!(
+        "xlvs sysctl toa_kind={kind4} toa_kind6={kind6} on the director, or --toa-kind and --toa-kind6 of `up` as there"
+    );
     let strange = [
         (
-            counted("tunnel_untrusted"),
+            host.counted("tunnel_untrusted"),
             "packets came in tunnels of hosts that are not trusted",
             "a director that is not named serves nobody here; anybody else should not send these",
-            "if it is a director: xlvs real-server up with --director for it, too",
+            trust.as_str(),
         ),
         (
-            counted("toa_untrusted") + counted("uoa_untrusted"),
+            host.counted("toa_untrusted") + host.counted("uoa_untrusted"),
             "connections or datagrams named a client, but came from hosts that are not trusted",
             "if they are of a director, its local addresses are not among those named",
-            "for a director: xlvs real-server up with --director for its local addresses",
+            trust.as_str(),
         ),
         (
-            counted("toa_missing") + counted("uoa_missing"),
+            host.counted("toa_missing") + host.counted("uoa_missing"),
             "connections or datagrams of directors named no client when they began",
             "where none comes later either, applications are shown the director's address",
-            "look whether the director inserts TOA (kinds 254 and 253) and UOA",
+            kinds.as_str(),
         ),
     ];
     let seen = strange.into_iter().filter(|(count, ..)| *count > 0);
-    let tell = |(count, what, why, fix)| Said::ill(Level::Warn, format!("{count} {what}"), why, fix);
+    let tell = |(count, what, why, fix)| {
+        // Records of earlier versions do not say when.
+        let span =
+            if host.since.time == 0 { String::new() } else { format!(" in the last {} (since `up`)", shown(host.age)) };
+        Said::ill(Level::Warn, format!("{count} {what}{span}"), why, fix)
+    };
     let mut said: Vec<Said> = seen.map(tell).collect();
     for prefix in &host.setup.directors {
         if host.setup.mode != ServerMode::Dr && !host.routes.contains_key(&prefix.member()) {
@@ -266,6 +286,29 @@ fn directors(host: &Host) -> Vec<Said> {
         }
     }
     said
+}
+
+/// `40 s`, `12 min`, `3 h`, `2 days`
+fn shown(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Answers that nobody hears: a router between here and the clients may drop what does not come from this host's own
+/// addresses.
+fn answers(host: &Host) -> Vec<Said> {
+    if host.unheard == 0 {
+        return Vec::new();
+    }
+    let what =
+        format!("{} connections wait: answers from a virtual address were sent again and not heard", host.unheard);
+    let why = "a router or hypervisor may drop packets whose source is not this host's own, or the gateway is wrong";
+    let fix = "allow the virtual addresses as sources on the way out (security groups, unicast RPF); look there: tcpdump src VIP";
+    vec![Said::ill(Level::Warn, what, why, fix)]
 }
 
 /// The outer headers make packets larger: what a client sends in full size must fit with them.
@@ -287,7 +330,7 @@ fn sizes(host: &Host) -> Vec<Said> {
                 Level::Warn,
                 what,
                 why,
-                format!("ip link set {} mtu {NEEDED}, on the director's side and between, too", link.name),
+                format!("ip link set {} mtu {NEEDED}, and so on the director's side and between", link.name),
             )
         })
         .collect()

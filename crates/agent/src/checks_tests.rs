@@ -3,7 +3,10 @@
 use super::*;
 use crate::network::{Link, LocalAddress, Route};
 use dataplane::AgentState;
-use model::{Decapsulation, RealServerSetup, real_server::GUE_PORT};
+use model::{
+    Decapsulation, RealServerSetup,
+    real_server::{GUE_PORT, TOA_KINDS},
+};
 
 /// A real server of direct routing where nothing is ill.
 fn host() -> Host {
@@ -16,6 +19,7 @@ fn host() -> Host {
         decapsulation: Decapsulation::Bpf,
         gue_port: GUE_PORT,
         cgroup: None,
+        toa_kinds: TOA_KINDS,
     };
     let link = |name: &str| Link { name: name.into(), up: true, mtu: 1500, loopback: name == "lo" };
     let out = |interface, gateway: &str| Some(Route { interface, gateway: gateway.parse().ok(), local: false });
@@ -34,6 +38,10 @@ fn host() -> Host {
             .chain([("10.0.0.1".parse().unwrap(), out(2, "").unwrap())])
             .collect(),
         programs: None,
+        running: Default::default(),
+        since: Default::default(),
+        age: Duration::from_secs(90),
+        unheard: 0,
         outward: [out(2, "10.0.0.254"), out(2, "fd00::fe")],
     }
 }
@@ -161,7 +169,7 @@ fn full_nat_needs_a_cgroup_and_clients_that_are_named() {
     let forged = ills(|host| full_nat(host, Some(1), &[("toa_untrusted", 1)]));
     one(&forged, "director", Level::Warn, "--director");
     let silent = ills(|host| full_nat(host, Some(1), &[("toa_missing", 1)]));
-    one(&silent, "director", Level::Warn, "TOA");
+    one(&silent, "director", Level::Warn, "xlvs sysctl toa_kind=254 toa_kind6=253");
 }
 
 #[test]
@@ -185,4 +193,45 @@ fn devices_of_the_kernel_are_up_and_drop_nothing() {
     one(&spoiled(|host| host.links.get_mut(&5).unwrap().up = false), "tunnel", Level::Fail, "ip link set ip6tnl0 up");
     let strict = spoiled(|host| set(host, "tunl0/rp_filter", 2));
     one(&strict, "tunnel", Level::Fail, "net.ipv4.conf.tunl0.rp_filter=0");
+}
+
+#[test]
+fn pins_of_another_mount_namespace_are_not_gone() {
+    let hidden = |running: &[&str]| {
+        ills(|host| {
+            host.setup.mode = ServerMode::Tun;
+            host.links.values_mut().for_each(|link| link.mtu = 9000);
+            host.running = running.iter().map(|name| (*name).to_owned()).collect();
+        })
+    };
+    one(&hidden(&["eth0"]), "programs", Level::Warn, "nsenter --net=");
+    one(
+        &hidden(&[]),
+        "programs",
+        Level::Fail,
+        "xlvs real-server up --mode tun --vip 203.0.113.10 2001:db8::10 --director",
+    );
+}
+
+#[test]
+fn warnings_are_about_what_came_since_up() {
+    let counted = |before: u64, now: u64| {
+        ills(|host| {
+            host.setup.mode = ServerMode::FullNat;
+            host.setup.virtual_addresses.clear();
+            host.since.time = 7;
+            host.since.counters.insert("toa_untrusted".into(), before);
+            let counters = [("toa_untrusted", now)].into();
+            let attached = [("datagrams_in", ["eth0".to_owned(), "eth1".to_owned()].into())].into();
+            host.programs = Some(AgentState { attached, cgroup: Some(1), counters });
+        })
+    };
+    assert_eq!(counted(5, 5), []);
+    one(&counted(5, 6), "director", Level::Warn, "--director ADDRESS");
+    one(&counted(5, 2), "director", Level::Warn, "--director ADDRESS");
+}
+
+#[test]
+fn answers_that_nobody_hears_are_told() {
+    one(&ills(|host| host.unheard = 2), "answers", Level::Warn, "tcpdump");
 }

@@ -3,12 +3,15 @@
 use crate::error::Error;
 use crate::network::{LOOPBACK, Link, LocalAddress, Network, Route};
 use crate::programs;
+use crate::record::Since;
 use crate::sysctl;
+use crate::unheard;
 use dataplane::AgentState;
 use model::{RealServerSetup, ServerMode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// The host, as far as a real server's work depends on it.
 #[derive(Clone, Debug)]
@@ -22,6 +25,13 @@ pub(crate) struct Host {
     pub(crate) routes: BTreeMap<IpAddr, Route>,
     /// What the programs do; `None` where there are none.
     pub(crate) programs: Option<AgentState>,
+    /// Where such programs run although none are seen at the pins.
+    pub(crate) running: BTreeSet<String>,
+    /// What was counted when all was made, and how long ago that was.
+    pub(crate) since: Since,
+    pub(crate) age: Duration,
+    /// Connections whose answers, from a virtual address, wait for the client in vain.
+    pub(crate) unheard: usize,
     /// The ways to clients anywhere, by family: IPv4, IPv6.
     pub(crate) outward: [Option<Route>; 2],
 }
@@ -29,8 +39,13 @@ pub(crate) struct Host {
 /// Settings that are looked at, of `all` and of each interface.
 const SETTINGS: [&str; 3] = ["arp_ignore", "arp_announce", "rp_filter"];
 
+/// Seconds since the beginning of 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
 impl Host {
-    pub(crate) fn read(setup: RealServerSetup, pins: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(setup: RealServerSetup, since: Since, pins: &Path) -> Result<Self, Error> {
         let network = Network::open()?;
         let links = network.links()?;
         let mut sysctls = BTreeMap::new();
@@ -43,7 +58,20 @@ impl Host {
         let routes = destinations.filter_map(|to| Some((to, network.route(to)?))).collect();
         let outward = network.outward();
         let programs = if programs::are_needed(&setup) { dataplane::agent_state(pins)? } else { None };
-        Ok(Self { addresses: network.addresses()?, links, sysctls, routes, outward, programs, setup })
+        let needs_some = programs.is_none() && programs::are_needed(&setup);
+        let running = if needs_some { dataplane::agent_runs_on() } else { BTreeSet::new() };
+        let age = Duration::from_secs(now().saturating_sub(since.time));
+        let unheard = unheard::count(&setup.virtual_addresses);
+        let addresses = network.addresses()?;
+        Ok(Self { addresses, links, sysctls, routes, outward, programs, running, since, age, unheard, setup })
+    }
+
+    /// What the programs have counted since all was made.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        let now = self.programs.as_ref().and_then(|state| state.counters.get(name)).copied().unwrap_or_default();
+        let before = self.since.counters.get(name).copied().unwrap_or_default();
+        // Counters that begin anew are those of programs that were loaded since.
+        now.checked_sub(before).unwrap_or(now)
     }
 
     /// Names of the interfaces that packets can come in by.

@@ -14,6 +14,7 @@ mod record;
 mod step;
 mod sysctl;
 mod tunnel;
+mod unheard;
 mod want;
 
 pub use error::Error;
@@ -21,7 +22,7 @@ pub use error::Error;
 use dataplane::AgentState;
 use model::{Finding, Level, RealServerSetup, Said};
 use network::Network;
-use record::{Ledger, Record};
+use record::{Ledger, Record, Since};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -58,7 +59,14 @@ pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
         return Err(give_up(&ledger, &network, before.as_ref(), &fresh, error));
     }
     undo(&network, &obsolete)?;
-    ledger.write(&Record::new(setup.clone(), wanted))
+    ledger.write(&Record::new(setup.clone(), wanted).counting_from(counted_by_now(setup, place)?))
+}
+
+/// Warnings are about what is counted from here on.
+fn counted_by_now(setup: &RealServerSetup, place: &Place) -> Result<Since, Error> {
+    let state = if programs::are_needed(setup) { dataplane::agent_state(&place.pin_directory)? } else { None };
+    let counters = state.into_iter().flat_map(|state| state.counters);
+    Ok(Since { time: host::now(), counters: counters.map(|(name, count)| (name.to_owned(), count)).collect() })
 }
 
 /// Takes back what a failed [`up`] has made. The error is that of the failure.
@@ -94,6 +102,9 @@ pub fn down(place: &Place) -> Result<Option<Vec<String>>, Error> {
 pub struct Status {
     /// What was asked for; `None` before the first [`up`] and after [`down`].
     pub setup: Option<RealServerSetup>,
+    /// When, in seconds since the beginning of 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
     /// What the programs do, where the setup needs some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub programs: Option<Programs>,
@@ -118,13 +129,14 @@ pub fn status(place: &Place) -> Result<Status, Error> {
     let Some(record) = record::peek(&place.run_directory)? else {
         let fix = "xlvs real-server up --mode dr|tun|fullnat --vip ADDRESS";
         let said = Said::ill(Level::Fail, "this host was not made a real server", "", fix);
-        return Ok(Status { setup: None, programs: None, findings: vec![said.by("setup")] });
+        return Ok(Status { setup: None, since: None, programs: None, findings: vec![said.by("setup")] });
     };
-    let host = host::Host::read(record.setup.clone(), &place.pin_directory)?;
+    let since = record.since.time;
+    let host = host::Host::read(record.setup.clone(), record.since, &place.pin_directory)?;
     let findings = checks::examine(&host);
     let programs =
         host.programs.map(|AgentState { attached, cgroup, counters }| Programs { attached, cgroup, counters });
-    Ok(Status { setup: Some(record.setup), programs, findings })
+    Ok(Status { setup: Some(record.setup), since: Some(since), programs, findings })
 }
 
 /// Undoes steps, the last one first.

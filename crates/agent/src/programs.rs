@@ -34,6 +34,7 @@ pub(crate) fn options(setup: &RealServerSetup, pins: &Path, network: &Network) -
         directors: setup.directors.clone(),
         virtual_addresses: setup.virtual_addresses.clone(),
         gue_port: setup.gue_port,
+        toa_kinds: setup.toa_kinds,
         attach,
         cgroup: if full_nat { Some(cgroup(setup)?) } else { None },
     })

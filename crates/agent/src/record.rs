@@ -6,9 +6,10 @@ use crate::step::Step;
 use model::RealServerSetup;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,17 @@ pub(crate) struct Record {
     pub(crate) setup: RealServerSetup,
     /// In the order in which they were made.
     pub(crate) steps: Vec<Step>,
+    /// What the programs had counted when all was made.
+    #[serde(default)]
+    pub(crate) since: Since,
+}
+
+/// Where counting begins.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Since {
+    /// Seconds since the beginning of 1970.
+    pub(crate) time: u64,
+    pub(crate) counters: BTreeMap<String, u64>,
 }
 
 /// The file, held against others.
@@ -34,7 +46,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 impl Record {
     pub(crate) fn new(setup: RealServerSetup, steps: Vec<Step>) -> Self {
-        Self { boot: boot(), setup, steps }
+        Self { boot: boot(), setup, steps, since: Since::default() }
+    }
+
+    pub(crate) fn counting_from(self, since: Since) -> Self {
+        Self { since, ..self }
     }
 }
 
@@ -50,17 +66,22 @@ impl Ledger {
         made.doing(|| format!("create {}", run_directory.display()))?;
         let path = path_in(run_directory)?;
         let lock_path = path.with_extension("lock");
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&lock_path)
-            .doing(|| format!("open {}", lock_path.display()))?;
         for _ in 0..ATTEMPTS {
+            let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+            let file = match file {
+                // Whoever had it has removed the directory meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let made = DirBuilder::new().recursive(true).mode(0o755).create(run_directory);
+                    made.doing(|| format!("create {}", run_directory.display()))?;
+                    continue;
+                }
+                other => other.doing(|| format!("open {}", lock_path.display()))?,
+            };
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Self { path, _lock: lock }),
-                Err((again, nix::Error::EWOULDBLOCK)) => file = again,
+                // The one before may have removed what was opened here: then it is nobody's lock any more.
+                Ok(lock) if is_at(&lock, &lock_path) => return Ok(Self { path, _lock: lock }),
+                Ok(_) => continue,
+                Err((_, nix::Error::EWOULDBLOCK)) => {}
                 Err((_, error)) => return Err(error.into()).doing(|| format!("lock {}", lock_path.display())),
             }
             std::thread::sleep(PAUSE);
@@ -102,6 +123,22 @@ impl Ledger {
     fn sync_directory(&self) -> io::Result<()> {
         self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     }
+}
+
+impl Drop for Ledger {
+    /// Where nothing is recorded nothing stays: neither the lock, which is still held, nor an empty directory.
+    fn drop(&mut self) {
+        if !self.path.exists() {
+            let _ = fs::remove_file(self.path.with_extension("lock"));
+            let _ = self.path.parent().map(fs::remove_dir);
+        }
+    }
+}
+
+/// True while this very file has that name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |here: fs::Metadata, there: fs::Metadata| (here.dev(), here.ino()) == (there.dev(), there.ino());
+    file.metadata().ok().zip(fs::metadata(path).ok()).is_some_and(|(here, there)| same(here, there))
 }
 
 /// What is recorded, without the right to change anything.

@@ -132,7 +132,7 @@ pub(crate) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::real_server::GUE_PORT;
+    use model::real_server::{GUE_PORT, TOA_KINDS};
 
     fn setup(mode: ServerMode, addresses: &[&str]) -> RealServerSetup {
         RealServerSetup {
@@ -143,6 +143,7 @@ mod tests {
             decapsulation: Decapsulation::Bpf,
             gue_port: GUE_PORT,
             cgroup: None,
+            toa_kinds: TOA_KINDS,
         }
     }
 

@@ -141,6 +141,8 @@ impl Attacher<'_> {
     fn put(&self, link: &Link, lane: Lane, force: bool) -> Result<(), Obstacle> {
         let hook = hook_of(link.index, lane);
         if let Some(hold) = Hold::find(&self.links(), link.index, hook) {
+            let named = hold.named(&self.links());
+            let hold = named.doing(|| format!("pin what is attached to {}", link.name)).map_err(Obstacle::from)?;
             if hook != Hook::Xdp || hold.is_generic() == (lane == Lane::XdpGeneric) {
                 return Ok(self.refresh(&hold)?);
             }

@@ -55,7 +55,8 @@ impl Held {
             Ok(link) => Ok(Self::Link(link)),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 clsact::make_qdisc(index)?;
-                clsact::set(index, side, program)?;
+                let before = clsact::programs(index, side).first().copied();
+                clsact::set(index, side, program, before)?;
                 Ok(Self::Filter { index, side })
             }
             Err(error) => Err(error),
@@ -66,7 +67,7 @@ impl Held {
     fn is_live(&self, index: u32) -> bool {
         match self {
             Self::Link(link) => syscall::link_facts(link.as_fd()).is_ok_and(|facts| facts.interface == index),
-            Self::Filter { index, side } => clsact::program(*index, *side).is_some(),
+            Self::Filter { index, side } => !clsact::programs(*index, *side).is_empty(),
         }
     }
 }
@@ -75,7 +76,8 @@ impl Drop for Held {
     fn drop(&mut self) {
         // The interface may be gone, and the filter with it.
         if let Self::Filter { index, side } = self
-            && clsact::remove(*index, *side).is_ok()
+            && let Some(program) = clsact::programs(*index, *side).first()
+            && clsact::remove(*index, *side, *program).is_ok()
         {
             let _ = clsact::remove_qdisc(*index);
         }

@@ -1,4 +1,5 @@
-//! tc before Linux 6.6: a filter of ours in the clsact qdisc of an interface, known by its priority and handle.
+//! tc before Linux 6.6: filters of ours in the clsact qdisc of an interface, known by their priority and handles. A
+//! director and a real server's programs may be on one interface: whoever comes takes the handle that is free.
 
 use crate::netlink::{NESTED, Request, attribute, find, number};
 use std::io;
@@ -19,7 +20,7 @@ const SIDES: [u32; 2] = [0xffff_fff2, 0xffff_fff3];
 const PRIORITY: u32 = 0xc000;
 /// Those of checks see frames before what else is ours.
 const PRIORITY_OF_CHECKS: u32 = 0xbfff;
-const HANDLE: u32 = 0x786c;
+const HANDLES: [u32; 2] = [0x786c, 0x786d];
 /// `ETH_P_ALL`
 const EVERY_PROTOCOL: u16 = 3;
 const KIND: u16 = 1;
@@ -81,31 +82,39 @@ pub(crate) fn remove_qdisc(interface: u32) -> io::Result<()> {
     send(DELETE_QDISC, libc::NLM_F_ACK, interface, [QDISC, CLSACT, 0], &attribute(KIND, b"clsact\0")).map(drop)
 }
 
-/// Puts a program into our filter; an earlier one is replaced at once.
-pub(crate) fn set(interface: u32, side: Side, program: BorrowedFd<'_>) -> io::Result<()> {
+/// Puts a program into the filter that has `before`, which is replaced at once, or into a new one.
+pub(crate) fn set(interface: u32, side: Side, program: BorrowedFd<'_>, before: Option<u32>) -> io::Result<()> {
+    let has_it = |handle: &u32| program_of(interface, side, *handle) == before;
+    let handle = HANDLES.into_iter().find(has_it).ok_or_else(|| io::Error::from_raw_os_error(libc::EEXIST))?;
     let mut options = attribute(BPF_FD, &(program.as_raw_fd() as u32).to_ne_bytes());
     options.extend(attribute(BPF_NAME, b"xlvs\0"));
     options.extend(attribute(BPF_FLAGS, &DIRECT_ACTION.to_ne_bytes()));
     let mut attributes = attribute(KIND, b"bpf\0");
     attributes.extend(attribute(OPTIONS | NESTED, &options));
     let flags = libc::NLM_F_CREATE | libc::NLM_F_REPLACE | libc::NLM_F_ACK;
-    send(NEW_FILTER, flags, interface, ours(side), &attributes).map(drop)
+    send(NEW_FILTER, flags, interface, ours(side, handle), &attributes).map(drop)
 }
 
-/// Id of the program in our filter.
-pub(crate) fn program(interface: u32, side: Side) -> Option<u32> {
-    let attributes = send(GET_FILTER, 0, interface, ours(side), &attribute(KIND, b"bpf\0")).ok()?;
+/// Ids of the programs in our filters.
+pub(crate) fn programs(interface: u32, side: Side) -> Vec<u32> {
+    HANDLES.into_iter().filter_map(|handle| program_of(interface, side, handle)).collect()
+}
+
+fn program_of(interface: u32, side: Side, handle: u32) -> Option<u32> {
+    let attributes = send(GET_FILTER, 0, interface, ours(side, handle), &attribute(KIND, b"bpf\0")).ok()?;
     number(find(&attributes, OPTIONS)?, BPF_ID)
 }
 
-/// Removes our filter.
-pub(crate) fn remove(interface: u32, side: Side) -> io::Result<()> {
-    send(DELETE_FILTER, libc::NLM_F_ACK, interface, ours(side), &attribute(KIND, b"bpf\0")).map(drop)
+/// Removes the filter that has this program.
+pub(crate) fn remove(interface: u32, side: Side, program: u32) -> io::Result<()> {
+    let has_it = |handle: &u32| program_of(interface, side, *handle) == Some(program);
+    let handle = HANDLES.into_iter().find(has_it).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+    send(DELETE_FILTER, libc::NLM_F_ACK, interface, ours(side, handle), &attribute(KIND, b"bpf\0")).map(drop)
 }
 
-/// Handle, parent and information of our filter.
-fn ours(side: Side) -> [u32; 3] {
-    [HANDLE, side.parent(), side.priority() << 16 | u32::from(EVERY_PROTOCOL.to_be())]
+/// Handle, parent and information of a filter of ours.
+fn ours(side: Side, handle: u32) -> [u32; 3] {
+    [handle, side.parent(), side.priority() << 16 | u32::from(EVERY_PROTOCOL.to_be())]
 }
 
 /// `struct tcmsg`: family, index, handle, parent, information.

@@ -62,14 +62,32 @@ pub(crate) struct Hold {
 impl Hold {
     /// All that still hold, by interface.
     pub(crate) fn all(links: &Path) -> Vec<Self> {
-        let mut places: Vec<_> = names_in(links).iter().filter_map(|name| Hook::of_pin(name)).collect();
+        let names = names_in(links);
+        let names = names.iter().map(|name| name.strip_suffix(FRESH).unwrap_or(name));
+        let mut places: Vec<_> = names.filter_map(Hook::of_pin).collect();
         places.sort_unstable();
+        places.dedup();
         places.into_iter().filter_map(|(index, hook)| Self::find(links, index, hook)).collect()
     }
 
-    /// The one on this hook, if it still holds there.
+    /// The one on this hook, if it still holds there; also one whose owner was killed before it had its name.
     pub(crate) fn find(links: &Path, index: u32, hook: Hook) -> Option<Self> {
         let path = hook.pin(links, index);
+        let fresh = fresh_name(&path);
+        Self::at(path, index, hook).or_else(|| Self::at(fresh, index, hook))
+    }
+
+    /// The same with the name that belongs to it, for whoever has the right to write here.
+    pub(crate) fn named(mut self, links: &Path) -> io::Result<Self> {
+        let path = self.hook.pin(links, self.index);
+        if self.path != path {
+            fs::rename(&self.path, &path)?;
+            self.path = path;
+        }
+        Ok(self)
+    }
+
+    fn at(path: PathBuf, index: u32, hook: Hook) -> Option<Self> {
         let object = syscall::open_pin(&path).ok()?;
         let is_link = syscall::link_facts(object.as_fd()).is_ok();
         let hold = Self { index, hook, path, object, is_link };
@@ -80,8 +98,9 @@ impl Hold {
         if self.is_link {
             return syscall::link_facts(self.object.as_fd()).is_ok_and(|facts| facts.interface == self.index);
         }
-        let pinned = syscall::program_facts(self.object.as_fd()).map(|facts| facts.id).ok();
-        pinned.is_some() && pinned == self.hook.side().and_then(|side| clsact::program(self.index, side))
+        let pinned = syscall::program_facts(self.object.as_fd()).map(|facts| facts.id);
+        let there = self.hook.side().map(|side| clsact::programs(self.index, side)).unwrap_or_default();
+        pinned.is_ok_and(|pinned| there.contains(&pinned))
     }
 
     /// Puts a program on an XDP hook.
@@ -103,17 +122,20 @@ impl Hold {
         }
     }
 
-    /// A filter and the qdisc it needs; a pin beside it says that the qdisc is ours to remove.
+    /// A filter and the qdisc it needs; a pin beside it says that the qdisc is ours to remove. What is pinned is made
+    /// afterwards, so that whoever is killed in between leaves nothing that is not known.
     pub(crate) fn filter(links: &Path, index: u32, program: BorrowedFd<'_>, hook: Hook) -> io::Result<()> {
         let Some(side) = hook.side() else { return Err(io::ErrorKind::InvalidInput.into()) };
-        if clsact::program(index, side).is_some() {
+        if clsact::programs(index, side).contains(&syscall::program_facts(program)?.id) {
             return Err(io::Error::from_raw_os_error(libc::EEXIST));
         }
-        if clsact::make_qdisc(index)? {
-            pin_anew(program, &qdisc_mark(links, index))?;
-        }
-        clsact::set(index, side, program)?;
-        pin_anew(program, &hook.pin(links, index))
+        make_qdisc(links, index, program)?;
+        let path = hook.pin(links, index);
+        let fresh = fresh_name(&path);
+        remove_tree(&fresh).map_err(io::Error::other)?;
+        syscall::pin(program, &fresh)?;
+        clsact::set(index, side, program, None)?;
+        fs::rename(&fresh, &path)
     }
 
     /// Id of the program.
@@ -129,8 +151,11 @@ impl Hold {
         let Some(side) = self.hook.side().filter(|_| !self.is_link) else {
             return syscall::update_link(self.object.as_fd(), program);
         };
-        clsact::set(self.index, side, program)?;
-        pin_anew(program, &self.path)
+        let fresh = fresh_name(&self.path);
+        remove_tree(&fresh).map_err(io::Error::other)?;
+        syscall::pin(program, &fresh)?;
+        clsact::set(self.index, side, program, Some(self.program()?))?;
+        fs::rename(&fresh, &self.path)
     }
 
     /// True when a pin of this name belongs to this attachment or stands beside it.
@@ -147,19 +172,39 @@ impl Hold {
     /// Takes the program off.
     pub(crate) fn release(&self, links: &Path) -> io::Result<()> {
         let released = match self.hook.side().filter(|_| !self.is_link) {
-            Some(side) => clsact::remove(self.index, side),
+            Some(side) => clsact::remove(self.index, side, self.program()?),
             None => syscall::detach_link(self.object.as_fd()),
         };
         released?;
         fs::remove_file(&self.path)?;
         let mark = qdisc_mark(links, self.index);
+        let marks = [fresh_name(&mark), mark];
         let others = [Hook::Ingress, Hook::Egress].iter().any(|hook| hook.pin(links, self.index).exists());
-        if mark.exists() && !others {
-            clsact::remove_qdisc(self.index)?;
-            fs::remove_file(mark)?;
+        if marks.iter().any(|mark| mark.exists()) && !others {
+            match clsact::remove_qdisc(self.index) {
+                // Its owner was killed before it was made.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => {}
+                other => other?,
+            }
+            marks.iter().try_for_each(|mark| remove_tree(mark)).map_err(io::Error::other)?;
         }
         Ok(())
     }
+}
+
+/// Makes the qdisc unless it is there, and notes that it is ours: beside what it is called until it is made, so that
+/// whoever is killed in between knows it again.
+fn make_qdisc(links: &Path, index: u32, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mark = qdisc_mark(links, index);
+    if mark.exists() {
+        return clsact::make_qdisc(index).map(drop);
+    }
+    let fresh = fresh_name(&mark);
+    let was_begun = fresh.exists();
+    if !was_begun {
+        syscall::pin(program, &fresh)?;
+    }
+    if clsact::make_qdisc(index)? || was_begun { fs::rename(&fresh, &mark) } else { fs::remove_file(&fresh) }
 }
 
 fn qdisc_mark(links: &Path, index: u32) -> PathBuf {
@@ -178,9 +223,12 @@ fn pin_anew(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     fs::rename(&fresh, path)
 }
 
+/// End of the name of a pin until it is whole.
+const FRESH: &str = "-new";
+
 /// What a pin is called until it is whole.
 fn fresh_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-new");
+    name.push(FRESH);
     PathBuf::from(name)
 }

@@ -55,7 +55,9 @@ mod tunnel;
 mod waiting;
 mod watch;
 
-pub use agent::{AgentHook, AgentOptions, AgentState, agent_state, remove_agent, root_cgroup, set_up_agent};
+pub use agent::{
+    AgentHook, AgentOptions, AgentState, agent_runs_on, agent_state, remove_agent, root_cgroup, set_up_agent,
+};
 pub use attach::Attachment;
 pub use attachments::detach_all;
 pub use capture::{Capture, CaptureLoader, CaptureMissed, capture_clock};

@@ -43,7 +43,8 @@ impl Request<'_> {
         let mut answers = Vec::new();
         let mut buffer = vec![0; 32 * 1024];
         while answers.len() < most {
-            let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
+            // The kernel answers within `send`: what is not there by now never comes.
+            let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)?;
             let mut rest = buffer.get(..length).unwrap_or_default();
             while let Some((kind, payload, next)) = message(rest) {
                 if kind == libc::NLMSG_DONE as u16 {

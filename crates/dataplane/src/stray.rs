@@ -16,14 +16,14 @@ pub(crate) fn true_name(hold: &Hold) -> Option<String> {
 }
 
 /// Ids of the programs on a hook.
-fn running(index: u32, hook: Hook) -> Vec<u32> {
+pub(crate) fn running(index: u32, hook: Hook) -> Vec<u32> {
     let (attach, side) = match hook {
         Hook::Xdp => return Owner::of(index).ok().flatten().map(|owner| owner.program).into_iter().collect(),
         Hook::Ingress => (Attach::TcIngress, Side::Ingress),
         Hook::Egress => (Attach::TcEgress, Side::Egress),
     };
     let mut programs = syscall::programs_on(index, attach).unwrap_or_default();
-    programs.extend(clsact::program(index, side));
+    programs.extend(clsact::programs(index, side));
     programs
 }
 

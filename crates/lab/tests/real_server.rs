@@ -18,7 +18,7 @@ const BOTH: &str = "up --mode dr --vip 203.0.113.10 2001:db8::10";
 
 /// A host with an interface, and what is said of it by ip(8), the kernel's settings and the directory of records.
 struct Server {
-    network: Network,
+    _network: Network,
     host: Namespace,
     agent: Agent,
     _peer: Namespace,
@@ -31,7 +31,7 @@ impl Server {
         network.link(&Device::new(&host, "e0"), &Device::new(&peer, "p0")).unwrap();
         Device::new(&host, "e0").add_address("10.0.0.11".parse().unwrap(), 24).unwrap();
         let agent = Agent::new(&host, network.work());
-        Self { network, host, agent, _peer: peer }
+        Self { _network: network, host, agent, _peer: peer }
     }
 
     /// One line each: addresses, settings, records.
@@ -43,11 +43,36 @@ impl Server {
         let settings = self.host.run(|| Ok(settings(Path::new("/proc/sys/net")))).unwrap();
         assert!(settings.len() > 300, "only {} settings are compared", settings.len());
         lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {}", value.trim())));
-        let records = std::fs::read_dir(self.network.work().path()).unwrap().flatten();
-        let records = records.filter_map(|entry| entry.file_name().into_string().ok());
-        lines.extend(records.filter(|name| name.ends_with(".json") || name.ends_with(".new")));
+        lines.extend(tree(self.agent.directory()));
         lines.extend(tree(self.agent.pins()));
+        lines.extend(self.programs());
         lines
+    }
+
+    /// Programs on interfaces and on the cgroup of this thread, as bpftool lists them, without their numbers.
+    fn programs(&self) -> Vec<String> {
+        let mut network = self.host.command("bpftool");
+        network.args(["net", "show"]);
+        let mut cgroup = Command::new("bpftool");
+        cgroup.args(["cgroup", "show"]).args(Cgroup::of_this_process());
+        let said = [network, cgroup].map(|mut command| String::from_utf8(command.output().unwrap().stdout).unwrap());
+        assert!(said[0].contains("tc:"), "{}", said[0]);
+        let is_number = |word: &&str| word.parse::<u64>().is_ok();
+        let plain = |line: &str| line.split_whitespace().filter(|word| !is_number(word)).collect::<Vec<_>>().join(" ");
+        said.iter().flat_map(|text| text.lines()).map(plain).collect()
+    }
+
+    /// Everything that is pinned: kind and number.
+    fn objects(&self) -> Vec<(&'static str, String)> {
+        let files = tree(self.agent.pins()).into_iter().filter(|path| Path::new(path).is_file());
+        let kind = |path: String| {
+            ["prog", "map", "link"].into_iter().find_map(|kind| {
+                let shown = Command::new("bpftool").args(["-j", kind, "show", "pinned", &path]).output().unwrap();
+                let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).ok()?;
+                Some((kind, shown["id"].as_u64()?.to_string()))
+            })
+        };
+        files.filter_map(kind).collect()
     }
 }
 
@@ -101,8 +126,8 @@ fn what_was_there_comes_back_to_the_letter() {
         changed.iter().filter_map(|line| line.strip_prefix("+ /proc/sys/net/ipv4/conf/")).collect();
     assert_eq!(settings, ["all/arp_announce = 2", "all/arp_ignore = 1", "lo/arp_announce = 2"]);
     let has = |text: &str| changed.iter().any(|line| line.contains(text));
-    assert!(has("203.0.113.10/32") && has("2001:db8::10/128") && has(".json"), "{changed:?}");
-    assert_eq!(changed.len(), 9, "{changed:?}");
+    assert!(has("203.0.113.10/32") && has("2001:db8::10/128") && has(".json") && has(".lock"), "{changed:?}");
+    assert_eq!(changed.len(), 11, "{changed:?}");
     let (code, status) = server.agent.status().unwrap();
     assert_eq!(code, Some(1), "no default route is a warning: {status:#}");
 
@@ -110,7 +135,7 @@ fn what_was_there_comes_back_to_the_letter() {
     assert_same(&up, &server.look(), "a second time changes nothing");
     server.agent.must("up --mode dr --vip 2001:db8::10").unwrap();
     let fewer = differences(&before, &server.look());
-    assert_eq!(fewer.len(), 2, "what is not asked for any more goes: {fewer:?}");
+    assert_eq!(fewer.len(), 4, "what is not asked for any more goes: {fewer:?}");
     server.agent.must(BOTH).unwrap();
     for _ in 0..2 {
         server.agent.must("down").unwrap();
@@ -189,9 +214,15 @@ fn killed_everywhere(line: &str, stride: usize) -> (usize, usize) {
     let server = Server::new();
     let before = server.look();
     server.agent.must(line).unwrap();
-    let up = server.look();
-    server.agent.must("down").unwrap();
-    assert_same(&before, &server.look(), "before anything is killed");
+    let (up, objects) = (server.look(), server.objects());
+    server.agent.must(line).unwrap();
+    assert_eq!((server.look(), server.objects()), (up.clone(), objects.clone()), "a second time changes nothing");
+    for _ in 0..2 {
+        server.agent.must("down").unwrap();
+        assert_same(&before, &server.look(), "before anything is killed");
+    }
+    assert_eq!(objects.is_empty(), line.contains(" dr "), "{objects:?}");
+    objects.iter().for_each(|(kind, number)| wait_until_gone(kind, number));
     let ups = at_every_step(
         || server.agent.command(line).unwrap(),
         stride,
@@ -218,6 +249,18 @@ fn killed_everywhere(line: &str, stride: usize) -> (usize, usize) {
         },
     );
     (ups, downs)
+}
+
+/// The kernel frees what nobody holds in its own time.
+fn wait_until_gone(kind: &str, number: &str) {
+    let is_there = || Command::new("bpftool").args([kind, "show", "id", number]).output().unwrap().status.success();
+    for _ in 0..1000 {
+        if !is_there() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("{kind} {number} is still there");
 }
 
 /// Runs a command again and again, killed before and after each system call that changes something; gives how often.

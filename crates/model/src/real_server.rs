@@ -153,10 +153,20 @@ pub struct RealServerSetup {
     /// The cgroup whose programs see real clients behind FullNAT; the root of them all without it.
     #[serde(default)]
     pub cgroup: Option<PathBuf>,
+    /// Kinds of the TCP options that name a client, IPv4 and IPv6: those of the directors.
+    #[serde(default = "toa_kinds")]
+    pub toa_kinds: [u8; 2],
 }
 
 /// The port that IANA gave to GUE.
 pub const GUE_PORT: u16 = 6080;
+
+/// Kinds of TOA that directors use unless told otherwise, IPv4 and IPv6.
+pub const TOA_KINDS: [u8; 2] = [254, 253];
+
+const fn toa_kinds() -> [u8; 2] {
+    TOA_KINDS
+}
 
 const fn gue_port() -> u16 {
     GUE_PORT
@@ -177,13 +187,56 @@ impl RealServerSetup {
         if self.cgroup.is_some() && self.mode != ServerMode::FullNat {
             return Err(format!("a cgroup is for mode fullnat alone: leave it out with mode {}", self.mode));
         }
+        self.check_kinds()?;
         Ok(self)
+    }
+
+    fn check_kinds(&self) -> Result<(), String> {
+        /// End of options, no operation, and what every stack knows: size, scale, SACK, timestamps.
+        const TAKEN: [u8; 7] = [0, 1, 2, 3, 4, 5, 8];
+        let [kind4, kind6] = self.toa_kinds;
+        if self.toa_kinds != TOA_KINDS && self.mode != ServerMode::FullNat {
+            return Err(format!("kinds of TOA are for mode fullnat alone: leave them out with mode {}", self.mode));
+        }
+        if let Some(taken) = self.toa_kinds.into_iter().find(|kind| TAKEN.contains(kind)) {
+            return Err(format!(
+                "{taken} is another option's kind: write what `xlvs sysctl toa_kind` says on the director"
+            ));
+        }
+        if kind4 == kind6 {
+            return Err(format!(
+                "both families cannot have kind {kind4}: write two, as toa_kind and toa_kind6 of the director"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The command line that asks for it.
+    pub fn command(&self) -> String {
+        let mut words = format!("xlvs real-server up --mode {}", self.mode);
+        let mut list = |option: &str, values: Vec<String>| {
+            if !values.is_empty() {
+                words.push_str(&format!(" --{option} {}", values.join(" ")));
+            }
+        };
+        list("vip", self.virtual_addresses.iter().map(ToString::to_string).collect());
+        list("director", self.directors.iter().map(ToString::to_string).collect());
+        list("interface", self.interface.iter().cloned().collect());
+        let unless = |usual: bool, value: String| if usual { Vec::new() } else { vec![value] };
+        list("decap", unless(self.decapsulation == Decapsulation::Bpf, "kernel".to_owned()));
+        list("gue-port", unless(self.gue_port == GUE_PORT, self.gue_port.to_string()));
+        list("cgroup", self.cgroup.iter().map(|path| path.display().to_string()).collect());
+        let ([kind4, kind6], [usual4, usual6]) = (self.toa_kinds, TOA_KINDS);
+        list("toa-kind", unless(kind4 == usual4, kind4.to_string()));
+        list("toa-kind6", unless(kind6 == usual6, kind6.to_string()));
+        words
     }
 
     fn check_addresses(&self) -> Result<(), String> {
         if self.mode == ServerMode::FullNat && !self.virtual_addresses.is_empty() {
             return Err(
-                "packets of FullNAT come to this host's own address: leave out the virtual addresses".to_owned()
+                "packets of FullNAT come to this host's own address, and no virtual address is needed here: leave it out"
+                    .to_owned()
             );
         }
         if self.mode != ServerMode::FullNat && self.virtual_addresses.is_empty() {
@@ -274,6 +327,25 @@ mod tests {
             decapsulation: Decapsulation::Bpf,
             gue_port: GUE_PORT,
             cgroup: None,
+            toa_kinds: TOA_KINDS,
+        }
+    }
+
+    #[test]
+    fn the_command_line_says_what_is_not_usual() {
+        let text = "xlvs real-server up --mode dr --vip 203.0.113.10 --director 10.0.0.0/24";
+        assert_eq!(setup(ServerMode::Dr).command(), text);
+        let odd = RealServerSetup {
+            virtual_addresses: BTreeSet::new(),
+            interface: Some("e0".into()),
+            cgroup: Some("/c".into()),
+            toa_kinds: [28, 253],
+            ..setup(ServerMode::FullNat)
+        };
+        let text = "xlvs real-server up --mode fullnat --director 10.0.0.0/24 --interface e0 --cgroup /c --toa-kind 28";
+        assert_eq!(odd.clone().checked().unwrap().command(), text);
+        for kinds in [[254, 254], [8, 253], [254, 0]] {
+            assert!(RealServerSetup { toa_kinds: kinds, ..odd.clone() }.checked().is_err(), "{kinds:?}");
         }
     }
 

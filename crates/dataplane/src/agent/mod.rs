@@ -12,7 +12,7 @@ use crate::hook::called;
 use crate::interface::{self, Link};
 use crate::lock::Lock;
 use crate::pins::{Pins, make_directory};
-use crate::{attach, privilege};
+use crate::{attach, privilege, stray};
 use cgroup::CgroupLink;
 use load::Loaded;
 use model::Prefix;
@@ -69,6 +69,8 @@ pub struct AgentOptions {
     pub virtual_addresses: BTreeSet<IpAddr>,
     /// UDP port of tunnels by GUE.
     pub gue_port: u16,
+    /// Kinds of the TCP options that name a client, IPv4 and IPv6.
+    pub toa_kinds: [u8; 2],
     /// Interfaces, by what shall be done there.
     pub attach: BTreeMap<AgentHook, BTreeSet<String>>,
     /// The cgroup whose programs are shown real clients.
@@ -131,7 +133,8 @@ fn make(pins: &Pins, options: &AgentOptions) -> Result<(), Error> {
 
 fn attach_to(links: &Path, link: &Link, hook: AgentHook, loaded: &Loaded) -> Result<(), Error> {
     let (program, doing) = (loaded.program(hook.name())?, || format!("attach to {}", link.name));
-    match Hold::find(links, link.index, hook.place()) {
+    let found = Hold::find(links, link.index, hook.place());
+    match found.map(|hold| hold.named(links)).transpose().doing(doing)? {
         Some(hold) if hold.program().doing(doing)? == loaded.id(hook.name())? => Ok(()),
         Some(hold) => hold.replace(program.as_fd()).doing(doing),
         None => {
@@ -178,15 +181,34 @@ pub fn agent_state(pin_directory: &Path) -> Result<Option<AgentState>, Error> {
     }))
 }
 
+/// Interfaces of this network namespace where programs like these run, wherever they are pinned.
+pub fn agent_runs_on() -> BTreeSet<String> {
+    let is_ours = |id: &u32| AgentHook::ALL.iter().any(|hook| called(*id, hook.name()));
+    let runs = |index: u32| {
+        let hooks = [Hook::Ingress, Hook::Egress].into_iter();
+        hooks.flat_map(|hook| stray::running(index, hook)).any(|id| is_ours(&id))
+    };
+    let interfaces = nix::net::if_::if_nameindex();
+    let interfaces = interfaces.iter().flat_map(|interfaces| interfaces.iter());
+    let running = interfaces.filter(|interface| runs(interface.index()));
+    running.map(|interface| interface.name().to_string_lossy().into_owned()).collect()
+}
+
 /// Takes the programs off and removes them. Nothing there is no error.
 pub fn remove_agent(pin_directory: &Path) -> Result<(), Error> {
     privilege::check()?;
-    let Some(pins) = Pins::existing(pin_directory)? else { return Ok(()) };
+    let Some(pins) = Pins::existing(pin_directory)? else {
+        let _ = std::fs::remove_dir(pin_directory);
+        return Ok(());
+    };
     let lock = Lock::take(&pins.root, &pins.shown)?;
     CgroupLink::release_all(&pins.links())?;
     attach::detach_links(&pins.links())?;
     drop(lock);
-    pins.remove()
+    pins.remove()?;
+    // Made for them, as a place to mount a file system; what others keep there stays.
+    let _ = std::fs::remove_dir(pin_directory);
+    Ok(())
 }
 
 /// The cgroup above all others, where cgroups of version 2 are mounted.

@@ -8,7 +8,7 @@ use crate::plain::Plain;
 use crate::syscall;
 use crate::table::{PerCpu, Table};
 use forward::agent::Reception;
-use forward::agent::abi::{KINDS, MOST_ADDRESSES};
+use forward::agent::abi::MOST_ADDRESSES;
 use model::Prefix;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ type Trie6 = [u8; 20];
 pub(super) fn tell(loaded: &Loaded, options: &AgentOptions) -> Result<(), Error> {
     let settings: Table<u32, [u8; 4]> = open(&loaded.maps, "SETTINGS")?;
     let [high, low] = options.gue_port.to_be_bytes();
-    let [kind4, kind6] = KINDS;
+    let [kind4, kind6] = options.toa_kinds;
     settings.set(&0, &[high, low, kind4, kind6]).doing(|| "write the settings of the programs".to_owned())?;
     let (mut four, mut six) = (BTreeSet::new(), BTreeSet::new());
     for address in &options.virtual_addresses {

@@ -103,19 +103,54 @@ fn a_filter_does_what_a_link_does() {
         Hold::filter(&links, index, program, Hook::Ingress).unwrap();
         Hold::filter(&links, index, program, Hook::Ingress).unwrap_err();
         assert_eq!(hooks(directory), [Hook::Ingress]);
-        assert_eq!(clsact::program(index, clsact::Side::Ingress), plane.generation.entry_id(Hook::Ingress).ok());
+        assert_eq!(clsact::programs(index, clsact::Side::Ingress), [plane.generation.entry_id(Hook::Ingress).unwrap()]);
         drop(plane);
         let mut plane = Dataplane::open(&options(directory)).unwrap();
         assert_eq!(plane.attach("xlvs-a", None, false).unwrap().lane, Lane::Tc);
         Hold::find(&links, index, Hook::Ingress).unwrap().replace(plane.generation.entry(Hook::Ingress)).unwrap();
         drop(plane);
         assert_eq!(detach_all(directory).unwrap(), ["xlvs-a"]);
-        assert_eq!(clsact::program(index, clsact::Side::Ingress), None);
+        assert!(clsact::programs(index, clsact::Side::Ingress).is_empty());
         assert!(clsact::make_qdisc(index).unwrap(), "the qdisc went with its last filter");
         let mut plane = Dataplane::open(&options(directory)).unwrap();
         Hold::filter(&links_of(&mut plane), index, plane.generation.entry(Hook::Ingress), Hook::Ingress).unwrap();
         plane.detach("xlvs-a").unwrap();
         assert!(!clsact::make_qdisc(index).unwrap(), "a qdisc of somebody else stays");
+    });
+}
+
+/// A director and a real server's programs on one interface, and an owner that was killed at any point of its way there.
+#[test]
+#[ignore = "needs root"]
+fn filters_of_two_owners_stand_beside_each_other_and_are_found_again() {
+    in_namespace("filters", |directory| {
+        let mut plane = Dataplane::open(&options(directory)).unwrap();
+        let (links, index) = (links_of(&mut plane), crate::interface::Link::by_name("xlvs-a").unwrap().index);
+        let others = plane.pins.root.join("links-of-others");
+        crate::pins::make_directory(&others).unwrap();
+        let (first, second) = (plane.generation.entry(Hook::Ingress), plane.generation.entry(Hook::Egress));
+        let there = || clsact::programs(index, clsact::Side::Ingress).len();
+        Hold::filter(&links, index, first, Hook::Ingress).unwrap();
+        Hold::filter(&others, index, second, Hook::Ingress).unwrap();
+        assert_eq!(there(), 2);
+        Hold::find(&links, index, Hook::Ingress).unwrap().release(&links).unwrap();
+        assert!(there() == 1 && Hold::find(&others, index, Hook::Ingress).is_some(), "that of the other stays");
+        Hold::filter(&links, index, first, Hook::Ingress).unwrap();
+        // Killed when the filter was there and its pin had no name yet; or before the filter, or the qdisc, was there.
+        let pin = Hook::Ingress.pin(&links, index);
+        std::fs::rename(&pin, format!("{}-new", pin.display())).unwrap();
+        let [found] = Hold::all(&links).try_into().ok().unwrap();
+        found.release(&links).unwrap();
+        Hold::find(&others, index, Hook::Ingress).unwrap().release(&others).unwrap();
+        assert_eq!(there(), 0);
+        crate::syscall::pin(first, &links.join(format!("{index}-qdisc-new"))).unwrap();
+        crate::syscall::pin(first, std::path::Path::new(&format!("{}-new", pin.display()))).unwrap();
+        assert!(Hold::all(&links).is_empty());
+        Hold::filter(&links, index, first, Hook::Ingress).unwrap();
+        assert_eq!((there(), Hold::all(&links).len()), (1, 1));
+        Hold::find(&links, index, Hook::Ingress).unwrap().release(&links).unwrap();
+        assert!(clsact::make_qdisc(index).unwrap(), "the qdisc went with its last filter");
+        std::fs::remove_dir(&others).unwrap();
     });
 }
 

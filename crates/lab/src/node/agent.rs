@@ -24,7 +24,12 @@ impl Agent {
     /// On `host`, with its record and its pins below the directory of a laboratory. Nothing is changed yet.
     pub fn new(host: &Namespace, work: &WorkDirectory) -> Self {
         let pins = work.bpf().join(format!("agent-{}", host.name()));
-        Self { host: host.clone(), directory: work.path().to_owned(), pins }
+        Self { host: host.clone(), directory: work.path().join(format!("run-{}", host.name())), pins }
+    }
+
+    /// Where its record is kept.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Where its programs are pinned.

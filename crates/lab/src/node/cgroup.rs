@@ -21,6 +21,13 @@ impl Cgroup {
         Ok(this)
     }
 
+    /// The one that this thread is in, if there are any.
+    pub fn of_this_process() -> Option<PathBuf> {
+        let groups = fs::read_to_string("/proc/thread-self/cgroup").ok()?;
+        let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?.to_owned();
+        root().map(|root| root.join(path))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -9,7 +9,17 @@ use std::str::FromStr;
 
 const REAL_SERVER: Keys = Keys {
     place: "[real_server]",
-    known: &["mode", "virtual_addresses", "directors", "interface", "decap", "gue_port", "cgroup"],
+    known: &[
+        "mode",
+        "virtual_addresses",
+        "directors",
+        "interface",
+        "decap",
+        "gue_port",
+        "cgroup",
+        "toa_kind",
+        "toa_kind6",
+    ],
     planned: &[],
 };
 
@@ -23,6 +33,7 @@ pub(super) fn read(value: &Value<'_>) -> Result<RealServerSetup, Fault> {
         let wrong = || format!("`{}` is no IP address; write 203.0.113.10", text.escape_debug());
         text.parse::<IpAddr>().map_err(|_| wrong())
     };
+    let [usual4, usual6] = crate::real_server::TOA_KINDS;
     let setup = RealServerSetup {
         mode: parsed(&mode, "\"dr\", \"tun\" or \"fullnat\"")?,
         virtual_addresses: set(&table, "virtual_addresses", "virtual_addresses = [\"203.0.113.10\"]", address)?,
@@ -40,8 +51,13 @@ pub(super) fn read(value: &Value<'_>) -> Result<RealServerSetup, Fault> {
             Some(value) => Some(value.string("\"/sys/fs/cgroup/web.slice\"")?.into()),
             None => None,
         },
+        toa_kinds: [kind(&table, "toa_kind", usual4)?, kind(&table, "toa_kind6", usual6)?],
     };
     setup.checked().map_err(|message| Fault::at(table.offset, message))
+}
+
+fn kind(table: &Table<'_>, key: &'static str, usual: u8) -> Result<u8, Fault> {
+    table.get(key).map_or(Ok(usual), |value| Ok(value.number(1, u8::MAX.into())? as u8))
 }
 
 fn parsed<T: FromStr<Err = String>>(value: &Value<'_>, example: &str) -> Result<T, Fault> {
