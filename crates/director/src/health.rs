@@ -88,9 +88,9 @@ impl Health {
         self.handle(input)
     }
 
-    /// A check has been made. Returns services whose servers are others now.
-    pub(crate) fn finished(&mut self, id: CheckId, outcome: Outcome) -> BTreeSet<Key> {
-        self.handle(Input::Finished(id, outcome))
+    /// Checks have been made. Returns services whose servers are others now.
+    pub(crate) fn finished(&mut self, results: impl IntoIterator<Item = (CheckId, Outcome)>) -> BTreeSet<Key> {
+        self.handle_all(results.into_iter().map(|(id, outcome)| Input::Finished(id, outcome)))
     }
 
     /// Time has gone by.
@@ -136,17 +136,17 @@ impl Health {
     /// What its health leaves of a service.
     pub(crate) fn effective<'s>(&self, service: &'s VirtualService) -> Cow<'s, VirtualService> {
         let Some(status) = self.checker.service(&service.key) else { return Cow::Borrowed(service) };
-        let standing = |server: &RealServer| {
-            let known = status.servers.iter().find(|it| it.server == server.endpoint);
-            known.map_or(Standing::In(server.weight), |it| it.standing)
-        };
+        let known: BTreeMap<_, _> = status.servers.iter().map(|it| (it.server, it.standing)).collect();
+        let standing =
+            |server: &RealServer| known.get(&server.endpoint).copied().unwrap_or(Standing::In(server.weight));
         let sorry = self.plans.get(&service.key).and_then(|plan| plan.sorry_server.as_ref());
         let sorry = sorry.zip(status.sorry).and_then(|(sorry, standing)| standing_server(&sorry.server, standing));
         // A sorry server may be one of the servers: it is in the table once.
         let others = service.servers.iter().filter(|server| sorry.is_none_or(|it| it.endpoint != server.endpoint));
         let mut servers: Vec<_> = others.filter_map(|server| standing_server(server, standing(server))).collect();
         let order = self.present.get(&service.key).map_or(&[][..], Vec::as_slice);
-        let place = |server: &RealServer| order.iter().position(|it| *it == server.endpoint).unwrap_or(usize::MAX);
+        let order: BTreeMap<_, _> = order.iter().zip(0_usize..).collect();
+        let place = |server: &RealServer| order.get(&server.endpoint).copied().unwrap_or(usize::MAX);
         servers.sort_by_cached_key(place);
         Cow::Owned(VirtualService { servers: servers.into_iter().chain(sorry).collect(), ..service.clone() })
     }
@@ -165,9 +165,10 @@ impl Health {
         let present = status.servers.iter().filter(|server| server.standing != Standing::Out);
         let present: Vec<Endpoint> = present.map(|server| server.server).collect();
         let order = self.present.entry(*key).or_default();
-        order.retain(|server| present.contains(server));
-        let new: Vec<Endpoint> = present.into_iter().filter(|server| !order.contains(server)).collect();
-        order.extend(new);
+        let now: BTreeSet<Endpoint> = present.iter().copied().collect();
+        order.retain(|server| now.contains(server));
+        let before: BTreeSet<Endpoint> = order.iter().copied().collect();
+        order.extend(present.into_iter().filter(|server| !before.contains(server)));
     }
 
     fn now(&self) -> Time {
@@ -175,15 +176,22 @@ impl Health {
     }
 
     fn handle(&mut self, input: Input) -> BTreeSet<Key> {
-        let mut outputs = Vec::new();
-        let now = self.now();
-        self.checker.handle(input, now, &mut |output| outputs.push(output));
+        self.handle_all([input])
+    }
+
+    /// Who takes part is put in order once for all of them.
+    fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) -> BTreeSet<Key> {
         let mut changed = BTreeSet::new();
-        for output in outputs {
-            match output {
-                Output::Changed(key) => drop(changed.insert(key)),
-                Output::Probe(..) | Output::Run(_) => self.drive(output),
-                other => self.tell(&other),
+        for input in inputs {
+            let mut outputs = Vec::new();
+            let now = self.now();
+            self.checker.handle(input, now, &mut |output| outputs.push(output));
+            for output in outputs {
+                match output {
+                    Output::Changed(key) => drop(changed.insert(key)),
+                    Output::Probe(..) | Output::Run(_) => self.drive(output),
+                    other => self.tell(&other),
+                }
             }
         }
         changed.iter().for_each(|key| self.order(key));
@@ -243,8 +251,9 @@ fn standing_server(server: &RealServer, standing: Standing) -> Option<RealServer
 
 /// A plan for the servers that a service has now: those that were added at run time have no checks.
 fn aligned(plan: &ServiceHealth, service: &VirtualService) -> ServiceHealth {
+    let plans: BTreeMap<Endpoint, _> = plan.servers.iter().map(|it| (it.endpoint, it)).collect();
     let of = |server: &RealServer| {
-        let planned = plan.servers.iter().find(|it| same_server(it.endpoint, server.endpoint, service));
+        let planned = plans.get(&server.endpoint).or_else(|| plans.get(&portless(server.endpoint, service)?));
         let unchecked = || model::health::ServerHealth {
             endpoint: server.endpoint,
             checks: Vec::new(),
@@ -252,16 +261,15 @@ fn aligned(plan: &ServiceHealth, service: &VirtualService) -> ServiceHealth {
             notify_up: None,
             notify_down: None,
         };
-        planned.cloned().unwrap_or_else(unchecked)
+        planned.map_or_else(unchecked, |it| (*it).clone())
     };
     let mut aligned = ServiceHealth { servers: service.servers.iter().map(of).collect(), ..plan.clone() };
     aligned.follow(service);
     aligned
 }
 
-/// Where ports are the service's, the file may have named another or none.
-fn same_server(planned: Endpoint, server: Endpoint, service: &VirtualService) -> bool {
-    planned == server
-        || (planned.ip() == server.ip()
-            && service.key.endpoint().is_some_and(|key| key.port() == server.port() && planned.port() == 0))
+/// Where ports are the service's, the file may have named none.
+fn portless(server: Endpoint, service: &VirtualService) -> Option<Endpoint> {
+    let is_its_own = service.key.endpoint().is_some_and(|key| key.port() == server.port());
+    is_its_own.then(|| Endpoint::new(server.ip(), 0))
 }

@@ -38,7 +38,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// Checks have been made.
     pub(crate) fn checked(&mut self, results: impl IntoIterator<Item = (CheckId, Outcome)>) {
-        let changed = results.into_iter().flat_map(|(id, outcome)| self.health.finished(id, outcome)).collect();
+        let changed = self.health.finished(results);
         self.stand(&changed);
     }
 

@@ -1,8 +1,8 @@
 //! One check: its pace, its retries, and whether it succeeds.
 
 use forward::Time;
-use model::Endpoint;
 use model::health::{Check, Probe};
+use model::{Endpoint, Key};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,8 @@ pub(super) struct Slot {
     successes: u32,
     /// Its part in the server's weight, while it has one.
     pub(super) weight: Option<i64>,
+    /// Who has it: services in order, and places of servers in them.
+    pub(super) users: Vec<(Key, usize)>,
 }
 
 /// What an outcome changed.
@@ -81,7 +83,7 @@ impl Slot {
         let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
         let up = !task.check.starts_down && !known_down;
         let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, next };
-        Self { status, failures: 0, page: 0, successes: 0, weight: None }
+        Self { status, failures: 0, page: 0, successes: 0, weight: None, users: Vec::new() }
     }
 
     /// Its part in the weight is instead of the configured one.

@@ -6,6 +6,7 @@ use crate::Machine;
 use forward::Time;
 use model::health::{Script, ServiceHealth};
 use model::{Dice, Endpoint, Key, VirtualService};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub struct Checker {
     deadlines: BTreeSet<(Time, CheckId)>,
     next_id: u32,
     dice: Dice,
+    looks: Cell<u64>,
 }
 
 impl Checker {
@@ -65,6 +67,7 @@ impl Checker {
             deadlines: BTreeSet::new(),
             next_id: 0,
             dice: Dice::new(seed),
+            looks: Cell::new(0),
         }
     }
 
@@ -93,6 +96,11 @@ impl Checker {
         self.slots.len()
     }
 
+    /// How many times a server was looked at so far: what the work of a checker grows with.
+    pub fn looks(&self) -> u64 {
+        self.looks.get()
+    }
+
     fn configure(&mut self, services: Vec<(VirtualService, ServiceHealth)>, now: Time, emit: &mut dyn FnMut(Output)) {
         let mut before = std::mem::take(&mut self.services);
         let down = before.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
@@ -109,14 +117,14 @@ impl Checker {
                     tasks.map(|task| self.enlist(task, &mut index, now)).collect()
                 })
                 .collect();
-            let mut supervised = Supervised::new(service, health, checks, |ids| findings(&self.slots, ids));
+            let mut supervised = Supervised::new(service, health, checks, findings(&self.slots, &self.looks));
             let changed = match before.remove(&key) {
                 // A quorum between its two bounds stays what it was.
                 Some(old) => {
                     supervised.status.quorum = old.status.quorum;
                     let kept = |server| supervised.status.servers.iter().any(|it| it.server == server);
                     run(old.down_scripts(|server| server.up && !kept(server.server)), emit);
-                    let turn = supervised.look(|ids| findings(&self.slots, ids));
+                    let turn = supervised.look(supervised.places(), findings(&self.slots, &self.looks));
                     tell(key, &supervised, &turn, emit);
                     supervised.status != old.status || supervised.service != old.service
                 }
@@ -135,7 +143,7 @@ impl Checker {
             run(gone.health.quorum_down.iter().filter(|_| gone.status.quorum), emit);
             emit(Output::Changed(key));
         }
-        self.forget_unused();
+        self.index_users();
         self.known_down.clear();
         self.absent.retain(|key| self.services.contains_key(key));
     }
@@ -156,14 +164,22 @@ impl Checker {
         id
     }
 
-    fn forget_unused(&mut self) {
-        let used: BTreeSet<CheckId> = self
-            .services
-            .values()
-            .flat_map(|service| service.status.servers.iter().flat_map(|server| server.checks.iter().copied()))
-            .collect();
-        self.slots.retain(|id, _| used.contains(id));
-        self.deadlines.retain(|(_, id)| used.contains(id));
+    /// Every check knows who has it; those that nobody has are gone.
+    fn index_users(&mut self) {
+        self.slots.values_mut().for_each(|slot| slot.users.clear());
+        for (key, service) in &self.services {
+            for (place, server) in service.status.servers.iter().enumerate() {
+                for id in &server.checks {
+                    let Some(slot) = self.slots.get_mut(id) else { continue };
+                    // A server may have one check twice.
+                    if slot.users.last() != Some(&(*key, place)) {
+                        slot.users.push((*key, place));
+                    }
+                }
+            }
+        }
+        self.slots.retain(|_, slot| !slot.users.is_empty());
+        self.deadlines.retain(|(_, id)| self.slots.contains_key(id));
     }
 
     fn finished(&mut self, id: CheckId, outcome: Outcome, now: Time, emit: &mut dyn FnMut(Output)) {
@@ -177,26 +193,31 @@ impl Checker {
             emit(Output::Failed(id));
         }
         if effect.stays_down {
-            self.users(id)
-                .for_each(|(_, service)| run(service.down_scripts(|server| server.checks.contains(&id)), emit));
+            self.users(id).for_each(|(_, service, place)| run(service.down_script(place), emit));
         }
         if effect.turned || effect.weighed {
             self.look_at(id, emit);
         }
     }
 
-    /// Services that have this check.
-    fn users(&self, id: CheckId) -> impl Iterator<Item = (&Key, &Supervised)> {
-        self.services.iter().filter(move |(_, service)| service.has(id))
+    /// Services that have this check, and the places of servers in them.
+    fn users(&self, id: CheckId) -> impl Iterator<Item = (&Key, &Supervised, usize)> {
+        let users = self.slots.get(&id).map_or(&[][..], |slot| &slot.users);
+        users.iter().filter_map(|(key, place)| {
+            self.looks.update(|looks| looks + 1);
+            self.services.get(key).map(|service| (key, service, *place))
+        })
     }
 
-    /// Looks at all services that have this check.
+    /// Looks at all servers that have this check.
     fn look_at(&mut self, id: CheckId, emit: &mut dyn FnMut(Output)) {
-        for (key, supervised) in &mut self.services {
-            if supervised.has(id) {
-                let turn = supervised.look(|ids| findings(&self.slots, ids));
-                tell(*key, supervised, &turn, emit);
-            }
+        let users = self.slots.get(&id).map_or(&[][..], |slot| &slot.users);
+        for of_one in users.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some(key) = of_one.first().map(|(key, _)| *key) else { continue };
+            let Some(supervised) = self.services.get_mut(&key) else { continue };
+            let places = of_one.iter().map(|(_, place)| *place);
+            let turn = supervised.look(places, findings(&self.slots, &self.looks));
+            tell(key, supervised, &turn, emit);
         }
     }
 
@@ -221,7 +242,7 @@ impl Checker {
         if self.absent.is_empty() {
             return false;
         }
-        self.users(id).all(|(key, service)| service.health.suspended_without_address && self.absent.contains(key))
+        self.users(id).all(|(key, service, _)| service.health.suspended_without_address && self.absent.contains(key))
     }
 
     fn end(&mut self, emit: &mut dyn FnMut(Output)) {
@@ -276,13 +297,17 @@ fn tell(key: Key, supervised: &Supervised, turn: &Turn, emit: &mut dyn FnMut(Out
     }
 }
 
-fn findings(slots: &BTreeMap<CheckId, Slot>, ids: &[CheckId]) -> Findings {
-    let found = ids.iter().filter_map(|id| slots.get(id));
-    found.fold(Findings { up: true, weight: 0, setters: 0 }, |sum, slot| Findings {
-        up: sum.up && slot.status.up,
-        weight: sum.weight.saturating_add(slot.weight.unwrap_or(0)),
-        setters: sum.setters + i64::from(slot.sets_weight()),
-    })
+/// What is known of the checks of a server that is looked at.
+fn findings(slots: &BTreeMap<CheckId, Slot>, looks: &Cell<u64>) -> impl Fn(&[CheckId]) -> Findings {
+    move |ids| {
+        looks.update(|looks| looks + 1);
+        let found = ids.iter().filter_map(|id| slots.get(id));
+        found.fold(Findings { up: true, weight: 0, setters: 0 }, |sum, slot| Findings {
+            up: sum.up && slot.status.up,
+            weight: sum.weight.saturating_add(slot.weight.unwrap_or(0)),
+            setters: sum.setters + i64::from(slot.sets_weight()),
+        })
+    }
 }
 
 /// Checks by what they do; thousands of them are compared with a handful each.

@@ -3,6 +3,7 @@
 use super::check::CheckId;
 use model::health::{Script, ServiceHealth};
 use model::{Endpoint, VirtualService, Weight};
+use std::ops::Range;
 
 /// What a server's health makes of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +48,8 @@ pub(super) struct Supervised {
     pub(super) service: VirtualService,
     pub(super) health: ServiceHealth,
     pub(super) status: ServiceStatus,
+    /// The weight that each server has while it is up.
+    weights: Vec<Weight>,
 }
 
 /// What is known of a server's checks together.
@@ -80,51 +83,58 @@ impl Supervised {
         checks: Vec<Vec<CheckId>>,
         findings: impl Fn(&[CheckId]) -> Findings,
     ) -> Self {
-        let servers = service.servers.iter().zip(checks).map(|(server, checks)| {
-            let up = findings(&checks).up;
-            ServerStatus { server: server.endpoint, checks, up, standing: Standing::Out }
+        let servers = service.servers.iter().zip(checks).map(|(server, checks)| ServerStatus {
+            server: server.endpoint,
+            checks,
+            up: false,
+            standing: Standing::Out,
         });
         let status = ServiceStatus { servers: servers.collect(), quorum: false, alive: 0, sorry: None };
-        let mut this = Self { service, health, status };
-        this.status.alive = this.weigh(&findings);
-        this.status.quorum = this.reaches_quorum();
-        this.stand(&findings);
+        let weights = vec![Weight::default(); status.servers.len()];
+        let mut this = Self { service, health, status, weights };
+        this.look(this.places(), findings);
         this
     }
 
-    /// Looks at the service anew.
-    pub(super) fn look(&mut self, findings: impl Fn(&[CheckId]) -> Findings) -> Turn {
+    /// The places of all its servers.
+    pub(super) fn places(&self) -> Range<usize> {
+        0..self.status.servers.len()
+    }
+
+    /// Looks anew at the servers in these places. The others are looked at only where the sorry server comes or goes.
+    pub(super) fn look(
+        &mut self,
+        places: impl Iterator<Item = usize> + Clone,
+        findings: impl Fn(&[CheckId]) -> Findings,
+    ) -> Turn {
         let mut turn = Turn::default();
-        for (place, server) in self.status.servers.iter_mut().enumerate() {
-            let up = findings(&server.checks).up;
-            if up != server.up {
-                server.up = up;
-                if up {
-                    turn.came.push(place)
-                } else {
-                    turn.went.push(place)
-                };
+        let replaced = self.is_replaced();
+        for place in places.clone() {
+            match self.weigh(place, &findings) {
+                Some(true) => turn.came.push(place),
+                Some(false) => turn.went.push(place),
+                None => {}
             }
         }
-        self.status.alive = self.weigh(&findings);
         let quorum = self.reaches_quorum();
         if quorum != self.status.quorum {
             self.status.quorum = quorum;
             turn.quorum = Some(quorum);
         }
-        turn.other_table = self.stand(&findings);
+        let servers = if self.is_replaced() == replaced { self.stand(places) } else { self.stand(self.places()) };
+        turn.other_table = self.stand_sorry() | servers;
         turn
-    }
-
-    /// True when a server of it has this check.
-    pub(super) fn has(&self, id: CheckId) -> bool {
-        self.status.servers.iter().any(|server| server.checks.contains(&id))
     }
 
     /// Scripts that tell that a server is down.
     pub(super) fn down_scripts(&self, of: impl Fn(&ServerStatus) -> bool) -> impl Iterator<Item = &Script> {
         let servers = self.status.servers.iter().zip(&self.health.servers);
         servers.filter(move |(status, _)| of(status)).filter_map(|(_, health)| health.notify_down.as_ref())
+    }
+
+    /// The script that tells that the server in this place is down.
+    pub(super) fn down_script(&self, place: usize) -> Option<&Script> {
+        self.health.servers.get(place)?.notify_down.as_ref()
     }
 
     /// What is run when the service begins: it tells a quorum that is there, and that the sorry server has taken over.
@@ -136,9 +146,23 @@ impl Supervised {
         }
     }
 
-    fn weigh(&self, findings: &impl Fn(&[CheckId]) -> Findings) -> u64 {
-        let alive = self.status.servers.iter().zip(&self.service.servers).filter(|(status, _)| status.up);
-        alive.map(|(status, server)| u64::from(weight(server.weight, findings(&status.checks)).get())).sum()
+    /// What a server's checks make of it; says whether it came (true) or went.
+    fn weigh(&mut self, place: usize, findings: impl Fn(&[CheckId]) -> Findings) -> Option<bool> {
+        let status = self.status.servers.get_mut(place)?;
+        let (server, slot) = (self.service.servers.get(place)?, self.weights.get_mut(place)?);
+        let found = findings(&status.checks);
+        let (before, after) = (*slot, weight(server.weight, found));
+        let counted = |up: bool, weight: Weight| if up { u64::from(weight.get()) } else { 0 };
+        self.status.alive = self.status.alive - counted(status.up, before) + counted(found.up, after);
+        *slot = after;
+        let turned = found.up != status.up;
+        status.up = found.up;
+        turned.then_some(found.up)
+    }
+
+    /// True while the sorry server stands for all.
+    fn is_replaced(&self) -> bool {
+        !self.status.quorum && self.health.sorry_server.is_some()
     }
 
     /// Above the quorum by the hysteresis it is reached, below it by the hysteresis lost; between, it stays.
@@ -151,28 +175,34 @@ impl Supervised {
         }
     }
 
-    /// What follows for each server and for the sorry server; says whether that is other than before.
-    fn stand(&mut self, findings: &impl Fn(&[CheckId]) -> Findings) -> bool {
-        let replaced = !self.status.quorum && self.health.sorry_server.is_some();
+    /// What follows for the servers in these places; says whether that is other than before.
+    fn stand(&mut self, places: impl Iterator<Item = usize>) -> bool {
+        let replaced = self.is_replaced();
         let mut other = false;
-        let servers = self.status.servers.iter_mut().zip(&self.service.servers).zip(&self.health.servers);
-        for ((status, server), health) in servers {
-            let standing = if status.up && !replaced {
-                Standing::In(weight(server.weight, findings(&status.checks)))
-            } else if health.inhibit_on_failure {
-                Standing::Quiesced
-            } else {
-                Standing::Out
+        for place in places {
+            let Some(status) = self.status.servers.get_mut(place) else { continue };
+            let weight = self.weights.get(place).copied().unwrap_or_default();
+            let inhibits = self.health.servers.get(place).is_some_and(|health| health.inhibit_on_failure);
+            let standing = match (status.up && !replaced, inhibits) {
+                (true, _) => Standing::In(weight),
+                (false, true) => Standing::Quiesced,
+                (false, false) => Standing::Out,
             };
             other |= standing != status.standing;
             status.standing = standing;
         }
+        other
+    }
+
+    /// What follows for the sorry server; says whether that is other than before.
+    fn stand_sorry(&mut self) -> bool {
+        let replaced = self.is_replaced();
         let sorry = self.health.sorry_server.as_ref().map(|sorry| match (replaced, sorry.inhibited) {
             (true, _) => Standing::In(sorry.server.weight),
             (false, true) => Standing::Quiesced,
             (false, false) => Standing::Out,
         });
-        other |= sorry != self.status.sorry;
+        let other = sorry != self.status.sorry;
         self.status.sorry = sorry;
         other
     }

@@ -409,3 +409,53 @@ fn jitter_brings_checks_forward_and_never_puts_them_off() {
     assert!(waits.iter().all(|wait| (5_000..=10_000).contains(wait)), "{waits:?}");
     assert!(waits.iter().min() < Some(&6_000) && waits.iter().max() > Some(&9_000), "{waits:?}");
 }
+
+#[test]
+fn the_work_of_a_turn_grows_with_who_has_the_check_and_nothing_else() {
+    const SERVICES: u16 = 40;
+    const SERVERS: u64 = 50;
+    let services = (1..=SERVICES).map(|port| {
+        let (mut service, mut health) = service(port, &[1; SERVERS as usize]);
+        health.suspended_without_address = true;
+        for (server, health) in service.servers.iter_mut().zip(&mut health.servers) {
+            server.endpoint = Endpoint::new(server.endpoint.ip(), port);
+            health.endpoint = server.endpoint;
+        }
+        (service, health)
+    });
+    let checks = u64::from(SERVICES) * SERVERS;
+    let mut world = World::new(services.collect());
+    assert_eq!(world.checker.check_count() as u64, checks);
+    world.dead = (1..=SERVICES)
+        .flat_map(|port| (1..=SERVERS as u8).map(move |number| Endpoint::new(endpoint(number).ip(), port)))
+        .collect();
+    let before = world.checker.looks();
+    world.run(15);
+    assert!((1..=SERVICES).all(|port| world.standings(port).iter().all(|standing| *standing == Standing::Out)));
+    assert_eq!(world.checker.looks() - before, checks, "one look for each check that turned");
+
+    // An address that is elsewhere: whoever has a check is asked whether it rests, each time that it is due.
+    world.input(Input::Absent([key(1)].into()));
+    let (before, probes) = (world.checker.looks(), world.probes);
+    world.run(10);
+    assert_eq!(world.probes - probes, usize::try_from(checks - SERVERS).unwrap());
+    assert_eq!(world.checker.looks() - before, checks);
+}
+
+#[test]
+fn a_sorry_server_that_comes_or_goes_is_news_of_all_servers() {
+    let (three, mut health) = service(80, &[1, 2, 3]);
+    health.quorum = 4;
+    health.servers[0].inhibit_on_failure = true;
+    let sorry = RealServer::new(endpoint(99), ForwardingMethod::Nat, Weight::default());
+    health.sorry_server = Some(SorryServer { server: sorry, inhibited: false });
+    let mut world = World::new(vec![(three, health)]);
+    world.dead.push(endpoint(3));
+    world.run(15);
+    assert_eq!(world.standings(80), [Standing::Quiesced, Standing::Out, Standing::Out]);
+    assert_eq!(world.checker.service(&key(80)).unwrap().alive, 3);
+    world.dead.clear();
+    world.run(15);
+    assert_eq!(world.standings(80), [weight(1), weight(2), weight(3)]);
+    assert_eq!(world.checker.service(&key(80)).unwrap().alive, 6);
+}
