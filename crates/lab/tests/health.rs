@@ -1,14 +1,23 @@
 //! Servers that fail and come back, by a keepalived.conf.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/paced.rs"]
+mod paced;
+
 use lab::node::{Entry, Reuse, Tally, Xlvs};
 use lab::topology::address;
 use lab::{Family, Lab, Mode, Scenario, Topology};
+use paced::Paced;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Longest wait for what the settings say takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time that a server stays in by the settings below: the check before was just made, and then all of them wait
+/// in vain: delay_loop + connect_timeout + retry * (delay_before_retry + connect_timeout).
+const SETTINGS: Duration = Duration::from_millis(500 + 2000 + (200 + 2000));
+/// For a machine that has much else to do.
+const SLACK: Duration = Duration::from_secs(20);
 
 /// Two servers, checked each half second, tried again once; the third one is sorry.
 fn configuration(lab: &Lab, hooks: &Path) -> String {
@@ -84,10 +93,56 @@ fn servers_leave_and_return_by_their_checks() {
     director.stop(false).unwrap();
 }
 
+#[test]
+#[ignore = "needs root"]
+fn a_server_that_fails_under_load_costs_requests_until_it_is_out_and_none_after() {
+    let mut lab = Lab::build(Topology::point_to_point(Mode::Nat)).unwrap();
+    let scenario = Scenario::usual(Family::V4);
+    let hooks = lab.network.work().path().join("hooks");
+    let mut director = lab.director(Entry::Direct).unwrap();
+    director.configure_as("keepalived.conf", &configuration(&lab, &hooks)).unwrap();
+    director.start().unwrap();
+    director.wait_for_servers().unwrap();
+    let sorry = lab.servers[2].address.of(Family::V4).to_string();
+    let calm = || std::thread::sleep(Duration::from_millis(700));
+
+    let load = Paced::begin(&lab.client, scenario.service(), 500);
+    calm();
+    let first = (Instant::now(), until(|| served(&director), 1, || lab.servers[1].stop_web()));
+    calm();
+    until(|| served(&director), 2, || lab.servers[1].start_web().unwrap());
+    calm();
+    let all = || lab.servers[..2].iter_mut().for_each(lab::node::RealServer::stop_web);
+    let second = (Instant::now(), until(|| listed(&director, &sorry), 1, all));
+    calm();
+    let asked = load.end();
+
+    let lost = [first, second].map(|(stopped, took)| {
+        assert!(took < SETTINGS + SLACK, "{took:?}");
+        let within = asked.failures.iter().filter(|(began, ended)| *began <= stopped + took && *ended >= stopped);
+        (took, within.count())
+    });
+    let [(one, of_one), (both, of_both)] = lost;
+    println!(
+        "{} requests in {:.1?}: {of_one} failed in the {one:.1?} until a server was out, {of_both} in the {both:.1?} \
+         until the sorry server was in",
+        asked.requests, asked.lasted
+    );
+    assert_eq!(of_one + of_both, asked.failures.len(), "others failed while all was well: {:?}", asked.errors);
+    assert!(of_one > 0 && of_both > 0, "whoever asks a server that is not there fails");
+    assert_eq!(forty(&lab, &scenario).served_by.keys().collect::<Vec<_>>(), ["server3"]);
+
+    until(|| served(&director), 2, || lab.servers[..2].iter_mut().for_each(|server| server.start_web().unwrap()));
+    assert_eq!(shares(&forty(&lab, &scenario)), [20, 20]);
+    until(|| std::fs::read_to_string(&hooks).unwrap_or_default().lines().count(), 3, || ());
+    assert_eq!(std::fs::read_to_string(&hooks).unwrap(), "gained\nlost\ngained\n");
+    director.stop(false).unwrap();
+}
+
 /// Does something, and waits until a number is as it should be; how long that took.
 fn until(mut number: impl FnMut() -> usize, wanted: usize, change: impl FnOnce()) -> Duration {
-    change();
     let begin = Instant::now();
+    change();
     while number() != wanted {
         assert!(begin.elapsed() < PATIENCE, "{} and not {wanted}", number());
         std::thread::sleep(Duration::from_millis(20));
