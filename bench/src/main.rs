@@ -1,7 +1,9 @@
 //! Measurements. `bench packets`: nanoseconds per packet of the BPF programs, beside a floor measured the same way.
 //! `bench lab`: what a director costs in a network of namespaces, beside routing, nftables and HAProxy.
+//! `bench health`: what checks cost, beside keepalived, and how late they come.
 
 mod bpf;
+mod health;
 mod lab;
 mod packets;
 
@@ -17,12 +19,15 @@ enum Command {
     /// A director between clients and servers: nanoseconds per packet, connections per second, gigabits per second,
     /// beside kernel routing, nftables and HAProxy in the same run
     Lab(lab::Options),
+    /// Checks of many servers: share of a core, memory, and how late they come, xlvs and keepalived in turn
+    Health(health::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Packets(options) => packets::run(&options),
         Command::Lab(options) => lab::run(&options),
+        Command::Health(options) => health::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

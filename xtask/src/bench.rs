@@ -14,7 +14,7 @@ const AGAINST: &str = "--against";
 pub(crate) fn run(options: &[String]) -> Result<ExitCode> {
     setup::run()?;
     let mut build = workspace::cargo(["build", "--release", "--package", "bench"]);
-    if options.first().is_some_and(|part| part == "lab") {
+    if options.first().is_some_and(|part| part == "lab" || part == "health") {
         // The laboratory runs the binary as a user gets it.
         build.args(["--package", "xlvs"]);
     }

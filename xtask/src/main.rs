@@ -47,7 +47,7 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Measurements; `packets` gives nanoseconds per packet, `lab` a director beside its rivals
+    /// Measurements; `packets` gives nanoseconds per packet, `lab` a director beside its rivals, `health` what checks cost
     #[command(disable_help_flag = true)]
     Bench {
         /// e.g. `packets`, `packets --json`, `packets --against main`, `lab`

@@ -9,7 +9,7 @@ mod flows;
 mod haproxy;
 mod hosts;
 mod kthread;
-mod report;
+pub(crate) mod report;
 mod sample;
 mod serve;
 mod sink;
