@@ -459,3 +459,45 @@ fn a_sorry_server_that_comes_or_goes_is_news_of_all_servers() {
     assert_eq!(world.standings(80), [weight(1), weight(2), weight(3)]);
     assert_eq!(world.checker.service(&key(80)).unwrap().alive, 6);
 }
+
+/// Only those are looked at that have the check; a look at all of them must find nothing else.
+#[test]
+fn a_look_at_some_servers_leaves_what_a_look_at_all_would() {
+    let services: Vec<_> = (80..84)
+        .map(|port| {
+            let (service, mut health) = service(port, &[3, 2, 1, 4]);
+            (health.quorum, health.hysteresis) = (u32::from(port - 78), u32::from(port % 2));
+            for server in health.servers.iter_mut().step_by(2) {
+                server.inhibit_on_failure = true;
+            }
+            let sorry = RealServer::new(endpoint(99), ForwardingMethod::Nat, Weight::default());
+            health.sorry_server = (port % 2 == 0).then_some(SorryServer { server: sorry, inhibited: port == 82 });
+            (service, health)
+        })
+        .collect();
+    let mut world = World::new(services.clone());
+    let mut dice = model::Dice::new(7);
+    let mut changes = 0;
+    for _ in 0..500 {
+        let server = endpoint(1 + (dice.share() * 4.0) as u8);
+        match world.dead.iter().position(|dead| *dead == server) {
+            Some(place) => drop(world.dead.remove(place)),
+            None => world.dead.push(server),
+        }
+        changes += world.run(15).len();
+        let checks: Vec<CheckId> =
+            world.checker.service(&key(80)).unwrap().servers.iter().map(|it| it.checks[0]).collect();
+        // A weight for one of them, by a check that is due.
+        world.now.0 += 10_000_000_000;
+        world.checker.handle(Input::Tick, world.now, &mut |_| {});
+        let heavier = Outcome::Weight((dice.share() * 5.0) as i64 - 2);
+        for (place, id) in checks.into_iter().enumerate() {
+            let outcome = if place == 1 { heavier.clone() } else { Outcome::Success };
+            world.checker.handle(Input::Finished(id, outcome), world.now, &mut |_| {});
+        }
+        let mut outputs = Vec::new();
+        world.checker.handle(Input::Configure(services.clone()), world.now, &mut |output| outputs.push(output));
+        assert_eq!(outputs, []);
+    }
+    assert!(changes > 500, "{changes}");
+}
