@@ -6,7 +6,7 @@ mod common;
 
 use lab::net::{Device, Namespace};
 use lab::network::add_addresses;
-use lab::node::{Agent, Cgroup, Entry, Reuse, ServerKind, WEB, Xlvs};
+use lab::node::{Agent, Cgroup, DEFERRED, Entry, Reuse, ServerKind, WEB, Xlvs};
 use lab::topology::{Dual, address};
 use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::collections::BTreeSet;
@@ -46,8 +46,8 @@ fn servers_see_their_clients() {
         turn_to(&lab, host);
         Family::ALL.iter().for_each(|family| ends.append(&mut check_clients(&lab, *family)));
     }
-    // A thousand connections of each family; ports that come twice are logged twice.
-    assert!(ends.len() > 1900, "{} ends of connections", ends.len());
+    // Twice 2 x 1250 connections; a port that comes twice is one end.
+    assert!(ends.len() > 4000, "{} ends of connections", ends.len());
     let logged = lab.servers.iter().flat_map(|server| server.logged_clients().unwrap());
     assert_eq!(logged.collect::<BTreeSet<_>>(), ends, "address and port, no more and no less");
     for (director, _) in &mut directors {
@@ -84,27 +84,40 @@ fn turn_to(lab: &Lab, director: &Namespace) {
 }
 
 fn configure(lab: &Lab, director: &Xlvs, family: Family, local: &str) {
-    let service = SocketAddr::new(address::VIRTUAL.of(family), WEB);
-    director.ipvsadm(&format!("-A -t {service} -s rr --local-address {local}")).unwrap();
-    for server in &lab.servers {
-        let endpoint = SocketAddr::new(server.address.of(family), WEB);
-        director.ipvsadm(&format!("-a -t {service} -r {endpoint} --fullnat")).unwrap();
+    for port in [WEB, DEFERRED] {
+        let service = SocketAddr::new(address::VIRTUAL.of(family), port);
+        director.ipvsadm(&format!("-A -t {service} -s rr --local-address {local}")).unwrap();
+        for server in &lab.servers {
+            let endpoint = SocketAddr::new(server.address.of(family), port);
+            director.ipvsadm(&format!("-a -t {service} -r {endpoint} --fullnat")).unwrap();
+        }
     }
     director.wait_for_servers().unwrap();
 }
 
-/// Asks often, by connections of one request and by one of many. Returns the client's own ends.
+/// Asks by connections of one request, by ones that are kept for several, and where nginx is told late. Returns the
+/// client's own ends.
 fn check_clients(lab: &Lab, family: Family) -> BTreeSet<SocketAddr> {
-    let service = SocketAddr::new(address::VIRTUAL.of(family), WEB);
+    let service = |port| SocketAddr::new(address::VIRTUAL.of(family), port);
     let mut ends = BTreeSet::new();
-    for (reuse, count) in [(Reuse::Close, 500), (Reuse::KeepAlive, 500)] {
-        let tally = lab.client.requests(service, count, reuse, |_| true).unwrap();
-        assert_eq!(tally.ok, count, "{family}, {reuse:?}: {:?}", tally.errors);
-        assert_eq!(tally.client_seen, BTreeSet::from([address::CLIENT.of(family)]), "{reuse:?}");
+    for (port, count) in [(WEB, 500), (DEFERRED, 250)] {
+        let tally = lab.client.requests(service(port), count, Reuse::Close, |_| true).unwrap();
+        assert_eq!(tally.ok, count, "{family}, port {port}: {:?}", tally.errors);
+        assert_eq!(tally.client_seen, BTreeSet::from([address::CLIENT.of(family)]), "port {port}");
         ends.extend(tally.ends);
     }
+    ends.extend((0..500).map(|_| ask_twice(lab, family)));
     assert_eq!(lab.counters().unwrap().checksum_errors, 0);
     ends
+}
+
+/// Two requests on one connection; returns the client's end of it.
+fn ask_twice(lab: &Lab, family: Family) -> SocketAddr {
+    let mut session = lab.client.connect(SocketAddr::new(address::VIRTUAL.of(family), WEB)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(session.get(Reuse::KeepAlive).unwrap().client, address::CLIENT.of(family));
+    }
+    session.local().unwrap()
 }
 
 /// Local ports meet servers that still wait for the end of the connection before (TIME_WAIT): with 200 ports for one

@@ -20,5 +20,7 @@ pub use xlvs::{Entry, Xlvs};
 
 /// Port of the web servers and of the virtual service.
 pub const WEB: u16 = 80;
+/// Port on which nginx is told of a connection only when a request has come (TCP_DEFER_ACCEPT).
+pub const DEFERRED: u16 = 82;
 /// Port of the UDP echo and of its virtual service.
 pub const ECHO: u16 = 7;

@@ -1,7 +1,7 @@
 //! Debian's nginx as real server: its own configuration and prefix, the same answers as the embedded one.
 
-use super::WEB;
 use super::process::end;
+use super::{DEFERRED, WEB};
 use crate::content;
 use crate::net::Namespace;
 use anyhow::{Context, Result, ensure};
@@ -68,7 +68,7 @@ http {{
   log_format ends '$remote_addr $remote_port'; access_log {log}; client_max_body_size 0; keepalive_requests 100000;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   server {{
-    listen {WEB}; listen [::]:{WEB}; root files;
+    listen {WEB}; listen [::]:{WEB}; listen {DEFERRED} deferred; listen [::]:{DEFERRED} deferred; root files;
     location = / {{ default_type text/plain; return 200 \"server={name}\\nclient=$remote_addr\\n\"; }}
     location = /peer {{ default_type text/plain; return 200 \"$remote_addr $remote_port\n\"; }}
     location = /bulk {{ default_type application/octet-stream; }}
