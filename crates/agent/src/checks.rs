@@ -1,7 +1,7 @@
 //! The table of checks, one function each: what would make this host a bad real server, and the command that mends it.
 
 use crate::host::Host;
-use crate::network::{LOOPBACK, Link};
+use crate::network::{LOOPBACK, Link, LocalAddress};
 use crate::want::{ARP_ANNOUNCE, ARP_IGNORE};
 use dataplane::AgentHook;
 use model::{Finding, Level, Said, ServerMode};
@@ -16,7 +16,7 @@ const ALL: [(&str, Check); 10] = [
     ("arp", arp),
     ("route", routes),
     ("gateway", gateways),
-    ("filter", reverse_path),
+    ("rp_filter", reverse_path),
     ("programs", programs),
     ("tunnel", tunnels),
     ("director", directors),
@@ -58,30 +58,26 @@ fn arp(host: &Host) -> Vec<Said> {
     let mut said = Vec::new();
     for (_, link) in host.entrances() {
         let (ignore, announce) = (host.effective(&link.name, "arp_ignore"), host.effective(&link.name, "arp_announce"));
-        let set = |name: &str, value: u32| format!("sysctl -w net.ipv4.conf.{}.{name}={value}", dotted(&link.name));
         if ignore == ARP_IGNORE_ALL {
             let why = "nobody finds this host's own addresses either, the director included";
             said.push(Said::ill(
                 Level::Warn,
                 format!("{} answers no ARP request at all", link.name),
                 why,
-                set("arp_ignore", 1),
+                silence(host, &link.name, "arp_ignore", ARP_IGNORE),
             ));
         } else if !ARP_IGNORE.contains(&ignore) {
             let what = format!("{} answers ARP requests for the virtual addresses (arp_ignore is {ignore})", link.name);
-            said.push(Said::ill(
-                Level::Fail,
-                what,
-                "clients would pass the director by",
-                fix_of("arp_ignore", ignore, &set),
-            ));
+            let fix = silence(host, &link.name, "arp_ignore", ARP_IGNORE);
+            said.push(Said::ill(Level::Fail, what, "clients would pass the director by", fix));
         }
         if !ARP_ANNOUNCE.contains(&announce) {
             let what = format!(
                 "{} names virtual addresses in ARP requests of its own (arp_announce is {announce})",
                 link.name
             );
-            said.push(Said::ill(Level::Fail, what, "neighbours learn the wrong owner", set("arp_announce", 2)));
+            let fix = silence(host, &link.name, "arp_announce", ARP_ANNOUNCE);
+            said.push(Said::ill(Level::Fail, what, "neighbours learn the wrong owner", fix));
         }
     }
     if said.is_empty() {
@@ -90,13 +86,18 @@ fn arp(host: &Host) -> Vec<Said> {
     said
 }
 
-/// The kernel goes by the larger value: one that is too large has to be lowered on the interface, or everywhere.
-fn fix_of(name: &str, value: u32, set: &dyn Fn(&str, u32) -> String) -> String {
-    if value == 0 {
-        set(name, 1)
-    } else {
-        format!("{} (and net.ipv4.conf.all.{name}, if that is {value})", set(name, 1))
+/// `up` sets `all`, and `down` takes that back. The kernel goes by the larger value: one that is too large on the
+/// interface has to be lowered there.
+fn silence(host: &Host, interface: &str, name: &str, good: &[u32]) -> String {
+    let best = good.first().copied().unwrap_or_default();
+    let (all, own) = (host.setting("all", name), host.setting(interface, name));
+    let is_good = |value: u32| good.contains(&value);
+    if !is_good(all) && is_good(own.max(best)) {
+        return host.setup.command();
     }
+    let everywhere =
+        if all > best && !is_good(all) { format!(" net.ipv4.conf.all.{name}={best}") } else { String::new() };
+    format!("sysctl -w net.ipv4.conf.{}.{name}={best}{everywhere}", dotted(interface))
 }
 
 /// A name in which sysctl(8) takes no dot for a separator.
@@ -105,14 +106,19 @@ fn dotted(name: &str) -> String {
 }
 
 fn routes(host: &Host) -> Vec<Said> {
-    let lost = |address: &&IpAddr| !host.routes.get(*address).is_some_and(|route| route.local);
+    // The kernel routes what is on lo; where nothing is, that is what to mend.
+    let on_lo = |address: &IpAddr| host.addresses.iter().find(|it| it.address == *address && it.interface == LOOPBACK);
+    let lost = |found: &&LocalAddress| !host.routes.get(&found.address).is_some_and(|route| route.local);
     let mut said: Vec<Said> = host
         .setup
         .virtual_addresses
         .iter()
+        .filter_map(on_lo)
         .filter(lost)
-        .map(|address| {
-            let fix = format!("ip route add local {address} dev lo table local");
+        .map(|LocalAddress { address, length, .. }| {
+            // A route that is added by hand would outlive the address.
+            let place = format!("{address}/{length} dev lo");
+            let fix = format!("ip address del {place} && ip address add {place}");
             Said::ill(
                 Level::Fail,
                 format!("{address} is not routed to this host"),
@@ -129,7 +135,8 @@ fn routes(host: &Host) -> Vec<Said> {
             said.push(Said::ill(Level::Warn, what, why, format!("ip{option} route add default via ROUTER")));
         }
     }
-    if said.is_empty() && !host.setup.virtual_addresses.is_empty() {
+    let mut addresses = host.setup.virtual_addresses.iter().peekable();
+    if said.is_empty() && addresses.peek().is_some() && addresses.all(|address| on_lo(address).is_some()) {
         said.push(Said::well("answers leave with the virtual address as their source"));
     }
     said
@@ -174,7 +181,11 @@ fn reverse_path(host: &Host) -> Vec<Said> {
             Said::ill(level, what, why, fix)
         })
         .collect();
-    if said.is_empty() { vec![Said::well("no filter drops packets of clients")] } else { said }
+    if said.is_empty() {
+        vec![Said::well("rp_filter drops no packets of clients (firewalls are not looked at)")]
+    } else {
+        said
+    }
 }
 
 /// The programs are attached where packets of the directors come in.
@@ -190,7 +201,10 @@ fn programs(host: &Host) -> Vec<Said> {
                 "another mount namespace has them, as that of `ip netns exec`: counters and directors are not known";
             return vec![Said::ill(Level::Warn, what, why, SEEN)];
         }
-        let why = "packets in tunnels are for nobody here, and nobody is shown real clients";
+        let why = match host.setup.mode {
+            ServerMode::FullNat => "applications are shown the director's addresses as their clients",
+            _ => "packets in tunnels are for nobody here",
+        };
         return vec![Said::ill(Level::Fail, "the programs are gone", why, host.setup.command())];
     };
     if host.setup.mode == ServerMode::FullNat && state.cgroup.is_none() {

@@ -72,7 +72,17 @@ fn a_good_server_is_well() {
 
 #[test]
 fn an_address_that_is_missing_or_elsewhere_is_named() {
-    one(&ills(|host| host.addresses.retain(|it| it.address.is_ipv6())), "vip", Level::Fail, "real-server up");
+    let take_off = |host: &mut Host| {
+        host.addresses.retain(|it| it.address.is_ipv6());
+        host.routes.remove(&IpAddr::from([203, 0, 113, 10]));
+    };
+    one(&ills(take_off), "vip", Level::Fail, "real-server up");
+    let mut bare = host();
+    take_off(&mut bare);
+    assert!(
+        examine(&bare).iter().all(|finding| finding.check != "route"),
+        "what is not there has no route to speak of"
+    );
     let elsewhere = ills(|host| host.addresses[0].interface = 2);
     one(&elsewhere, "vip", Level::Fail, "ip address del 203.0.113.10/32 dev eth0");
 }
@@ -81,7 +91,14 @@ fn an_address_that_is_missing_or_elsewhere_is_named() {
 fn an_interface_that_answers_is_named() {
     let spoiled = ills(|host| set(host, "all/arp_ignore", 0));
     assert_eq!(spoiled.len(), 2, "{spoiled:?}");
-    assert!(spoiled[0].2.contains("net.ipv4.conf.eth0.arp_ignore=1"));
+    assert!(spoiled.iter().all(|(.., fix)| *fix == host().setup.command()), "`down` undoes it: {spoiled:?}");
+    let loud = ills(|host| set(host, "all/arp_ignore", 3));
+    assert!(loud.iter().all(|(.., fix)| *fix == host().setup.command()), "{loud:?}");
+    let both = ills(|host| {
+        set(host, "all/arp_ignore", 3);
+        set(host, "eth1/arp_ignore", 8);
+    });
+    assert_eq!(both[1].2, "sysctl -w net.ipv4.conf.eth1.arp_ignore=1 net.ipv4.conf.all.arp_ignore=1");
     let one_only = ills(|host| set(host, "eth1/arp_ignore", 3));
     one(&one_only, "arp", Level::Fail, "net.ipv4.conf.eth1.arp_ignore=1");
     let mute = ills(|host| set(host, "eth1/arp_ignore", 8));
@@ -90,13 +107,14 @@ fn an_interface_that_answers_is_named() {
         set(host, "all/arp_announce", 0);
         set(host, "eth0/arp_announce", 2);
     });
-    one(&announcing, "arp", Level::Fail, "net.ipv4.conf.eth1.arp_announce=2");
+    one(&announcing, "arp", Level::Fail, "xlvs real-server up --mode dr");
 }
 
 #[test]
 fn ways_that_are_missing_or_wrong_are_named() {
     let lost = ills(|host| host.routes.values_mut().for_each(|route| route.local = false));
     assert_eq!(lost.len(), 2, "{lost:?}");
+    assert_eq!(lost[0].2, "ip address del 203.0.113.10/32 dev lo && ip address add 203.0.113.10/32 dev lo");
     one(&ills(|host| host.outward[0] = None), "route", Level::Warn, "ip route add default");
     one(&ills(|host| host.outward[1] = None), "route", Level::Warn, "ip -6 route add default");
     let through = ills(|host| {
@@ -113,7 +131,7 @@ fn a_strict_filter_matters_only_where_packets_come_in_but_do_not_go_out() {
         strict(host);
         host.outward[0].as_mut().unwrap().interface = 3;
     });
-    one(&aside, "filter", Level::Fail, "net.ipv4.conf.eth0.rp_filter=2");
+    one(&aside, "rp_filter", Level::Fail, "net.ipv4.conf.eth0.rp_filter=2");
     let loose = ills(|host| {
         strict(host);
         host.outward[0].as_mut().unwrap().interface = 3;
@@ -164,7 +182,7 @@ fn full_nat_needs_a_cgroup_and_clients_that_are_named() {
         set(host, "all/rp_filter", 1);
         host.outward[0].as_mut().unwrap().interface = 3;
     });
-    one(&aside, "filter", Level::Warn, "net.ipv4.conf.eth0.rp_filter=2");
+    one(&aside, "rp_filter", Level::Warn, "net.ipv4.conf.eth0.rp_filter=2");
     one(&ills(|host| full_nat(host, None, &[])), "programs", Level::Fail, "real-server up");
     let forged = ills(|host| full_nat(host, Some(1), &[("toa_untrusted", 1)]));
     one(&forged, "director", Level::Warn, "--director");
@@ -211,6 +229,23 @@ fn pins_of_another_mount_namespace_are_not_gone() {
         Level::Fail,
         "xlvs real-server up --mode tun --vip 203.0.113.10 2001:db8::10 --director",
     );
+}
+
+#[test]
+fn what_is_gone_is_told_in_words_of_the_mode() {
+    let why = |mode: ServerMode| {
+        let mut host = host();
+        host.setup.mode = mode;
+        examine(&host).into_iter().find(|finding| finding.what == "the programs are gone").unwrap().why
+    };
+    assert!(why(ServerMode::Tun).contains("tunnels"));
+    assert!(why(ServerMode::FullNat).contains("clients") && !why(ServerMode::FullNat).contains("tunnels"));
+}
+
+#[test]
+fn the_filter_that_is_looked_at_is_named_and_no_other_is_spoken_for() {
+    let found = examine(&host()).into_iter().find(|finding| finding.check == "rp_filter").unwrap();
+    assert_eq!(found.what, "rp_filter drops no packets of clients (firewalls are not looked at)");
 }
 
 #[test]

@@ -83,8 +83,12 @@ impl Host {
 
     /// The larger of the values for `all` and for an interface: the kernel goes by that one.
     pub(crate) fn effective(&self, interface: &str, name: &str) -> u32 {
-        let of = |scope: &str| self.sysctls.get(&format!("ipv4/conf/{scope}/{name}")).copied().unwrap_or_default();
-        of("all").max(of(interface))
+        self.setting("all", name).max(self.setting(interface, name))
+    }
+
+    /// A setting of an interface, or of `all`.
+    pub(crate) fn setting(&self, scope: &str, name: &str) -> u32 {
+        self.sysctls.get(&format!("ipv4/conf/{scope}/{name}")).copied().unwrap_or_default()
     }
 
     /// True when packets of clients of this family come here: shown as theirs, if they are datagrams of FullNAT.

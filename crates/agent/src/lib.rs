@@ -33,8 +33,15 @@ use step::Step;
 pub struct Place {
     /// The record of what was changed.
     pub run_directory: PathBuf,
-    /// Programs, where a setup needs some.
+    /// Programs, where a setup needs some: below it, for each network namespace by itself.
     pub pin_directory: PathBuf,
+}
+
+impl Place {
+    /// Where the programs of this network namespace are pinned.
+    fn pins(&self) -> Result<PathBuf, Error> {
+        Ok(self.pin_directory.join(format!("namespace-{}", namespace::known()?)))
+    }
 }
 
 /// Makes this host what `setup` says, or leaves it as it was.
@@ -43,7 +50,7 @@ pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
     let before = ledger.read()?;
     let addresses = network.addresses()?;
     want::check(setup, &network.links()?, &addresses)?;
-    let wants = want::of(setup, &place.pin_directory);
+    let wants = want::of(setup, &place.pins()?);
     let known = before.as_ref().map_or(&[][..], |record| record.steps.as_slice());
     let mut steps = known.to_vec();
     for want in &wants {
@@ -64,7 +71,7 @@ pub fn up(setup: &RealServerSetup, place: &Place) -> Result<(), Error> {
 
 /// Warnings are about what is counted from here on.
 fn counted_by_now(setup: &RealServerSetup, place: &Place) -> Result<Since, Error> {
-    let state = if programs::are_needed(setup) { dataplane::agent_state(&place.pin_directory)? } else { None };
+    let state = if programs::are_needed(setup) { dataplane::agent_state(&place.pins()?)? } else { None };
     let counters = state.into_iter().flat_map(|state| state.counters);
     Ok(Since { time: host::now(), counters: counters.map(|(name, count)| (name.to_owned(), count)).collect() })
 }
@@ -132,7 +139,7 @@ pub fn status(place: &Place) -> Result<Status, Error> {
         return Ok(Status { setup: None, since: None, programs: None, findings: vec![said.by("setup")] });
     };
     let since = record.since.time;
-    let host = host::Host::read(record.setup.clone(), record.since, &place.pin_directory)?;
+    let host = host::Host::read(record.setup.clone(), record.since, &place.pins()?)?;
     let findings = checks::examine(&host);
     let programs =
         host.programs.map(|AgentState { attached, cgroup, counters }| Programs { attached, cgroup, counters });

@@ -1,6 +1,7 @@
 //! Which network namespace this is.
 #![expect(unsafe_code, reason = "a socket option that no safe wrapper has")]
 
+use crate::error::{Doing, Error};
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
@@ -8,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// A number that no other network namespace has while the machine runs.
-pub(crate) fn cookie() -> io::Result<u64> {
+fn cookie() -> io::Result<u64> {
     let socket = nix::sys::socket::socket(
         nix::sys::socket::AddressFamily::Inet,
         nix::sys::socket::SockType::Datagram,
@@ -23,6 +24,11 @@ pub(crate) fn cookie() -> io::Result<u64> {
         libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, room, &raw mut length)
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(cookie) }
+}
+
+/// The same, by which what is kept on disk and what is pinned is told from that of other network namespaces.
+pub(crate) fn known() -> Result<u64, Error> {
+    cookie().doing(|| "tell this network namespace from others".to_owned())
 }
 
 /// The file that `ip netns` knows this network namespace by, if it has such a name.

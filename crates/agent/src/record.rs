@@ -148,8 +148,7 @@ pub(crate) fn peek(run_directory: &Path) -> Result<Option<Record>, Error> {
 
 /// One file a network namespace: by its cookie, which no other ever has while the machine runs.
 fn path_in(run_directory: &Path) -> Result<PathBuf, Error> {
-    let cookie = crate::namespace::cookie().doing(|| "tell this network namespace from others".to_owned())?;
-    Ok(run_directory.join(format!("real-server-{cookie}.json")))
+    Ok(run_directory.join(format!("real-server-{}.json", crate::namespace::known()?)))
 }
 
 fn read(path: &Path) -> Result<Option<Record>, Error> {

@@ -56,7 +56,12 @@ impl Step {
             },
             Self::Address { address } => network.remove_from_loopback(*address).map(|()| None),
             Self::Tunnel { tunnel, before } => tunnel.restore(before, network),
-            Self::Programs { pins } => dataplane::remove_agent(pins).map(|()| None).map_err(Error::from),
+            Self::Programs { pins } => {
+                dataplane::remove_agent(pins)?;
+                // Other network namespaces may have theirs beside them: then it is not empty, and stays.
+                let _ = pins.parent().map(std::fs::remove_dir);
+                Ok(None)
+            }
         }
     }
 }

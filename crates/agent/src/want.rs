@@ -115,6 +115,12 @@ pub(crate) fn check(
         let elsewhere = addresses.iter().find(|it| it.address == *address && it.interface != LOOPBACK);
         if let Some(found) = elsewhere {
             let name = links.get(&found.interface).map_or("another interface", |link| link.name.as_str());
+            if is_first(found, addresses) {
+                return Err(Error::Refused(format!(
+                    "{address} is this host's own address on {name}: --vip takes the virtual address, which clients ask \
+                     and all real servers share"
+                )));
+            }
             return Err(Error::Refused(format!(
                 "{address} is an address of {name}, which answers for it: `ip address del {address}/{} dev {name}` first",
                 found.length
@@ -127,6 +133,13 @@ pub(crate) fn check(
         }
     }
     Ok(())
+}
+
+/// True for the address that an interface had before all others of the family: the one that its host is known by.
+fn is_first(found: &LocalAddress, addresses: &[LocalAddress]) -> bool {
+    let beside =
+        |it: &&LocalAddress| it.interface == found.interface && it.address.is_ipv4() == found.address.is_ipv4();
+    addresses.iter().find(beside) == Some(found)
 }
 
 #[cfg(test)]
@@ -166,8 +179,14 @@ mod tests {
         let link = |name: &str, up| Link { name: name.into(), up, mtu: 1500, loopback: name == "lo" };
         let links = BTreeMap::from([(1, link("lo", true)), (2, link("eth0", true))]);
         let found = LocalAddress { interface: 2, address: "203.0.113.10".parse().unwrap(), length: 24 };
-        let refusal = check(&setup(ServerMode::Dr, &["203.0.113.10"]), &links, &[found]).unwrap_err().to_string();
-        assert!(refusal.contains("ip address del 203.0.113.10/24 dev eth0"), "{refusal}");
+        let own = LocalAddress { address: "10.0.0.11".parse().unwrap(), ..found };
+        let refusal =
+            |address: &str| check(&setup(ServerMode::Dr, &[address]), &links, &[own, found]).unwrap_err().to_string();
+        let second = refusal("203.0.113.10");
+        assert!(second.contains("ip address del 203.0.113.10/24 dev eth0"), "{second}");
+        let first = refusal("10.0.0.11");
+        assert!(first.contains("own address on eth0: --vip takes the virtual address"), "{first}");
+        assert!(!first.contains("address del"), "{first}");
         let down = BTreeMap::from([(1, link("lo", false))]);
         assert!(check(&setup(ServerMode::Dr, &["203.0.113.10"]), &down, &[]).is_err());
         let (there, network) = (LocalAddress { interface: LOOPBACK, ..found }, Network::open().unwrap());

@@ -153,14 +153,15 @@ fn status_sees_strict_filters_and_programs_that_are_gone() {
         socket.recv_from(&mut [0; 16]).is_ok()
     };
     assert!(!reaches(), "the way back to clients is another interface");
-    let filter = ill().into_iter().find(|(check, _)| check == "filter").unwrap();
+    let filter = ill().into_iter().find(|(check, _)| check == "rp_filter").unwrap();
     assert_eq!(filter.1, "sysctl -w net.ipv4.conf.e0.rp_filter=2");
     let mut words = filter.1.split(' ');
     let fixed = pair.server.command(words.next().unwrap()).args(words).output().unwrap();
     assert!(fixed.status.success());
     assert!(reaches(), "what status advises helps");
     // Somebody takes the program off; `up` puts it back.
-    for entry in std::fs::read_dir(pair.agent.pins().join("links")).unwrap().flatten() {
+    let pins = std::fs::read_dir(pair.agent.pins()).unwrap().flatten().next().unwrap().path();
+    for entry in std::fs::read_dir(pins.join("links")).unwrap().flatten() {
         std::fs::remove_file(entry.path()).unwrap();
     }
     assert!(!reaches());

@@ -21,7 +21,7 @@ struct Server {
     _network: Network,
     host: Namespace,
     agent: Agent,
-    _peer: Namespace,
+    peer: Namespace,
 }
 
 impl Server {
@@ -31,7 +31,7 @@ impl Server {
         network.link(&Device::new(&host, "e0"), &Device::new(&peer, "p0")).unwrap();
         Device::new(&host, "e0").add_address("10.0.0.11".parse().unwrap(), 24).unwrap();
         let agent = Agent::new(&host, network.work());
-        Self { _network: network, host, agent, _peer: peer }
+        Self { _network: network, host, agent, peer }
     }
 
     /// One line each: addresses, settings, records.
@@ -172,6 +172,7 @@ fn what_cannot_be_is_refused_in_one_line_and_changes_nothing() {
     for (line, code, remedy) in [
         ("up --mode dr --vip 203.0.113.30 203.0.113.20", 1, "ip address del 203.0.113.20/24 dev e0"),
         (BOTH, 1, "sysctl -w net.ipv6.conf.lo.disable_ipv6=0"),
+        ("up --mode dr --vip 10.0.0.11", 1, "own address on e0: --vip takes the virtual address"),
         ("up --mode dr --vip 203.0.113.30 --interface e9", 1, "no interface e9"),
         ("up --mode dr", 2, "needs a virtual address"),
         ("up --mode dr --vip 127.0.0.1", 2, "clients use"),
@@ -184,6 +185,30 @@ fn what_cannot_be_is_refused_in_one_line_and_changes_nothing() {
         assert!(refused.stderr.contains(remedy), "{line}: {}", refused.stderr);
         assert_same(&before, &server.look(), line);
     }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn one_directory_serves_every_network_namespace() {
+    let server = Server::new();
+    let peer = server.agent.beside(&server.peer);
+    Device::new(&server.peer, "p0").add_address("10.0.0.12".parse().unwrap(), 24).unwrap();
+    let before = server.look();
+    let attached = |agent: &Agent| {
+        let (_, status) = agent.status().unwrap();
+        let trusts = status["setup"]["directors"].to_string();
+        (status["programs"]["attached"]["decapsulate"].to_string(), trusts)
+    };
+    server.agent.must("up --mode tun --vip 203.0.113.10 --director 10.0.0.1").unwrap();
+    let alone = attached(&server.agent);
+    assert_eq!(alone, (r#"["e0"]"#.to_owned(), r#"["10.0.0.1"]"#.to_owned()));
+    peer.must("up --mode tun --vip 203.0.113.20 --director 10.0.0.2").unwrap();
+    assert_eq!(attached(&server.agent), alone, "the other takes nothing from it");
+    assert_eq!(attached(&peer), (r#"["p0"]"#.to_owned(), r#"["10.0.0.2"]"#.to_owned()));
+    peer.must("down").unwrap();
+    assert_eq!(attached(&server.agent), alone, "nor does its end");
+    server.agent.must("down").unwrap();
+    assert_same(&before, &server.look(), "after both");
 }
 
 #[test]

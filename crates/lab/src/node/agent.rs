@@ -27,12 +27,17 @@ impl Agent {
         Self { host: host.clone(), directory: work.path().join(format!("run-{}", host.name())), pins }
     }
 
+    /// The same on another host, in the directories of this one.
+    pub fn beside(&self, host: &Namespace) -> Self {
+        Self { host: host.clone(), directory: self.directory.clone(), pins: self.pins.clone() }
+    }
+
     /// Where its record is kept.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Where its programs are pinned.
+    /// Where its programs are pinned, below.
     pub fn pins(&self) -> &Path {
         &self.pins
     }
