@@ -4,7 +4,7 @@
 
 mod setting;
 
-use crate::health::{Check, ServerHealth, ServiceHealth};
+use crate::health::{Check, Connection, ServerHealth, ServiceHealth, SorryServer};
 use crate::{Config, DirectorSettings, Endpoint, Key, RealServer, Sysctl, Timeouts, VirtualService};
 use serde::{Deserialize, Serialize};
 use setting::{Settings, changed, settings, spelled, summary};
@@ -120,7 +120,8 @@ impl Checked<'_> {
         // As they are without checks.
         all.extend(USUAL.map(|(name, value)| (name.to_owned(), value.to_owned())));
         if let Some(health) = self.health {
-            all.extend(settings(&ServiceHealth { servers: Vec::new(), ..health.clone() }));
+            all.extend(settings(&ServiceHealth { servers: Vec::new(), sorry_server: None, ..health.clone() }));
+            all.extend(health.sorry_server.iter().flat_map(sorry_settings));
         }
         all.retain(|_, value| value != "false");
         all
@@ -131,12 +132,7 @@ impl Checked<'_> {
     }
 
     fn server_settings(&self, server: &RealServer) -> Settings {
-        let mut all = settings(server);
-        let all_of_method = settings(&server.method);
-        let tunnel = all_of_method.into_iter().filter(|(name, _)| name.starts_with("tunnel."));
-        all.retain(|name, _| name != "endpoint" && !name.starts_with("method"));
-        all.extend(tunnel);
-        all.insert("method".to_owned(), server.method.to_string());
+        let mut all = bare_settings(server);
         let Some(health) = self.health_of(server.endpoint) else { return all };
         let mut of_health = settings(&ServerHealth { checks: Vec::new(), ..health.clone() });
         of_health.retain(|name, value| name != "endpoint" && value != "false");
@@ -163,6 +159,36 @@ impl Checked<'_> {
         }
         self.place().at(server.endpoint).whole(Fate::Added, text)
     }
+}
+
+/// A server without its health.
+fn bare_settings(server: &RealServer) -> Settings {
+    let mut all = settings(server);
+    let tunnel = settings(&server.method).into_iter().filter(|(name, _)| name.starts_with("tunnel."));
+    all.retain(|name, _| name != "endpoint" && !name.starts_with("method"));
+    all.extend(tunnel);
+    all.insert("method".to_owned(), server.method.to_string());
+    all
+}
+
+/// The sorry server in one text: `10.0.0.9:80 nat weight 1`.
+fn sorry_settings(sorry: &SorryServer) -> Settings {
+    let mut rest = bare_settings(&sorry.server);
+    let mut text = sorry.server.endpoint.to_string();
+    rest.remove("method").into_iter().for_each(|method| text += &format!(" {method}"));
+    rest.remove("weight").into_iter().for_each(|weight| text += &format!(" weight {weight}"));
+    rest.iter().for_each(|(name, value)| text += &format!(" {} {value}", spelled(name)));
+    let inhibited = ("sorry_server_inhibit".to_owned(), sorry.inhibited.to_string());
+    Settings::from([("sorry_server".to_owned(), text), inhibited])
+}
+
+/// A check. Of the way through the service only that it is taken: where it leads is the server's to say.
+fn check_settings(check: &Check) -> Settings {
+    let connection = Connection { through: None, ..check.connection.clone() };
+    let mut all = settings(&Check { connection, ..check.clone() });
+    let way = if check.connection.through.is_some() { "service" } else { "server" };
+    all.insert("through".to_owned(), way.to_owned());
+    all
 }
 
 /// Settings of health that a service without checks has, too.
@@ -212,7 +238,7 @@ fn compare_servers(
     let is_only = after.len() == 1;
     for (number, (before, after)) in before.iter().zip(after).enumerate() {
         let name = if is_only { "check".to_owned() } else { format!("check {}", number + 1) };
-        let changes = changed(&settings(before), &settings(after)).into_iter();
+        let changes = changed(&check_settings(before), &check_settings(after)).into_iter();
         found.extend(changes.map(|(setting, was, is)| place.changed((format!("{name}.{setting}"), was, is))));
     }
 }
@@ -221,7 +247,8 @@ fn compare_servers(
 fn outline(checks: &[Check]) -> String {
     let one = |check: &Check| {
         let kind = settings(&check.probe).remove("kind").unwrap_or_default();
-        format!("{kind} every {:?}", check.pace.interval)
+        let way = if check.connection.through.is_some() { " through the service" } else { "" };
+        format!("{kind} every {:?}{way}", check.pace.interval)
     };
     checks.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -82,7 +82,7 @@ pub struct Check {
 pub struct Pace {
     /// From the end of one check to the beginning of the next.
     pub interval: Duration,
-    /// How long one may take.
+    /// How long one may take; a script that names no time has its interval.
     pub timeout: Duration,
     /// Checks after a failed one before the server counts as failed.
     pub retries: u32,

@@ -285,7 +285,9 @@ struct Detach {
 pub(crate) fn run(program: &OsString, arguments: &[OsString]) -> ExitCode {
     match Line::try_parse_from(std::iter::once(program).chain(arguments)) {
         Ok(line) => line.verb.carry_out(),
-        Err(error) => said_by_clap(&error),
+        // 2 is what a plan says that changes something.
+        Err(error) if arguments.first().is_some_and(|verb| verb == "plan") => said_by_clap(&error, output::failed),
+        Err(error) => said_by_clap(&error, output::misused),
     }
 }
 
@@ -339,7 +341,7 @@ fn endpoint(text: &str) -> Result<std::net::SocketAddr, String> {
 }
 
 /// Help and version are data; everything else that clap says is an error in the command line.
-fn said_by_clap(error: &clap::Error) -> ExitCode {
+fn said_by_clap(error: &clap::Error, misused: fn(String) -> ExitCode) -> ExitCode {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -350,7 +352,7 @@ fn said_by_clap(error: &clap::Error) -> ExitCode {
             output::talk(text.trim_end());
             ExitCode::from(2)
         }
-        _ => output::misused(format!("{} (`xlvs --help` lists what there is)", first_paragraph(&text))),
+        _ => misused(format!("{} (`xlvs --help` lists what there is)", first_paragraph(&text))),
     }
 }
 

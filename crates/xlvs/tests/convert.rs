@@ -91,6 +91,37 @@ fn what_cannot_be_said_is_told_and_left_out_only_on_demand() {
 }
 
 #[test]
+fn what_is_not_done_is_a_comment_and_a_refusal_is_json_on_demand() {
+    let election =
+        "vrrp_instance VI {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n 203.0.113.10\n }\n}\n";
+    let folder = Folder::with(&[("k.conf", &format!("{election}{KEEPALIVED}"))]);
+    let accepted = folder.say("xlvs convert k.conf --accept --firewall none.rules");
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+    let comment = accepted.out.lines().find(|line| line.starts_with("# left out: k.conf:1: ")).unwrap();
+    assert!(accepted.err.contains(comment.rsplit(": ").next().unwrap()), "{accepted:?}");
+    let refused = folder.say("xlvs convert k.conf --json --firewall none.rules -o new.toml");
+    let why = "xlvs: nothing is written: say --accept to do without what is named here\n";
+    assert_eq!((refused.err.as_str(), refused.code), (why, 1));
+    let json: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
+    assert!(
+        json["text"].is_null() && json["notices"][0].as_str().unwrap().starts_with("k.conf:1: refused: "),
+        "{json}"
+    );
+    assert!(!folder.0.path("new.toml").exists());
+}
+
+/// 2 is what a plan says that changes something.
+#[test]
+fn a_plan_that_is_typed_wrongly_fails_with_1() {
+    let folder = Folder::with(&[("k.conf", KEEPALIVED)]);
+    for line in ["xlvs plan --colour", "xlvs plan -c", "xlvs plan --against k.conf"] {
+        let said = folder.say(line);
+        assert_eq!((said.out.as_str(), said.err.lines().count(), said.code), ("", 1, 1), "{line}: {said:?}");
+    }
+    assert_eq!(folder.say("xlvs apply --colour").code, 2);
+}
+
+#[test]
 fn what_cannot_be_read_is_one_line() {
     let folder = Folder::with(&[
         ("a.rules", "-A -t 203.0.113.10:80 -s rr\n-A -t 203.0.113.10:80 -s rr\n"),

@@ -30,8 +30,8 @@ fn collect(name: &str, value: &Value, found: &mut Settings) {
     };
     match value {
         Value::Null => {}
-        Value::Object(parts) => match duration(value) {
-            Some(duration) => drop(found.insert(name.to_owned(), format!("{duration:?}"))),
+        Value::Object(parts) => match duration(value).map(|it| format!("{it:?}")).or_else(|| script(value)) {
+            Some(text) => drop(found.insert(name.to_owned(), text)),
             None => parts.iter().for_each(|(part, value)| collect(&below(part), value, found)),
         },
         Value::Array(parts) if parts.iter().any(Value::is_object) => {
@@ -48,6 +48,14 @@ fn duration(value: &Value) -> Option<Duration> {
     let part = |name| value.get(name)?.as_u64();
     let (seconds, nanoseconds) = (part("secs")?, part("nanos")?);
     Some(Duration::new(seconds, u32::try_from(nanoseconds).ok()?))
+}
+
+/// A program as it is run: `/bin/notify up as nobody:nogroup`.
+fn script(value: &Value) -> Option<String> {
+    let words = joined(value.get("words")?, " ");
+    let (user, group) = (value.get("user").and_then(Value::as_str), value.get("group").and_then(Value::as_str));
+    let user = user.map(|user| format!(" as {user}")).unwrap_or_default();
+    Some(words + &user + &group.map(|group| format!(":{group}")).unwrap_or_default())
 }
 
 fn text(value: &Value) -> String {

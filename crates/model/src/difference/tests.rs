@@ -89,6 +89,46 @@ fn tunnels_are_compared() {
 }
 
 #[test]
+fn what_an_operator_wrote_once_is_one_line() {
+    let service = |rest: &str| {
+        toml(&format!(
+            "[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"nat\"\nservers = [\"10.0.0.1:80\"]\n{rest}\n"
+        ))
+    };
+    let straight = service("check = { tcp = true }");
+    let through = service("check = { tcp = true, through = \"service\" }");
+    let place = "tcp 192.0.2.1:80 -> 10.0.0.1:80";
+    assert_eq!(lines(&straight, &through), format!("~ {place} check through service (was server)\n"));
+    assert_eq!(lines(&through, &straight), format!("~ {place} check through server (was service)\n"));
+    let new = lines(&service(""), &through);
+    assert!(new.ends_with(&format!("~ {place} checks tcp every 2s through the service (was none)\n")), "{new}");
+    let rest = "check = { tcp = true }\nquorum_down = { command = [\"/bin/down\", \"now\"], user = \"nobody\", group = \"adm\" }\n\
+        sorry_server = { address = \"10.0.0.9:80\", weight = 2 }\nsorry_server_inhibit = true";
+    assert_eq!(
+        lines(&straight, &service(rest)),
+        "~ tcp 192.0.2.1:80 quorum_down /bin/down now as nobody:adm (was none)\n\
+         ~ tcp 192.0.2.1:80 sorry_server 10.0.0.9:80 nat weight 2 (was none)\n\
+         ~ tcp 192.0.2.1:80 sorry_server_inhibit true (was none)\n"
+    );
+}
+
+#[test]
+fn the_time_of_a_script_is_its_own_or_its_interval() {
+    let conf = |own: &'static str| -> Config {
+        let head = "virtual_server 192.0.2.1 80 {; delay_loop 6; lb_kind NAT; protocol TCP; real_server 10.0.0.1 80 {; MISC_CHECK {";
+        keepalived(Box::leak(format!("{head}; misc_path \"/bin/true\"; {own}; }}; }}; }}").into_boxed_str()))
+    };
+    for (own, timeout) in [("", None), ("misc_timeout 3", Some("timeout = \"3s\""))] {
+        let config = conf(own);
+        let written = config.to_toml();
+        assert_eq!((written.omitted.len(), &written.differences), (0, &Vec::new()), "{}", written.text);
+        assert_eq!(written.text.contains("timeout"), timeout.is_some(), "{}", written.text);
+        assert!(timeout.is_none_or(|timeout| written.text.contains(timeout)), "{}", written.text);
+        assert_eq!(lines(&config, &toml(&written.text)), "");
+    }
+}
+
+#[test]
 fn settings_of_the_director() {
     let before = toml("[director]\ninterfaces = [\"eth0\", \"eth1\"]\nattach = \"tc\"\nconn_reuse_mode = 0\n");
     let after = toml(

@@ -40,7 +40,8 @@ pub(super) struct Typed {
 #[derive(Serialize)]
 struct Conversion<'a> {
     is: &'static str,
-    text: &'a str,
+    /// None when nothing is written.
+    text: Option<&'a str>,
     notices: Vec<String>,
     left_out: &'a [String],
     firewall: &'a [Bypassed],
@@ -56,20 +57,23 @@ fn convert(typed: &Typed) -> Result<(), String> {
     let left_out = left_out(&written);
     let bypassed = firewall(typed, &config)?;
     let is_whole = left_out.is_empty() && notices.iter().all(|notice| notice.severity == Severity::Cosmetic);
-    let text = header(typed, &left_out) + &written.text;
+    let text = header(typed, &notices, &left_out) + &written.text;
     if !typed.json {
         notices.iter().for_each(|notice| output::talk(&notice.to_string()));
         left_out.iter().for_each(|line| output::talk(&format!("left out: {line}")));
     }
-    if !is_whole && !typed.accept {
+    let is_written = is_whole || typed.accept;
+    if typed.json {
+        let text = is_written.then_some(text.as_str());
+        let notices = notices.iter().map(ToString::to_string).collect();
+        let all = Conversion { is: "conversion", text, notices, left_out: &left_out, firewall: &bypassed };
+        output::data(&(serde_json::to_string_pretty(&all).map_err(|error| error.to_string())? + "\n"));
+    }
+    if !is_written {
         return Err("nothing is written: say --accept to do without what is named here".to_owned());
     }
     match (&typed.output, typed.json) {
-        (_, true) => {
-            let notices = notices.iter().map(ToString::to_string).collect();
-            let all = Conversion { is: "conversion", text: &text, notices, left_out: &left_out, firewall: &bypassed };
-            output::data(&(serde_json::to_string_pretty(&all).map_err(|error| error.to_string())? + "\n"));
-        }
+        (_, true) => {}
         (Some(path), false) => write(path, &text)?,
         (None, false) => output::data(&text),
     }
@@ -110,9 +114,10 @@ fn left_out(written: &Written) -> Vec<String> {
     omitted.chain(written.differences.iter().map(ToString::to_string)).collect()
 }
 
-fn header(typed: &Typed, left_out: &[String]) -> String {
+fn header(typed: &Typed, notices: &[Notice], left_out: &[String]) -> String {
     let mut text = format!("# From {}, by xlvs convert.\n", typed.file.display());
-    for line in left_out {
+    let not_done = notices.iter().map(|it| format!("{}:{}: {}", it.place.file, it.place.line, it.message));
+    for line in not_done.chain(left_out.iter().cloned()) {
         text += &format!("# left out: {}\n", line.replace(char::is_control, " "));
     }
     text + "#\n# Name the interfaces that packets come in by, here or by --interface:\n\

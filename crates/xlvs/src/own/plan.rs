@@ -85,7 +85,7 @@ fn make(typed: &Typed) -> Result<ExitCode, String> {
     let path = match (&typed.config, &typed.against) {
         (Some(path), _) => path.clone(),
         (None, None) => file_of_daemon()?,
-        (None, Some(_)) => return Ok(output::misused("--against compares two files; name the other one with -c FILE")),
+        (None, Some(_)) => return Err("--against compares two files; name the other one with -c FILE".to_owned()),
     };
     let reading = read(&path, true)?;
     let (plan, against) = match &typed.against {

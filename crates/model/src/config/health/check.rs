@@ -73,9 +73,10 @@ fn read_table(table: &Table<'_>, service: ServiceKey) -> Result<Check, Fault> {
     }
     let mut probe = probe::read(kind, &value)?;
     probe::read_http_settings(table, kind, &mut probe)?;
-    let pace = pace::read(Some(table))?;
+    let mut pace = pace::read(Some(table))?;
     if let Probe::Script { timeout, .. } = &mut probe {
         *timeout = table.get("timeout").map(|_| pace.timeout);
+        pace.timeout = timeout.unwrap_or(pace.interval);
     }
     let switch = |key| table.get(key).map_or(Ok(false), |value| value.boolean());
     let through = read_through(table, kind, &probe)?.then(|| Way::of(service));
