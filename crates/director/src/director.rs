@@ -63,6 +63,8 @@ pub(crate) struct Director<P, N> {
     pub(crate) refused: Option<String>,
     pub(crate) events: Events,
     pub(crate) trials: Trials,
+    /// Servers that are not in the maps by a trial that ended before the first plan, and not by their checks.
+    brought_back: BTreeSet<(Key, Endpoint)>,
     pub(crate) capture: Option<Session>,
     /// Held by whoever captures, or is about to.
     pub(crate) capturing: Arc<()>,
@@ -106,6 +108,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             refused: None,
             events,
             trials: Trials::new(),
+            brought_back: BTreeSet::new(),
             capture: None,
             capturing: Arc::default(),
             configuration_file: None,
@@ -135,18 +138,32 @@ impl<P: Plane, N: Network> Director<P, N> {
         Ok(changes)
     }
 
-    /// Servers that the daemon before this one had taken out of services which it left in the maps.
-    fn left_out(&self) -> BTreeSet<Endpoint> {
-        let actual = &self.reconciler.actual().services;
-        let services = self.store.services().values();
-        let known = services.filter_map(|service| Some((service, actual.get(&service.key.acting()?)?)));
-        let missing = known.flat_map(|(service, there)| {
-            service.servers.iter().filter(|server| {
+    /// Servers that the daemon before this one had taken out of services with checks which it left in the maps, and the
+    /// same ones in services of which the maps do not tell.
+    fn left_out(&self) -> BTreeSet<(Key, Endpoint)> {
+        let (mut left_out, mut untold) = (BTreeSet::new(), BTreeSet::new());
+        let checked = self.store.services().values().filter(|service| self.store.health().contains_key(&service.key));
+        for service in checked {
+            let there = service.key.acting().and_then(|key| self.reconciler.actual().services.get(&key));
+            for server in &service.servers {
+                let place = (service.key, server.endpoint);
                 let endpoint = endpoint_in_maps(service, server.endpoint);
-                there.servers.iter().all(|it| Some(it.server.endpoint) != endpoint)
-            })
-        });
-        missing.map(|server| server.endpoint).collect()
+                match there.map(|there| there.servers.iter().any(|it| Some(it.server.endpoint) == endpoint)) {
+                    Some(true) => false,
+                    Some(false) if !self.brought_back.contains(&place) => left_out.insert(place),
+                    _ => untold.insert(place),
+                };
+            }
+        }
+        let down: BTreeSet<Endpoint> = left_out.iter().map(|(_, server)| *server).collect();
+        left_out.extend(untold.into_iter().filter(|(_, server)| down.contains(server)));
+        left_out
+    }
+
+    /// All servers that are configured, each with its service.
+    fn configured(&self) -> BTreeSet<(Key, Endpoint)> {
+        let services = self.store.services().values();
+        services.flat_map(|service| service.servers.iter().map(|server| (service.key, server.endpoint))).collect()
     }
 
     /// Carries out a request that changes the configuration: kept and in the maps when this returns.

@@ -12,6 +12,7 @@ use api::{ExplainRequest, Explanation, Refusal, RefusalKind};
 use dataplane::Rehearsed;
 use forward::{Action, Counter};
 use model::{Dormant, Endpoint, ForwardingMethod, Lane, Protocol, Reach, RealServer, Scheduler, VirtualService};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use wire::MacAddress;
 
@@ -41,9 +42,11 @@ impl<P: Plane, N: Network> Director<P, N> {
         })?;
         let outcome = self.plane.explain(&frame, arrival.interface).map_err(|error| refusal(&error))?;
         let Rehearsed { action, frame: after, reason: counter, server: told } = outcome;
-        let service = self.store.services().get(&request.service.into());
+        let service = self.store.services().get(&request.service.into()).map(|service| self.health.effective(service));
         let forwarded = action == Action::Forward;
-        let shown = || service.and_then(|service| self.chosen(service, counter, forwarded.then_some(after.as_slice())));
+        let shown = || {
+            service.as_deref().and_then(|service| self.chosen(service, counter, forwarded.then_some(after.as_slice())))
+        };
         let server = told.or_else(shown);
         let verdict = match action {
             Action::Pass => "pass",
@@ -51,7 +54,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             Action::Drop => "drop",
         };
         let because = self.because(request, counter, &arrival, server);
-        let service = service.filter(|_| forwarded).cloned();
+        let service = service.filter(|_| forwarded).map(Cow::into_owned);
         let mut warnings =
             service.map(|service| self.doubts(request.client.ip(), &service, server)).unwrap_or_default();
         if forwarded {
@@ -133,7 +136,11 @@ impl<P: Plane, N: Network> Director<P, N> {
     fn because(&self, request: &ExplainRequest, counter: Counter, at: &Arrival, server: Option<Endpoint>) -> String {
         let key = request.service;
         let service = self.store.services().get(&key.into());
-        let server = server.map_or_else(|| "a server".to_owned(), |server| server.to_string());
+        let named = |server| {
+            let sorry = if self.health.is_sorry(&key.into(), server) { ", the sorry server" } else { "" };
+            format!("{server}{sorry}")
+        };
+        let server = server.map_or_else(|| "a server".to_owned(), named);
         match (counter, service) {
             (Counter::ForwardIn, Some(service)) => {
                 format!("it arrives on {} and {} chooses {server}", at.name, service.options.scheduler)
@@ -170,17 +177,26 @@ impl<P: Plane, N: Network> Director<P, N> {
         if !scheduler.acts() {
             return format!("service {}: {}", service.key, Dormant::Scheduler(scheduler));
         }
-        let reasons = service.servers.iter().take(8).map(|server| {
-            let quiesced = server.weight.get() == 0;
-            let obstacle = obstacle(service, server, &self.observer);
-            let reason = if quiesced {
-                "has weight 0".into()
-            } else {
-                obstacle.map_or("is eligible".into(), |it| it.to_string())
-            };
-            format!("{}: {reason}", server.endpoint)
-        });
-        format!("no server is eligible: {}", reasons.collect::<Vec<_>>().join("; "))
+        let effective = self.health.effective(service);
+        let sorry = effective.servers.iter().filter(|it| self.health.is_sorry(&service.key, it.endpoint));
+        let sorry =
+            sorry.map(|server| format!("{}, the sorry server: {}", server.endpoint, self.hindrance(service, server)));
+        let servers = service.servers.iter().take(8);
+        let reasons = servers.map(|server| format!("{}: {}", server.endpoint, self.why_not(service, server)));
+        format!("no server is eligible: {}", reasons.chain(sorry).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Why a server of a service gets no connections: its health comes first.
+    fn why_not(&self, service: &VirtualService, server: &RealServer) -> String {
+        self.health.objection(&service.key, server).unwrap_or_else(|| self.hindrance(service, server))
+    }
+
+    /// The same, whatever its health.
+    fn hindrance(&self, service: &VirtualService, server: &RealServer) -> String {
+        if server.weight.get() == 0 {
+            return "has weight 0".to_owned();
+        }
+        obstacle(service, server, &self.observer).map_or("is eligible".to_owned(), |it| it.to_string())
     }
 }
 

@@ -82,7 +82,7 @@ impl Health {
         }
         let planned = self.plans.iter().filter_map(|(key, plan)| {
             let service = services.get(key)?;
-            Some((service.clone(), aligned(plan, service)))
+            Some(aligned(plan, service))
         });
         let input = Input::Configure(planned.collect());
         self.handle(input)
@@ -143,17 +143,41 @@ impl Health {
         let sorry = sorry.zip(status.sorry).and_then(|(sorry, standing)| standing_server(&sorry.server, standing));
         // A sorry server may be one of the servers: it is in the table once.
         let others = service.servers.iter().filter(|server| sorry.is_none_or(|it| it.endpoint != server.endpoint));
-        let mut servers: Vec<_> = others.filter_map(|server| standing_server(server, standing(server))).collect();
+        let others = others.filter_map(|server| standing_server(server, standing(server)));
+        let mut servers: Vec<_> = others.chain(sorry).collect();
         let order = self.present.get(&service.key).map_or(&[][..], Vec::as_slice);
         let order: BTreeMap<_, _> = order.iter().zip(0_usize..).collect();
         let place = |server: &RealServer| order.get(&server.endpoint).copied().unwrap_or(usize::MAX);
         servers.sort_by_cached_key(place);
-        Cow::Owned(VirtualService { servers: servers.into_iter().chain(sorry).collect(), ..service.clone() })
+        Cow::Owned(VirtualService { servers, ..service.clone() })
     }
 
     /// Servers that were not in the maps when this daemon began.
-    pub(crate) fn presume_down(&mut self, servers: BTreeSet<Endpoint>) {
+    pub(crate) fn presume_down(&mut self, servers: BTreeSet<(Key, Endpoint)>) {
         self.checker.presume_down(servers);
+    }
+
+    /// True of the sorry server of a service, while it serves.
+    pub(crate) fn is_sorry(&self, key: &Key, server: Endpoint) -> bool {
+        let serves = |standing| matches!(standing, Some(Standing::In(_)));
+        let planned = self.plans.get(key).and_then(|plan| plan.sorry_server.as_ref());
+        planned.is_some_and(|sorry| sorry.server.endpoint == server)
+            && self.checker.service(key).is_some_and(|status| serves(status.sorry))
+    }
+
+    /// Why a server gets no new connections, where that is a matter of health.
+    pub(crate) fn objection(&self, key: &Key, server: &RealServer) -> Option<String> {
+        let status = self.checker.service(key)?.servers.iter().find(|it| it.server == server.endpoint)?;
+        match status.standing {
+            _ if !status.up => Some(format!("taken out by its checks: {}", self.failure(key, &server.endpoint))),
+            Standing::In(weight) if weight.get() == 0 && server.weight.get() != 0 => {
+                Some("has weight 0 by its checks".to_owned())
+            }
+            Standing::In(_) => None,
+            Standing::Quiesced | Standing::Out => {
+                Some("the sorry server stands for it while the quorum is lost".to_owned())
+            }
+        }
     }
 
     /// Who takes part in a service now, those first that did before.
@@ -163,7 +187,10 @@ impl Health {
             return;
         };
         let present = status.servers.iter().filter(|server| server.standing != Standing::Out);
-        let present: Vec<Endpoint> = present.map(|server| server.server).collect();
+        let sorry = self.plans.get(key).and_then(|plan| plan.sorry_server.as_ref());
+        let sorry = sorry.filter(|_| status.sorry.is_some_and(|standing| standing != Standing::Out));
+        let sorry = sorry.map(|sorry| sorry.server.endpoint);
+        let present: Vec<Endpoint> = present.map(|server| server.server).chain(sorry).collect();
         let order = self.present.entry(*key).or_default();
         let now: BTreeSet<Endpoint> = present.iter().copied().collect();
         order.retain(|server| now.contains(server));
@@ -249,23 +276,18 @@ fn standing_server(server: &RealServer, standing: Standing) -> Option<RealServer
     Some(RealServer { weight, ..*server })
 }
 
-/// A plan for the servers that a service has now: those that were added at run time have no checks.
-fn aligned(plan: &ServiceHealth, service: &VirtualService) -> ServiceHealth {
+/// A service and a plan for the servers it has now: those that were added at run time are not in the plan, and come last.
+fn aligned(plan: &ServiceHealth, service: &VirtualService) -> (VirtualService, ServiceHealth) {
     let plans: BTreeMap<Endpoint, _> = plan.servers.iter().map(|it| (it.endpoint, it)).collect();
     let of = |server: &RealServer| {
-        let planned = plans.get(&server.endpoint).or_else(|| plans.get(&portless(server.endpoint, service)?));
-        let unchecked = || model::health::ServerHealth {
-            endpoint: server.endpoint,
-            checks: Vec::new(),
-            inhibit_on_failure: false,
-            notify_up: None,
-            notify_down: None,
-        };
-        planned.map_or_else(unchecked, |it| (*it).clone())
+        plans.get(&server.endpoint).or_else(|| plans.get(&portless(server.endpoint, service)?)).copied()
     };
-    let mut aligned = ServiceHealth { servers: service.servers.iter().map(of).collect(), ..plan.clone() };
+    let (known, by_hand): (Vec<_>, Vec<_>) = service.servers.iter().partition(|server| of(server).is_some());
+    let servers = known.iter().filter_map(|server| of(server).cloned()).collect();
+    let mut aligned = ServiceHealth { servers, ..plan.clone() };
     aligned.follow(service);
-    aligned
+    let servers = known.into_iter().chain(by_hand).collect();
+    (VirtualService { servers, ..service.clone() }, aligned)
 }
 
 /// Where ports are the service's, the file may have named none.

@@ -5,6 +5,7 @@ mod changes;
 mod dormant;
 mod events;
 mod fakes;
+mod health;
 mod lanes;
 mod neighbours;
 mod requests;

@@ -59,7 +59,9 @@ impl<P: Plane, N: Network> Director<P, N> {
         if self.store.trial().is_none_or(|trial| !trial.left().is_zero()) {
             return Ok(None);
         }
+        let on_trial = self.configured();
         let Some((_, trial)) = self.store.roll_back() else { return Ok(None) };
+        self.brought_back = &self.configured() - &on_trial;
         self.journal.compact(&mut self.plane, &self.store, &self.zero)?;
         let generation = self.store.generation();
         let text = format!("configuration rolled back (not confirmed in time), generation {generation}");

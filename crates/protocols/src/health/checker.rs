@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// What can happen to checks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
-    /// These are all services with checks from now on. What is as it was goes on as it was.
+    /// These are all services with checks from now on. What is as it was goes on as it was. Servers beyond those that a
+    /// service's health has always take part, and count for no quorum.
     Configure(Vec<(VirtualService, ServiceHealth)>),
     /// A check has been made.
     Finished(CheckId, Outcome),
@@ -48,8 +49,10 @@ pub struct Checker {
     slots: BTreeMap<CheckId, Slot>,
     services: BTreeMap<Key, Supervised>,
     absent: BTreeSet<Key>,
-    /// Servers that were down before this checker, or under a check that is gone.
+    /// Servers that were down under a check that is gone.
     known_down: BTreeSet<Endpoint>,
+    /// Servers that were down before this checker, each in its service.
+    left_out: BTreeSet<(Key, Endpoint)>,
     deadlines: BTreeSet<(Time, CheckId)>,
     next_id: u32,
     dice: Dice,
@@ -64,6 +67,7 @@ impl Checker {
             services: BTreeMap::new(),
             absent: BTreeSet::new(),
             known_down: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             next_id: 0,
             dice: Dice::new(seed),
@@ -71,9 +75,10 @@ impl Checker {
         }
     }
 
-    /// Servers that were not in the tables of whoever was here before: they have to succeed first.
-    pub fn presume_down(&mut self, servers: BTreeSet<Endpoint>) {
-        self.known_down = servers;
+    /// Servers that were not in the tables of whoever was here before: they have to succeed first, by each check that no
+    /// service shares in whose table they were.
+    pub fn presume_down(&mut self, servers: BTreeSet<(Key, Endpoint)>) {
+        self.left_out = servers;
     }
 
     /// What is known of a service.
@@ -106,17 +111,10 @@ impl Checker {
         let down = before.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
         self.known_down.extend(down.map(|server| server.server));
         let mut index = TaskIndex::of(&self.slots);
-        for (service, health) in services {
+        let checks: Vec<_> = services.iter().map(|(_, health)| self.enlist_all(health, &mut index, now)).collect();
+        self.leave_out(&services, &checks);
+        for ((service, health), checks) in services.into_iter().zip(checks) {
             let key = service.key;
-            let checks: Vec<Vec<CheckId>> = health
-                .servers
-                .iter()
-                .map(|server| {
-                    let tasks =
-                        server.checks.iter().map(|check| Task { server: server.endpoint, check: check.clone() });
-                    tasks.map(|task| self.enlist(task, &mut index, now)).collect()
-                })
-                .collect();
             let mut supervised = Supervised::new(service, health, checks, findings(&self.slots, &self.looks));
             let changed = match before.remove(&key) {
                 // A quorum between its two bounds stays what it was.
@@ -146,6 +144,33 @@ impl Checker {
         self.index_users();
         self.known_down.clear();
         self.absent.retain(|key| self.services.contains_key(key));
+    }
+
+    /// The numbers of the checks of each server.
+    fn enlist_all(&mut self, health: &ServiceHealth, index: &mut TaskIndex, now: Time) -> Vec<Vec<CheckId>> {
+        let servers = health.servers.iter().map(|server| {
+            let tasks = server.checks.iter().map(|check| Task { server: server.endpoint, check: check.clone() });
+            tasks.map(|task| self.enlist(task, index, now)).collect()
+        });
+        servers.collect()
+    }
+
+    /// Checks of servers that were left out before this checker fail, unless the server was in for who shares them.
+    fn leave_out(&mut self, services: &[(VirtualService, ServiceHealth)], checks: &[Vec<Vec<CheckId>>]) {
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out.is_empty() {
+            return;
+        }
+        let (mut failing, mut succeeding) = (BTreeSet::new(), BTreeSet::new());
+        for ((service, health), checks) in services.iter().zip(checks) {
+            for (server, ids) in health.servers.iter().zip(checks) {
+                let is_out = left_out.contains(&(service.key, server.endpoint));
+                if is_out { &mut failing } else { &mut succeeding }.extend(ids);
+            }
+        }
+        for id in failing.difference(&succeeding) {
+            self.slots.entry(*id).and_modify(|slot| slot.status.up = false);
+        }
     }
 
     /// The number of a check that is there already, or of a new one.

@@ -32,11 +32,11 @@ pub struct ServerStatus {
 /// What is known of a service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServiceStatus {
-    /// Its servers, in the order of the configuration.
+    /// Its servers, in the order of the configuration; those that its health does not know come last.
     pub servers: Vec<ServerStatus>,
     /// Enough weight takes part.
     pub quorum: bool,
-    /// Sum of the weights of servers that are up.
+    /// Sum of the weights of known servers that are up.
     pub alive: u64,
     /// What the sorry server does; none where there is none.
     pub sorry: Option<Standing>,
@@ -83,9 +83,10 @@ impl Supervised {
         checks: Vec<Vec<CheckId>>,
         findings: impl Fn(&[CheckId]) -> Findings,
     ) -> Self {
-        let servers = service.servers.iter().zip(checks).map(|(server, checks)| ServerStatus {
+        let mut checks = checks.into_iter();
+        let servers = service.servers.iter().map(|server| ServerStatus {
             server: server.endpoint,
-            checks,
+            checks: checks.next().unwrap_or_default(),
             up: false,
             standing: Standing::Out,
         });
@@ -148,8 +149,13 @@ impl Supervised {
 
     /// What a server's checks make of it; says whether it came (true) or went.
     fn weigh(&mut self, place: usize, findings: impl Fn(&[CheckId]) -> Findings) -> Option<bool> {
+        let is_known = self.is_known(place);
         let status = self.status.servers.get_mut(place)?;
         let (server, slot) = (self.service.servers.get(place)?, self.weights.get_mut(place)?);
+        if !is_known {
+            (*slot, status.up) = (server.weight, true);
+            return None;
+        }
         let found = findings(&status.checks);
         let (before, after) = (*slot, weight(server.weight, found));
         let counted = |up: bool, weight: Weight| if up { u64::from(weight.get()) } else { 0 };
@@ -160,7 +166,12 @@ impl Supervised {
         turned.then_some(found.up)
     }
 
-    /// True while the sorry server stands for all.
+    /// False of a server that the service's health does not know: it was added by hand.
+    fn is_known(&self, place: usize) -> bool {
+        place < self.health.servers.len()
+    }
+
+    /// True while the sorry server stands for all that are known.
     fn is_replaced(&self) -> bool {
         !self.status.quorum && self.health.sorry_server.is_some()
     }
@@ -180,10 +191,11 @@ impl Supervised {
         let replaced = self.is_replaced();
         let mut other = false;
         for place in places {
+            let is_known = self.is_known(place);
             let Some(status) = self.status.servers.get_mut(place) else { continue };
             let weight = self.weights.get(place).copied().unwrap_or_default();
             let inhibits = self.health.servers.get(place).is_some_and(|health| health.inhibit_on_failure);
-            let standing = match (status.up && !replaced, inhibits) {
+            let standing = match (status.up && !(replaced && is_known), inhibits) {
                 (true, _) => Standing::In(weight),
                 (false, true) => Standing::Quiesced,
                 (false, false) => Standing::Out,

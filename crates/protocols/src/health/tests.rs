@@ -246,7 +246,7 @@ fn a_quorum_that_the_file_changes_is_told() {
 #[test]
 fn servers_known_to_be_down_stay_so_until_they_succeed() {
     let mut checker = Checker::new(1);
-    checker.presume_down([endpoint(1)].into());
+    checker.presume_down([(key(80), endpoint(1))].into());
     let (two, mut health) = service(80, &[1, 1]);
     for server in &mut health.servers {
         server.checks[0].pace.warmup = 10 * SECOND;
@@ -500,4 +500,49 @@ fn a_look_at_some_servers_leaves_what_a_look_at_all_would() {
         assert_eq!(outputs, []);
     }
     assert!(changes > 500, "{changes}");
+}
+
+#[test]
+fn a_server_that_one_service_had_left_out_stays_in_where_it_was_in() {
+    let settled = |checks: Vec<Check>| {
+        let mut checker = Checker::new(1);
+        checker.presume_down([(key(80), endpoint(1)), (key(80), endpoint(2))].into());
+        let (one, health) = service(81, &[1]);
+        let (two, mut other) = service(80, &[1, 1]);
+        other.servers[0].checks = checks;
+        let mut services = vec![(two, other), (one, health)];
+        for health in services.iter_mut().flat_map(|(_, health)| &mut health.servers) {
+            health.checks.iter_mut().for_each(|check| check.pace.warmup = 10 * SECOND);
+        }
+        checker.handle(Input::Configure(services), Time(0), &mut |_| {});
+        let up = |port| checker.service(&key(port)).unwrap().servers.iter().map(|it| it.up).collect::<Vec<_>>();
+        (up(80), up(81))
+    };
+    assert_eq!(settled(Vec::new()), (vec![true, false], vec![true]), "not checked there");
+    assert_eq!(settled(vec![check(Probe::Tcp)]), (vec![true, false], vec![true]), "by a check of both");
+    let both = vec![check(Probe::Tcp), check(Probe::Ping)];
+    assert_eq!(settled(both), (vec![false, false], vec![true]), "by the check of its own");
+}
+
+#[test]
+fn servers_added_by_hand_take_part_and_count_for_no_quorum() {
+    let with_sorry = |weights: &[u32]| {
+        let (service, mut health) = service(80, weights);
+        health.servers.truncate(1);
+        let sorry = RealServer::new(endpoint(99), ForwardingMethod::Nat, Weight::default());
+        health.sorry_server = Some(SorryServer { server: sorry, inhibited: false });
+        (service, health)
+    };
+    let mut world = World::new(vec![with_sorry(&[1])]);
+    world.dead.push(endpoint(1));
+    world.run(15);
+    world.input(Input::Configure(vec![with_sorry(&[1, 5])]));
+    let status = world.checker.service(&key(80)).unwrap();
+    assert_eq!((status.quorum, status.alive, status.sorry), (false, 0, Some(weight(1))));
+    assert_eq!(world.standings(80), [Standing::Out, weight(5)]);
+    world.dead.clear();
+    world.run(15);
+    let status = world.checker.service(&key(80)).unwrap();
+    assert_eq!((status.quorum, status.alive, status.sorry), (true, 1, Some(Standing::Out)));
+    assert_eq!(world.standings(80), [weight(1), weight(5)]);
 }
