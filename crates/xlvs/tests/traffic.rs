@@ -10,6 +10,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use support::host::{Host, add_address};
 use support::node::Node;
@@ -195,8 +196,11 @@ fn serve(host: &Host, name: &'static str) {
     }
 }
 
+/// From a port that no datagram came from yet: the kernel may give one twice, and the second datagram would rightly go
+/// where the first one went.
 fn datagram(family: &Family) -> io::Result<String> {
-    let socket = UdpSocket::bind((family.client, 0))?;
+    static PORT: AtomicU16 = AtomicU16::new(20_000);
+    let socket = UdpSocket::bind((family.client, PORT.fetch_add(1, Ordering::Relaxed)))?;
     socket.set_read_timeout(PATIENCE)?;
     socket.connect(family.service())?;
     socket.send(b"who")?;
