@@ -1,13 +1,17 @@
 //! `SSL_GET` against a real nginx: names in the handshake, certificates that say nothing good, digests of pages.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/certificate.rs"]
+mod certificate;
+
+use certificate::certify;
 use lab::net::Namespace;
 use lab::node::{Entry, Xlvs};
 use lab::topology::address;
 use lab::{Family, Lab, Mode, Topology};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest wait for what the settings say takes a second.
@@ -50,15 +54,6 @@ impl Drop for Tls {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// A certificate that nobody signed, of another name.
-fn certify(directory: &Path) {
-    let mut command = Command::new("openssl");
-    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=somebody.else.example"]);
-    command.arg("-keyout").arg(directory.join("key.pem")).arg("-out").arg(directory.join("cert.pem"));
-    let finished = command.stdin(Stdio::null()).output().unwrap();
-    assert!(finished.status.success(), "{}", String::from_utf8_lossy(&finished.stderr));
 }
 
 /// Three servers, asked for: the name and the page; no name; the name and a page that is another.

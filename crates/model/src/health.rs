@@ -150,6 +150,8 @@ pub enum Probe {
     Udp(UdpProbe),
     /// An echo comes back.
     Ping,
+    /// A gRPC server says that it serves.
+    Grpc(GrpcProbe),
     /// A program ends with 0.
     Script {
         /// The program.
@@ -251,6 +253,17 @@ impl PartialEq for Compiled {
 }
 
 impl Eq for Compiled {}
+
+/// What a gRPC server is asked of itself (`grpc.health.v1.Health`).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct GrpcProbe {
+    /// Name of the service asked for; empty is the server as a whole.
+    pub service: String,
+    /// Over TLS.
+    pub tls: bool,
+    /// Name of the host asked for, in the handshake, too.
+    pub host: Option<String>,
+}
 
 /// A datagram, and what must come back.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

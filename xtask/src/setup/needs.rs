@@ -60,6 +60,7 @@ pub(super) const NEEDS: &[Need] = &[
     Need::program("keepalived", &["keepalived"], INTEROP),
     Need::program("haproxy", &["haproxy"], INTEROP),
     Need::program("wrk", &["wrk"], INTEROP),
+    Need { name: "Python's grpc", packages: &["python3-grpcio"], purpose: INTEROP, probe: Probe::Custom(has_grpc) },
     Need::program("qemu-system-x86_64", &["qemu-system-x86"], GUEST),
     Need { name: "static busybox", packages: &["busybox-static"], purpose: GUEST, probe: Probe::Custom(has_busybox) },
     Need::program("depmod", &["kmod"], GUEST),
@@ -83,6 +84,11 @@ fn sysroot(rustc: &mut Command) -> Option<PathBuf> {
 /// Names of ports, which listings print.
 fn has_services() -> bool {
     Path::new("/etc/services").is_file()
+}
+
+/// Debian's own Python has it, whichever other one is found first.
+fn has_grpc() -> bool {
+    Command::new("/usr/bin/python3").args(["-c", "import grpc"]).output().is_ok_and(|output| output.status.success())
 }
 
 /// A guest starts from a file system with nothing but busybox in it, so a dynamic one is no use.

@@ -4,6 +4,7 @@ mod connect;
 mod datagram;
 mod dns;
 mod file;
+mod grpc;
 mod http;
 mod mail;
 mod passage;
@@ -76,6 +77,7 @@ async fn attempt(task: &Errand<'_>, page: usize) -> Result<Outcome, String> {
         Probe::Dns { record, name } => dns::ask(task, record, name).await,
         Probe::Udp(probe) => datagram::exchange(task, probe).await,
         Probe::Ping => ping::echo(task).await,
+        Probe::Grpc(probe) => grpc::ask(task, probe).await,
         Probe::Script { script, sets_weight, .. } => script::check(script, limit(task), *sets_weight).await,
         Probe::File { name, weight, reverse, sets_weight } => file::look(name, *weight, *reverse, *sets_weight).await,
         // Said when the file was read.

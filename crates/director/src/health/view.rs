@@ -67,6 +67,7 @@ fn kind(probe: &Probe) -> &'static str {
         Probe::Dns { .. } => "dns",
         Probe::Udp(_) => "udp",
         Probe::Ping => "ping",
+        Probe::Grpc(_) => "grpc",
         Probe::Script { .. } => "script",
         Probe::File { .. } => "file",
         Probe::Bfd { .. } => "bfd",

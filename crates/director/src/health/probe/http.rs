@@ -22,7 +22,7 @@ pub(super) async fn fetch(task: &Errand<'_>, probe: &HttpProbe, page: usize) -> 
     let stream = connect::stream(task).await?;
     let (status, body) = if probe.tls {
         let name = page.host.as_deref().filter(|_| probe.server_name_indication);
-        exchange(task, probe, page, tls::handshake(stream, name).await?).await?
+        exchange(task, probe, page, tls::handshake(stream, name, tls::Speaks::Http1).await?).await?
     } else {
         exchange(task, probe, page, stream).await?
     };

@@ -10,9 +10,22 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// What is spoken inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// What needs no word in the handshake.
+    Http1,
+    /// What a server has to agree to in the handshake (RFC 9113 §3.2).
+    Http2,
+}
+
 /// A stream with TLS; the name is told where there is one.
-pub(super) async fn handshake(stream: TcpStream, name: Option<&str>) -> Result<TlsStream<TcpStream>, String> {
-    let config = config()?;
+pub(super) async fn handshake(
+    stream: TcpStream,
+    name: Option<&str>,
+    speaks: Speaks,
+) -> Result<TlsStream<TcpStream>, String> {
+    let config = config(speaks)?;
     let peer = stream.peer_addr().map_err(|error| error.to_string())?.ip();
     let name = match name {
         Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| format!("`{name}` is no host name"))?,
@@ -23,19 +36,28 @@ pub(super) async fn handshake(stream: TcpStream, name: Option<&str>) -> Result<T
     connector.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))
 }
 
+type Config = Result<Arc<ClientConfig>, String>;
+
 /// Made once: the same for every check.
-fn config() -> Result<Arc<ClientConfig>, String> {
-    static CONFIG: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(Anybody(provider.signature_verification_algorithms));
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| format!("TLS: {error}"))?;
-        let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-        // Each check asks for a whole handshake.
-        config.resumption = Resumption::disabled();
-        Ok(Arc::new(config))
-    });
-    CONFIG.clone()
+fn config(speaks: Speaks) -> Config {
+    static HTTP1: LazyLock<Config> = LazyLock::new(|| new_config(&[]));
+    static HTTP2: LazyLock<Config> = LazyLock::new(|| new_config(&[b"h2"]));
+    match speaks {
+        Speaks::Http1 => HTTP1.clone(),
+        Speaks::Http2 => HTTP2.clone(),
+    }
+}
+
+fn new_config(protocols: &[&[u8]]) -> Config {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Arc::new(Anybody(provider.signature_verification_algorithms));
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| format!("TLS: {error}"))?;
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    // Each check asks for a whole handshake.
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(Arc::new(config))
 }
 
 /// Takes every certificate; signatures must be right all the same.

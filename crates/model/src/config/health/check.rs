@@ -17,6 +17,7 @@ const CHECK: Keys = Keys {
         "dns",
         "udp",
         "ping",
+        "grpc",
         "script",
         "file",
         "interval",
@@ -35,11 +36,12 @@ const CHECK: Keys = Keys {
         "bind_interface",
         "mark",
         "through",
+        "tls",
         "version",
         "sni",
         "fast_recovery",
     ],
-    planned: &["bfd", "grpc"],
+    planned: &["bfd"],
 };
 
 const EXAMPLE: &str = "check = { http = \"/health\", interval = \"2s\" }, or check = \"tcp\"";
@@ -73,6 +75,7 @@ fn read_table(table: &Table<'_>, service: ServiceKey) -> Result<Check, Fault> {
     }
     let mut probe = probe::read(kind, &value)?;
     probe::read_http_settings(table, kind, &mut probe)?;
+    probe::read_tls(table, kind, &mut probe)?;
     let mut pace = pace::read(Some(table))?;
     if let Probe::Script { timeout, .. } = &mut probe {
         *timeout = table.get("timeout").map(|_| pace.timeout);

@@ -54,7 +54,7 @@ fn path<'t>(value: &Value<'t>) -> Result<&'t str, Fault> {
     Ok(path)
 }
 
-fn host(value: &Value<'_>) -> Result<String, Fault> {
+pub(super) fn host(value: &Value<'_>) -> Result<String, Fault> {
     let host = value.string("host = \"www.example.org\"")?;
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(value.fault(format!("`{}` is no name of a host", host.escape_debug())));

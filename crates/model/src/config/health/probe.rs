@@ -4,10 +4,10 @@ use super::{page, script};
 use crate::config::error::Fault;
 use crate::config::suggest;
 use crate::config::table::{Keys, Table, Value};
-use crate::health::{HttpProbe, HttpVersion, Probe, UdpProbe};
+use crate::health::{GrpcProbe, HttpProbe, HttpVersion, Probe, UdpProbe};
 
 /// What can be checked, by the key that says it.
-pub(super) const KINDS: [&str; 9] = ["tcp", "http", "https", "smtp", "dns", "udp", "ping", "script", "file"];
+pub(super) const KINDS: [&str; 10] = ["tcp", "http", "https", "smtp", "dns", "udp", "ping", "grpc", "script", "file"];
 
 /// Why there is no such check, or not without saying more.
 pub(super) fn strange_kind(kind: &str) -> String {
@@ -29,6 +29,7 @@ pub(super) fn usual(kind: &str) -> Option<Probe> {
         "dns" => Some(Probe::Dns { record: "SOA".to_owned(), name: ".".to_owned() }),
         "udp" => Some(Probe::Udp(UdpProbe { payload: None, reply: None, shortest: 0, longest: 255 })),
         "ping" => Some(Probe::Ping),
+        "grpc" => Some(Probe::Grpc(GrpcProbe::default())),
         _ => None,
     }
 }
@@ -46,6 +47,7 @@ pub(super) fn read(kind: &'static str, value: &Value<'_>) -> Result<Probe, Fault
         }
         "dns" => read_dns(value),
         "udp" => read_udp(value),
+        "grpc" => read_grpc(value),
         "script" => read_script(value),
         "file" => read_file(value),
         _ => value.boolean().map(|_| Probe::Tcp),
@@ -85,6 +87,31 @@ pub(super) fn read_http_settings(table: &Table<'_>, kind: &str, probe: &mut Prob
         probe.fast_recovery = value.boolean()?;
     }
     Ok(())
+}
+
+/// `tls = true` beside `grpc`; HTTP says it by its name.
+pub(super) fn read_tls(table: &Table<'_>, kind: &str, probe: &mut Probe) -> Result<(), Fault> {
+    let Some(value) = table.get("tls") else { return Ok(()) };
+    match probe {
+        Probe::Grpc(probe) => probe.tls = value.boolean()?,
+        Probe::Http(_) => return Err(value.fault("`tls` is said by the kind: write http or https, and remove it")),
+        _ => return Err(value.fault(format!("`tls` means nothing to a check by {kind}; remove it"))),
+    }
+    Ok(())
+}
+
+/// `"shop.Orders"`, or `{ service = "shop.Orders", host = "orders.example.org" }`
+fn read_grpc(value: &Value<'_>) -> Result<Probe, Fault> {
+    const GRPC: Keys = Keys { place: "`grpc`", known: &["service", "host"], planned: &[] };
+    const EXAMPLE: &str = "grpc = \"shop.Orders\" or { service = \"shop.Orders\", host = \"orders.example.org\" }";
+    if !value.is_table() {
+        let service = value.string(EXAMPLE)?.to_owned();
+        return Ok(Probe::Grpc(GrpcProbe { service, ..GrpcProbe::default() }));
+    }
+    let table = value.table(&GRPC)?;
+    let service = table.get("service").map_or(Ok(""), |value| value.string(EXAMPLE))?.to_owned();
+    let host = table.get("host").map(|value| page::host(&value)).transpose()?;
+    Ok(Probe::Grpc(GrpcProbe { service, host, tls: false }))
 }
 
 /// `"www.example.org"`, or `{ name = ".", record = "SOA" }`

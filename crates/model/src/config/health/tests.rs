@@ -1,7 +1,7 @@
 //! Health as xlvs.toml says it, and what is said of what cannot be.
 
 use super::*;
-use crate::health::{BodyMatch, Connection, HttpProbe, HttpVersion, Pace, Page, Probe, UdpProbe};
+use crate::health::{BodyMatch, Connection, GrpcProbe, HttpProbe, HttpVersion, Pace, Page, Probe, UdpProbe};
 use crate::{Config, Protocol};
 use std::time::Duration;
 
@@ -91,8 +91,15 @@ fn every_kind_can_be_written() {
     let udp = UdpProbe { payload: Some(vec![0xc0, 1]), reply: Some(vec![Some(1), None]), shortest: 2, longest: 9 };
     let file = |weight, sets_weight| Probe::File { name: "/run/weight".into(), weight, reverse: false, sets_weight };
     let dns = |record: &str, name: &str| Probe::Dns { record: record.into(), name: name.into() };
+    let grpc = |service: &str, tls, host: Option<&str>| {
+        Probe::Grpc(GrpcProbe { service: service.into(), tls, host: host.map(str::to_owned) })
+    };
     for (text, probe) in [
         ("\"ping\"", Probe::Ping),
+        ("\"grpc\"", grpc("", false, None)),
+        ("{ grpc = \"\" }", grpc("", false, None)),
+        ("{ grpc = \"shop.Orders\", tls = true }", grpc("shop.Orders", true, None)),
+        ("{ grpc = { service = \"a.B\", host = \"b.example\" }, tls = true }", grpc("a.B", true, Some("b.example"))),
         ("\"dns\"", dns("SOA", ".")),
         ("{ dns = \"www.example.org\" }", dns("A", "www.example.org")),
         ("{ dns = { name = \"example.org\", record = \"MX\" } }", dns("MX", "example.org")),
@@ -179,7 +186,7 @@ fn a_service_that_says_nothing_of_health_has_none() {
 const FAULTS: &[(&str, &str)] = &[
     (
         "check = \"htttp\"",
-        "4:9: unknown check `htttp` (`http`?); there are tcp, http, https, smtp, dns, udp, ping, script, file",
+        "4:9: unknown check `htttp` (`http`?); there are tcp, http, https, smtp, dns, udp, ping, grpc, script, file",
     ),
     ("check = \"script\"", "4:9: a check by script has to say what; write check = { script = … }"),
     ("check = { script = true }", "4:20: a check by script has to say what; write check = { script = … }"),
@@ -189,11 +196,17 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "check = { interval = \"2s\" }",
-        "4:9: a check needs one of tcp, http, https, smtp, dns, udp, ping, script, file; write check = { http = \"/health\", interval = \"2s\" }, or check = \"tcp\"",
+        "4:9: a check needs one of tcp, http, https, smtp, dns, udp, ping, grpc, script, file; write check = { http = \"/health\", interval = \"2s\" }, or check = \"tcp\"",
     ),
     ("check = { tcp = true, http = \"/\" }", "4:30: a check by both tcp and http; write two: check = [{ … }, { … }]"),
     ("check = { tcp = false }", "4:17: write true, or remove the key"),
-    ("check = { tcp = true, grpc = true }", "4:23: `grpc` in a check is not supported yet; remove it (supported: "),
+    ("check = { tcp = true, bfd = true }", "4:23: `bfd` in a check is not supported yet; remove it (supported: "),
+    ("check = { grpc = 5 }", "4:18: `grpc` takes a string, not a number; write grpc = \"shop.Orders\" or "),
+    ("check = { grpc = { name = \"x\" } }", "4:20: unknown key `name` in `grpc`"),
+    ("check = { grpc = { host = \"a b\" } }", "4:27: `a b` is no name of a host"),
+    ("check = { http = \"/\", tls = true }", "4:29: `tls` is said by the kind: write http or https, and remove it"),
+    ("check = { tcp = true, tls = true }", "4:29: `tls` means nothing to a check by tcp; remove it"),
+    ("check = { grpc = \"\", sni = true }", "4:28: `sni` means nothing to a check by grpc; remove it"),
     (
         "check = { tcp = true, intervall = \"2s\" }",
         "4:23: unknown key `intervall` in a check; did you mean `interval`?",
@@ -281,7 +294,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "servers = [{ address = \"10.0.0.1:80\", check = \"htp\" }]",
-        "4:47: unknown check `htp` (`http`?); there are tcp, http, https, smtp, dns, udp, ping, script, file",
+        "4:47: unknown check `htp` (`http`?); there are tcp, http, https, smtp, dns, udp, ping, grpc, script, file",
     ),
 ];
 

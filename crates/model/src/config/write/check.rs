@@ -1,7 +1,9 @@
 //! Checks and programs.
 
 use super::inline::{Table, duration, list as inline_list, quoted, strings};
-use crate::health::{BodyMatch, Check, Connection, HttpProbe, HttpVersion, Pace, Page, Probe, Script, UdpProbe};
+use crate::health::{
+    BodyMatch, Check, Connection, GrpcProbe, HttpProbe, HttpVersion, Pace, Page, Probe, Script, UdpProbe,
+};
 use std::time::Duration;
 
 /// One check alone, or a list.
@@ -44,6 +46,7 @@ fn probe(probe: &Probe, table: &mut Table) {
         Probe::Tcp => table.set("tcp", true),
         Probe::Ping => table.set("ping", true),
         Probe::Http(probe) => http(probe, table),
+        Probe::Grpc(probe) => grpc(probe, table),
         Probe::Smtp { helo } => table.set("smtp", quoted(helo)),
         Probe::Dns { record, name } => {
             let mut dns = Table::default();
@@ -82,6 +85,20 @@ fn http(probe: &HttpProbe, table: &mut Table) {
     let usual = probe.pages.iter().any(|page| page.host.is_some());
     table.set_if(probe.tls && probe.server_name_indication != usual, "sni", probe.server_name_indication);
     table.set_if(probe.fast_recovery, "fast_recovery", true);
+}
+
+fn grpc(probe: &GrpcProbe, table: &mut Table) {
+    let service = quoted(&probe.service);
+    match &probe.host {
+        None => table.set("grpc", service),
+        Some(host) => {
+            let mut inner = Table::default();
+            inner.set_if(!probe.service.is_empty(), "service", service);
+            inner.set("host", quoted(host));
+            table.set("grpc", inner.inline());
+        }
+    }
+    table.set_if(probe.tls, "tls", true);
 }
 
 fn page(page: &Page) -> String {

@@ -42,7 +42,7 @@ servers = [
   { address = "[fd00::1]:53", check = "dns" },
   { address = "[fd00::2]:53", weight = 0, check = { udp = { payload = "00 ff", reply = "0X", shortest = 2, longest = 512 }, bind_address = "fd00::9", bind_port = 9, bind_interface = "eth0", mark = 7 } },
   { address = "[fd00::3]:53", tunnel = { type = "gre", checksum = "full" }, check = { script = { command = ["/bin/c"], user = "nobody", sets_weight = true }, timeout = "3s", starts_down = true } },
-  { address = "[fd00::4]:53", method = "dr", check = [{ file = { path = "/run/w", weight = -2, sets_weight = true } }, { smtp = "lb" , address = "fd00::44", port = 25, log_all_failures = true }, "ping", "tcp", "udp"] },
+  { address = "[fd00::4]:53", method = "dr", check = [{ file = { path = "/run/w", weight = -2, sets_weight = true } }, { smtp = "lb" , address = "fd00::44", port = 25, log_all_failures = true }, "ping", "tcp", "udp", { grpc = "a.B" }, { grpc = { host = "g.example" }, tls = true }] },
   { address = "10.0.0.5:53", tunnel = { type = "ipip" }, inhibit_on_failure = true, notify_down = ["/bin/down"] },
 ]
 [[service]]
