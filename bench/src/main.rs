@@ -1,11 +1,13 @@
 //! Measurements. `bench packets`: nanoseconds per packet of the BPF programs, beside a floor measured the same way.
 //! `bench lab`: what a director costs in a network of namespaces, beside routing, nftables and HAProxy.
 //! `bench health`: what checks cost, beside keepalived, and how late they come.
+//! `bench reload`: how long a change of a large configuration takes.
 
 mod bpf;
 mod health;
 mod lab;
 mod packets;
+mod reload;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,8 @@ enum Command {
     Lab(lab::Options),
     /// Checks of many servers: share of a core, memory, and how late they come, xlvs and keepalived in turn
     Health(health::Options),
+    /// A large configuration taken over, edited in one place, and edited everywhere: milliseconds, medians of the rounds
+    Reload(reload::Options),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
         Command::Packets(options) => packets::run(&options),
         Command::Lab(options) => lab::run(&options),
         Command::Health(options) => health::run(&options),
+        Command::Reload(options) => reload::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

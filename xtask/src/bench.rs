@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use crate::{setup, step, workspace};
 
 const AGAINST: &str = "--against";
+const IN_THE_LABORATORY: [&str; 3] = ["lab", "health", "reload"];
 
 pub(crate) fn run(options: &[String]) -> Result<ExitCode> {
     setup::run()?;
     let mut build = workspace::cargo(["build", "--release", "--package", "bench"]);
-    if options.first().is_some_and(|part| part == "lab" || part == "health") {
+    if options.first().is_some_and(|part| IN_THE_LABORATORY.contains(&part.as_str())) {
         // The laboratory runs the binary as a user gets it.
         build.args(["--package", "xlvs"]);
     }

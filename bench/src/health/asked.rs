@@ -28,7 +28,7 @@ pub(super) fn address(number: u32) -> Ipv4Addr {
 }
 
 /// The servers, until dropped.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     state: Arc<State>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -44,7 +44,7 @@ struct State {
 pub(super) struct Attempts(BTreeMap<SocketAddr, Vec<Instant>>);
 
 impl Asked {
-    pub(super) fn listen(host: &Namespace, kind: Kind) -> Result<Self> {
+    pub(crate) fn listen(host: &Namespace, kind: Kind) -> Result<Self> {
         // The kernel grants no longer queue than this.
         host.sysctl("core/somaxconn", &WAITING.to_string())?;
         let listener = host.run(|| {

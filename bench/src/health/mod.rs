@@ -1,9 +1,9 @@
 //! `bench health`: what checks cost whoever makes them, and how late they come, in a namespace of their own.
 
-mod asked;
+pub(crate) mod asked;
 mod checker;
 mod report;
-mod usage;
+pub(crate) mod usage;
 
 use ::lab::network::Network;
 use ::lab::work;
@@ -40,7 +40,7 @@ pub(crate) struct Options {
 /// Kinds of checks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+pub(crate) enum Kind {
     /// A connection
     Tcp,
     /// A page

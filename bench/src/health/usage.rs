@@ -7,14 +7,14 @@ use std::time::Duration;
 
 /// Of some processes together, at one moment.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     ticks: u64,
     kilobytes: u64,
 }
 
 impl Usage {
     /// Of these processes now.
-    pub(super) fn of(processes: impl IntoIterator<Item = u32>) -> Result<Self> {
+    pub(crate) fn of(processes: impl IntoIterator<Item = u32>) -> Result<Self> {
         processes.into_iter().try_fold(Self::default(), |sum, process| {
             let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}"));
             let ticks = ticks(&read("stat")?).with_context(|| format!("/proc/{process}/stat"))?;
@@ -24,14 +24,18 @@ impl Usage {
     }
 
     /// Per cent of one core, over the time since `before`.
-    pub(super) fn share_since(&self, before: &Self, time: Duration) -> f64 {
+    pub(crate) fn share_since(&self, before: &Self, time: Duration) -> f64 {
+        100.0 * self.seconds_since(before) / time.as_secs_f64()
+    }
+
+    /// Time of the processor since `before`.
+    pub(crate) fn seconds_since(&self, before: &Self) -> f64 {
         let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64;
-        let seconds = self.ticks.saturating_sub(before.ticks) as f64 / a_second;
-        100.0 * seconds / time.as_secs_f64()
+        self.ticks.saturating_sub(before.ticks) as f64 / a_second
     }
 
     /// Resident memory.
-    pub(super) fn megabytes(&self) -> f64 {
+    pub(crate) fn megabytes(&self) -> f64 {
         self.kilobytes as f64 / 1024.0
     }
 }

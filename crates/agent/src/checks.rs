@@ -263,28 +263,38 @@ fn directors(host: &Host) -> Vec<Said> {
     let strange = [
         (
             host.counted("tunnel_untrusted"),
-            "packets came in tunnels of hosts that are not trusted",
+            [
+                "packet came in a tunnel of a host that is not trusted",
+                "packets came in tunnels of hosts that are not trusted",
+            ],
             "a director that is not named serves nobody here; anybody else should not send these",
             trust.as_str(),
         ),
         (
             host.counted("toa_untrusted") + host.counted("uoa_untrusted"),
-            "connections or datagrams named a client, but came from hosts that are not trusted",
+            [
+                "connection or datagram named a client, but came from a host that is not trusted",
+                "connections or datagrams named a client, but came from hosts that are not trusted",
+            ],
             "if they are of a director, its local addresses are not among those named",
             trust.as_str(),
         ),
         (
             host.counted("toa_missing") + host.counted("uoa_missing"),
-            "connections or datagrams of directors named no client when they began",
+            [
+                "connection or datagram of a director named no client when it began",
+                "connections or datagrams of directors named no client when they began",
+            ],
             "where none comes later either, applications are shown the director's address",
             kinds.as_str(),
         ),
     ];
     let seen = strange.into_iter().filter(|(count, ..)| *count > 0);
-    let tell = |(count, what, why, fix)| {
+    let tell = |(count, [one, many], why, fix): (u64, [&str; 2], &'static str, &str)| {
         // Records of earlier versions do not say when.
         let span =
             if host.since.time == 0 { String::new() } else { format!(" in the last {} (since `up`)", shown(host.age)) };
+        let what = if count == 1 { one } else { many };
         Said::ill(Level::Warn, format!("{count} {what}{span}"), why, fix)
     };
     let mut said: Vec<Said> = seen.map(tell).collect();
@@ -305,7 +315,8 @@ fn directors(host: &Host) -> Vec<Said> {
 /// `40 s`, `12 min`, `3 h`, `2 days`
 fn shown(age: Duration) -> String {
     match age.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
+        0 | 1 => "second".to_owned(),
+        seconds @ 2..120 => format!("{seconds} s"),
         seconds @ 120..7200 => format!("{} min", seconds / 60),
         seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
         seconds => format!("{} days", seconds / 86_400),
@@ -318,8 +329,8 @@ fn answers(host: &Host) -> Vec<Said> {
     if host.unheard == 0 {
         return Vec::new();
     }
-    let what =
-        format!("{} connections wait: answers from a virtual address were sent again and not heard", host.unheard);
+    let waiting = if host.unheard == 1 { "connection waits" } else { "connections wait" };
+    let what = format!("{} {waiting}: answers from a virtual address were sent again and not heard", host.unheard);
     let why = "a router or hypervisor may drop packets whose source is not this host's own, or the gateway is wrong";
     let fix = "allow the virtual addresses as sources on the way out (security groups, unicast RPF); look there: tcpdump src VIP";
     vec![Said::ill(Level::Warn, what, why, fix)]

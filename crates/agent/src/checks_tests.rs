@@ -270,3 +270,22 @@ fn warnings_are_about_what_came_since_up() {
 fn answers_that_nobody_hears_are_told() {
     one(&ills(|host| host.unheard = 2), "answers", Level::Warn, "tcpdump");
 }
+
+#[test]
+fn one_of_a_kind_is_told_as_one() {
+    let told = |count: u64, seconds: u64| {
+        let mut host = host();
+        host.since.time = 7;
+        host.age = Duration::from_secs(seconds);
+        host.programs =
+            Some(AgentState { attached: Default::default(), cgroup: None, counters: [("toa_missing", count)].into() });
+        directors(&host).remove(0).by("director").what
+    };
+    assert_eq!(
+        told(1, 0),
+        "1 connection or datagram of a director named no client when it began in the last second (since `up`)"
+    );
+    assert!(
+        told(2, 61).starts_with("2 connections or datagrams") && told(2, 61).ends_with("in the last 61 s (since `up`)")
+    );
+}

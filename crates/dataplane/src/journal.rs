@@ -136,18 +136,27 @@ impl Book {
         if text.len() > self.room().saturating_sub(length) {
             return false;
         }
-        for (offset, byte) in (length..).zip(text.bytes()) {
-            let Some(word) = self.word(1 + offset / 8) else { return false };
-            let mut bytes = word.get().to_ne_bytes();
-            if let Some(place) = bytes.get_mut(offset % 8) {
-                *place = byte;
-            }
-            word.set(u64::from_ne_bytes(bytes));
-        }
+        // The word that the text begins in is partly others'.
+        let (head, body) = text.as_bytes().split_at(text.len().min((8 - length % 8) % 8));
+        let places = length.next_multiple_of(8) / 8 + 1..;
+        let written = self.put(1 + length / 8, length % 8, head)
+            && places.zip(body.chunks(8)).all(|(place, bytes)| self.put(place, 0, bytes));
         fence(Ordering::Release);
-        if let Some(word) = self.word(0) {
+        if let Some(word) = self.word(0).filter(|_| written) {
             word.set((length + text.len()) as u64);
         }
+        written
+    }
+
+    /// Puts bytes into a word, from its byte `first` on; none into none.
+    fn put(&self, place: usize, first: usize, bytes: &[u8]) -> bool {
+        if bytes.is_empty() {
+            return true;
+        }
+        let Some(word) = self.word(place) else { return false };
+        let mut all = word.get().to_ne_bytes();
+        all.iter_mut().skip(first).zip(bytes).for_each(|(to, from)| *to = *from);
+        word.set(u64::from_ne_bytes(all));
         true
     }
 }

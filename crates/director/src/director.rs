@@ -24,14 +24,14 @@ use crate::observe::{Network, Observer};
 use crate::plane::Plane;
 use crate::pressure::Pressure;
 use crate::rates::Rates;
-use crate::reconciler::Reconciler;
+use crate::reconciler::{Reconciler, Words};
 use crate::store::{Receipt, Record, Store, refuse};
 use crate::sweeper::Sweeper;
 use crate::zero::{Subject, ZeroPoints};
 use api::{EventKind, Level, Obstacle, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::{Endpoint, Key, Reach, ServiceKey, VirtualService};
-use std::collections::BTreeSet;
+use model::{Endpoint, Key, Reach, ServiceKey, State, VirtualService};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -125,15 +125,15 @@ impl<P: Plane, N: Network> Director<P, N> {
                 }
             }
         }
-        self.health.plan(self.store.health().clone());
+        self.health.plan(Arc::clone(self.store.health()));
         self.observer.look(&self.servers(), now).map_err(crate::Error::Netlink)?;
         self.health.presume_down(self.left_out());
-        self.supervise();
+        self.remember_orders();
+        self.supervise(&BTreeSet::new());
         let desired = desired(&self.store, &self.health, &self.observer, None);
         self.local_nat = has_local_nat(&desired);
         self.translate_answers();
-        let why = |service: &ServiceKey, server: &Endpoint| why(&self.store, &self.observer, service, server);
-        let changes = self.reconciler.reconcile(&mut self.plane, &desired, None, &why)?;
+        let changes = self.carry_out(&desired, None)?;
         tracing::info!(generation = self.store.generation(), changes, "configuration in place");
         Ok(changes)
     }
@@ -160,6 +160,19 @@ impl<P: Plane, N: Network> Director<P, N> {
         left_out
     }
 
+    /// Servers of checked services go on in the order in which they are in the maps, and not in that of the file.
+    fn remember_orders(&mut self) {
+        let checked = self.store.services().values().filter(|service| self.store.health().contains_key(&service.key));
+        for service in checked {
+            let there = service.key.acting().and_then(|key| self.reconciler.actual().services.get(&key));
+            let Some(there) = there else { continue };
+            let configured: BTreeMap<_, _> =
+                service.servers.iter().map(|it| (endpoint_in_maps(service, it.endpoint), it.endpoint)).collect();
+            let servers = there.servers.iter().filter_map(|it| configured.get(&Some(it.server.endpoint)).copied());
+            self.health.remember_order(service.key, servers.collect());
+        }
+    }
+
     /// All servers that are configured, each with its service.
     fn configured(&self) -> BTreeSet<(Key, Endpoint)> {
         let services = self.store.services().values();
@@ -179,7 +192,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             return Err(refusal(&error));
         }
         let mut touched = receipt.touched();
-        touched.extend(self.supervise());
+        touched.extend(self.supervise(&touched));
         let fresh: BTreeSet<_> =
             self.servers_of(&touched).into_iter().filter(|address| !self.observer.watches(*address)).collect();
         self.observer.look_at_servers(&fresh, now);
@@ -262,17 +275,24 @@ impl<P: Plane, N: Network> Director<P, N> {
             self.translate_answers();
         }
         let scope = scope.map(|keys| keys.iter().filter_map(Key::acting).collect());
-        let why = |service: &ServiceKey, server: &Endpoint| why(&self.store, &self.observer, service, server);
-        let done = self.reconciler.reconcile(&mut self.plane, &desired, scope.as_ref(), &why);
+        let done = self.carry_out(&desired, scope.as_ref());
         done.inspect_err(|error| self.troubled(format!("the maps do not take a change: {error}")))
+    }
+
+    /// The maps become as `desired` has them, and events tell it.
+    fn carry_out(&mut self, desired: &State, scope: Option<&BTreeSet<ServiceKey>>) -> Result<usize, Error> {
+        let why = |service: &ServiceKey, server: &Endpoint| why(&self.store, &self.observer, service, server);
+        let name = |index| self.observer.links().get(&index).map(|link| link.name.clone());
+        let words = Words { why: &why, name: &name };
+        self.reconciler.reconcile(&mut self.plane, desired, scope, &words)
     }
 
     /// Back to what was before a change that the maps did not take.
     fn undo(&mut self, receipt: Receipt) {
         let mut touched = receipt.touched();
         self.store.take_back(receipt);
-        self.health.plan(self.store.health().clone());
-        touched.extend(self.supervise());
+        self.health.plan(Arc::clone(self.store.health()));
+        touched.extend(self.supervise(&touched));
         if let Err(error) = self.journal.compact(&mut self.plane, &self.store, &self.zero) {
             tracing::error!(%error, "cannot take a refused change out of the journal");
         }

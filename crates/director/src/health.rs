@@ -16,6 +16,7 @@ use protocols::health::{CheckId, Checker, Input, Outcome, Output, Standing};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -26,7 +27,9 @@ pub(crate) type Results = mpsc::UnboundedReceiver<(CheckId, Outcome)>;
 pub(crate) struct Health {
     checker: Checker,
     /// As the configuration file has it.
-    plans: BTreeMap<Key, ServiceHealth>,
+    plans: Arc<BTreeMap<Key, ServiceHealth>>,
+    /// Services of which it says something else than when they were supervised last.
+    replanned: BTreeSet<Key>,
     /// Servers that take part, in the order in which they came: who returns comes last, as in IPVS.
     present: BTreeMap<Key, Vec<Endpoint>>,
     begin: Instant,
@@ -43,7 +46,8 @@ impl Health {
             | u64::from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos());
         Self {
             checker: Checker::new(seed),
-            plans: BTreeMap::new(),
+            plans: Arc::default(),
+            replanned: BTreeSet::new(),
             present: BTreeMap::new(),
             begin: Instant::now(),
             driver: None,
@@ -53,8 +57,14 @@ impl Health {
     }
 
     /// What the configuration file says from now on. [`supervise`](Self::supervise) makes it so.
-    pub(crate) fn plan(&mut self, plans: BTreeMap<Key, ServiceHealth>) {
-        self.plans = plans;
+    pub(crate) fn plan(&mut self, plans: Arc<BTreeMap<Key, ServiceHealth>>) {
+        if Arc::ptr_eq(&self.plans, &plans) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.plans, plans);
+        let gone = before.keys().filter(|key| !self.plans.contains_key(key));
+        let other = self.plans.iter().filter(|(key, plan)| before.get(key) != Some(plan)).map(|(key, _)| key);
+        self.replanned.extend(gone.chain(other));
     }
 
     /// Begins to make checks, some of them by passages of the data plane; their results come out here.
@@ -75,17 +85,26 @@ impl Health {
         }
     }
 
-    /// These are the services there are. Returns those whose servers are others now.
-    pub(crate) fn supervise(&mut self, services: &BTreeMap<Key, VirtualService>) -> BTreeSet<Key> {
+    /// These are the services there are, and those that are others than before. Returns those whose servers are others
+    /// now.
+    pub(crate) fn supervise(
+        &mut self,
+        services: &BTreeMap<Key, VirtualService>,
+        touched: &BTreeSet<Key>,
+    ) -> BTreeSet<Key> {
+        let mut concerned = std::mem::take(&mut self.replanned);
         if self.plans.is_empty() && self.checker.check_count() == 0 {
             return BTreeSet::new();
         }
-        let planned = self.plans.iter().filter_map(|(key, plan)| {
-            let service = services.get(key)?;
-            Some(aligned(plan, service))
-        });
-        let input = Input::Configure(planned.collect());
-        self.handle(input)
+        concerned.extend(touched);
+        let (mut planned, mut gone) = (Vec::new(), BTreeSet::new());
+        for key in concerned {
+            match (self.plans.get(&key), services.get(&key)) {
+                (Some(plan), Some(service)) => planned.push(aligned(plan, service)),
+                _ => drop(gone.insert(key)),
+            }
+        }
+        self.handle(Input::Amend(planned, gone))
     }
 
     /// Checks have been made. Returns services whose servers are others now.
@@ -150,6 +169,11 @@ impl Health {
         let place = |server: &RealServer| order.get(&server.endpoint).copied().unwrap_or(usize::MAX);
         servers.sort_by_cached_key(place);
         Cow::Owned(VirtualService { servers, ..service.clone() })
+    }
+
+    /// The servers of a service that were in the maps when this daemon began, in the order in which they had come.
+    pub(crate) fn remember_order(&mut self, key: Key, servers: Vec<Endpoint>) {
+        self.present.insert(key, servers);
     }
 
     /// Servers that were not in the maps when this daemon began.

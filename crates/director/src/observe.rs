@@ -97,6 +97,12 @@ impl<N: Network> Observer<N> {
         Ok(())
     }
 
+    /// True where links, or the addresses of this node, are others than at the last look.
+    pub(crate) fn has_news(&mut self) -> io::Result<bool> {
+        let links = self.network.links()?;
+        Ok(links != self.links || links::owned(&links, &self.network.addresses()?) != self.owned)
+    }
+
     /// True when the server was looked at before.
     pub(crate) fn watches(&self, address: IpAddr) -> bool {
         self.targets.contains_key(&address)

@@ -7,6 +7,14 @@ use dataplane::Error;
 use model::{Change, Endpoint, Reach, ServerState, ServiceKey, State};
 use std::collections::BTreeSet;
 
+/// What the reconciler does not know and its events tell.
+pub(crate) struct Words<'a> {
+    /// What keeps a server that is not reached.
+    pub(crate) why: &'a dyn Fn(&ServiceKey, &Endpoint) -> Option<Obstacle>,
+    /// An interface by its index.
+    pub(crate) name: &'a dyn Fn(u32) -> Option<String>,
+}
+
 /// Changes of one plan that are told one by one; of a longer plan only the number is.
 const MOST_TOLD: usize = 64;
 
@@ -36,14 +44,13 @@ impl Reconciler {
         }
     }
 
-    /// Brings the services of `scope` (all without it) to `desired`. Gives the number of changes. Of a server that is not
-    /// reached by then, `why` says what keeps it.
+    /// Brings the services of `scope` (all without it) to `desired`. Gives the number of changes.
     pub(crate) fn reconcile<P: Plane>(
         &mut self,
         plane: &mut P,
         desired: &State,
         scope: Option<&BTreeSet<ServiceKey>>,
-        why: &dyn Fn(&ServiceKey, &Endpoint) -> Option<Obstacle>,
+        words: &Words<'_>,
     ) -> Result<usize, Error> {
         let plan = match scope {
             None => model::plan(desired, &self.actual),
@@ -55,7 +62,7 @@ impl Reconciler {
                 self.refresh(plane);
                 return Err(error);
             }
-            self.tell(&change, changes <= MOST_TOLD, why);
+            self.tell(&change, changes <= MOST_TOLD, words);
             self.actual.apply(&change);
         }
         if changes > MOST_TOLD {
@@ -65,7 +72,7 @@ impl Reconciler {
     }
 
     /// One event for a change that is carried out; a loss is told however many changes there are.
-    fn tell(&self, change: &Change, one_by_one: bool, why: &dyn Fn(&ServiceKey, &Endpoint) -> Option<Obstacle>) {
+    fn tell(&self, change: &Change, one_by_one: bool, words: &Words<'_>) {
         let kind = self.kind(change);
         let is_loss = matches!(kind, EventKind::NeighbourLost { .. });
         if !is_loss && !one_by_one {
@@ -75,13 +82,13 @@ impl Reconciler {
             Change::AddServer { service, server } | Change::EditServer { service, server }
                 if server.reach == Reach::Unresolved =>
             {
-                why(service, &server.server.endpoint)
+                (words.why)(service, &server.server.endpoint)
             }
             _ => None,
         };
         let because = obstacle.map(|obstacle| format!(": {obstacle}")).unwrap_or_default();
         let level = if is_loss { Level::Warn } else { Level::Info };
-        self.events.tell(level, kind, format!("{change}{because}"));
+        self.events.tell(level, kind, change.text(words.name) + &because);
     }
 
     fn kind(&self, change: &Change) -> EventKind {

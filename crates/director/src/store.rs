@@ -72,8 +72,13 @@ impl Store {
     }
 
     /// What decides whether servers take part.
-    pub(crate) fn health(&self) -> &BTreeMap<Key, ServiceHealth> {
+    pub(crate) fn health(&self) -> &Arc<BTreeMap<Key, ServiceHealth>> {
         &self.health
+    }
+
+    /// What the configuration file asks for and is not done.
+    pub(crate) fn not_done(&self) -> &[String] {
+        self.file.as_ref().map_or(&[], |file| &file.not_done)
     }
 
     /// Everything that a configuration file can say and that is kept here.

@@ -38,7 +38,7 @@ const ROWS: &[Row<'_>] = &[
     (TUN, "true", "mtu", "do not fit through e0", &[]),
     (TUN, "rm PINS/*/links/*", "programs", "is not attached to e0", &[]),
     (TUN, "rm -r PINS/*/links PINS/*/v*", "programs", "the programs are gone", &[]),
-    (TUN, "STRANGER", "director", "hosts that are not trusted", &[("ADDRESS", "10.0.0.2")]),
+    (TUN, "STRANGER", "director", "of a host that is not trusted", &[("ADDRESS", "10.0.0.2")]),
 ];
 
 /// An IPv4 packet to the virtual address in one to the server, of somebody who is no director.

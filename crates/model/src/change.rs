@@ -49,6 +49,32 @@ impl ServiceState {
     }
 }
 
+impl Change {
+    /// One line, with the name of the interface by which a server is reached where `name` knows it by its index.
+    pub fn text(&self, name: impl Fn(u32) -> Option<String>) -> String {
+        match self {
+            Self::AddServer { service, server } => format!("+ {service} -> {}", server.text(name)),
+            Self::EditServer { service, server } => format!("~ {service} -> {}", server.text(name)),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl ServerState {
+    fn text(&self, name: impl Fn(u32) -> Option<String>) -> String {
+        let server = &self.server;
+        let reach = match self.reach {
+            Reach::Unresolved => "unresolved".to_owned(),
+            Reach::Local => "local".to_owned(),
+            Reach::Via(hop) => {
+                let interface = name(hop.interface).unwrap_or_else(|| hop.interface.to_string());
+                format!("via {} on interface {interface}", hop.destination)
+            }
+        };
+        format!("{} {} weight {}, {reach}", server.endpoint, server.method, server.weight.get())
+    }
+}
+
 impl fmt::Display for Change {
     /// One line: `+` added, `-` removed, `~` changed.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,8 +86,7 @@ impl fmt::Display for Change {
                 write!(formatter, "~ {service} {}", Options(options, *owned))
             }
             Self::RemoveService { service } => write!(formatter, "- {service}"),
-            Self::AddServer { service, server } => write!(formatter, "+ {service} -> {server}"),
-            Self::EditServer { service, server } => write!(formatter, "~ {service} -> {server}"),
+            Self::AddServer { .. } | Self::EditServer { .. } => formatter.write_str(&self.text(|_| None)),
             Self::RemoveServer { service, server } => write!(formatter, "- {service} -> {server}"),
             Self::SetSysctls(sysctls) => write!(formatter, "~ sysctls {sysctls}"),
             Self::SetTimeouts(timeouts) => {
@@ -87,22 +112,5 @@ impl fmt::Display for Options<'_> {
             return Ok(());
         }
         write!(formatter, ", local addresses {}", options.local_addresses)
-    }
-}
-
-impl fmt::Display for ServerState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = &self.server;
-        write!(formatter, "{} {} weight {}, {}", server.endpoint, server.method, server.weight.get(), self.reach)
-    }
-}
-
-impl fmt::Display for Reach {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unresolved => formatter.write_str("unresolved"),
-            Self::Local => formatter.write_str("local"),
-            Self::Via(hop) => write!(formatter, "via {} on interface {}", hop.destination, hop.interface),
-        }
     }
 }

@@ -42,6 +42,9 @@ pub struct Config {
     /// What decides whether servers take part; services without any have all their servers.
     #[serde(with = "crate::key::pairs")]
     pub health: BTreeMap<Key, ServiceHealth>,
+    /// What the file asks for, and what matters, and is not done: a line each, with its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_done: Vec<String>,
 }
 
 /// Settings of the director itself.

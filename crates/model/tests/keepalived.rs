@@ -83,7 +83,9 @@ fn sound_files_are_written_as_xlvs_toml() {
     let folder = folder("sound");
     let (mut same, mut report) = (0, String::new());
     for name in names(&folder) {
-        let config = read(&folder, &name).unwrap().into_config().0;
+        let mut config = read(&folder, &name).unwrap().into_config().0;
+        // What is not done is said by notices.
+        config.not_done.clear();
         let written = config.to_toml();
         let read = model::Config::parse_toml(&written.text, &name).unwrap();
         if written.omitted.is_empty() && written.differences.is_empty() {

@@ -9,6 +9,7 @@ use dataplane::Error;
 use model::{Config, DirectorSettings, Key, LaneChoice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An interface and the lane that it is named with.
@@ -25,7 +26,6 @@ pub(crate) struct Manner {
 
 /// A configuration that was taken over.
 pub(crate) struct TakenOver {
-    pub(crate) plan: Plan,
     /// Something is otherwise than before, be it only which services are the file's.
     pub(crate) differs: bool,
     pending: BTreeSet<IpAddr>,
@@ -43,7 +43,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// What [`apply`](Self::apply) would change.
     pub(crate) fn plan(&mut self, config: &Config, now: Instant) -> Result<Plan, Refusal> {
-        self.look(now);
+        self.look_around(now);
         self.check_interfaces(config)?;
         let mut store = self.store.clone();
         store.adopt(config, true)?;
@@ -68,7 +68,10 @@ impl<P: Plane, N: Network> Director<P, N> {
             let message = format!("the configuration is generation {present}, not {expected}: look at a new plan");
             return Err(refuse(RefusalKind::Conflict, message));
         }
-        let TakenOver { plan, differs, pending } = self.take_over(config, manner, now)?;
+        let before = self.running();
+        let TakenOver { differs, pending } = self.take_over(config, manner, now)?;
+        let changes = model::differences(&before, &self.running());
+        let plan = Plan { generation: self.store.generation(), changes, notes: self.notes_on(config) };
         let confirm_within = manner.confirm_within.filter(|_| self.store.trial().is_some());
         self.refused = None;
         if differs {
@@ -80,7 +83,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// Takes over a configuration file that may have changed while running.
     pub(crate) fn reload(&mut self, config: &Config, now: Instant) -> Result<bool, Refusal> {
         let taken = self.take_over(config, Manner::default(), now)?;
-        taken.plan.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        self.notes_on(config).iter().for_each(|note| tracing::warn!("{note}"));
         if taken.differs {
             self.tell_applied(None);
         }
@@ -100,10 +103,10 @@ impl<P: Plane, N: Network> Director<P, N> {
         if self.store.trial().is_some() {
             return Err(self.on_trial());
         }
-        self.look(now);
+        self.look_around(now);
         self.check_interfaces(config)?;
         let subjects = self.all_subjects().into_iter().collect();
-        let (before, count) = (self.running(), self.store.services().len());
+        let count = self.store.services().len();
         let news = self.interfaces.news(&config.director);
         let adopted = self.store.adopt(config, manner.again)?;
         let differs = adopted.is_some() || !news.is_empty();
@@ -115,9 +118,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             self.warn_of_emptied(config.services.len(), count);
             pending = self.servers_of(&touched).into_iter().filter(|it| self.observer.is_pending(*it)).collect();
         }
-        let changes = model::differences(&before, &self.running());
-        let plan = Plan { generation: self.store.generation(), changes, notes: self.notes_on(config) };
-        Ok(TakenOver { plan, differs, pending })
+        Ok(TakenOver { differs, pending })
     }
 
     /// What was adopted with `receipt` reaches interfaces and maps, or is taken back. Returns services that are others.
@@ -161,9 +162,9 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// Health and the eyes for the network follow a store that has changed. Returns services whose servers are others.
     pub(super) fn follow_store(&mut self, receipt: &Receipt, now: Instant) -> BTreeSet<Key> {
-        self.health.plan(self.store.health().clone());
+        self.health.plan(Arc::clone(self.store.health()));
         let mut touched = receipt.touched();
-        touched.extend(self.supervise());
+        touched.extend(self.supervise(&touched));
         let sorry: BTreeSet<IpAddr> = self.health.sorry_servers().collect();
         let servers = self.servers_of(&touched).into_iter().chain(sorry);
         let fresh = servers.filter(|address| !self.observer.watches(*address)).collect();

@@ -9,10 +9,11 @@ use model::Key;
 use std::collections::BTreeSet;
 
 impl<P: Plane, N: Network> Director<P, N> {
-    /// Health follows the services that there are. Returns those whose servers are others now.
-    pub(super) fn supervise(&mut self) -> BTreeSet<Key> {
+    /// Health follows the services that there are, of which these are others than before. Returns those whose servers
+    /// are others now.
+    pub(super) fn supervise(&mut self, touched: &BTreeSet<Key>) -> BTreeSet<Key> {
         self.pave();
-        self.health.supervise(self.store.services())
+        self.health.supervise(self.store.services(), touched)
     }
 
     /// Has the programs there, before checks need them.

@@ -36,6 +36,14 @@ impl<P: Plane, N: Network> Director<P, N> {
         }
     }
 
+    /// The same where something about links or addresses is otherwise. Ways to servers are watched anyway, and looked at
+    /// one by one they take their time where there are thousands.
+    pub(super) fn look_around(&mut self, now: Instant) {
+        if !matches!(self.observer.has_news(), Ok(false)) {
+            self.look(now);
+        }
+    }
+
     /// Checks have been made.
     pub(crate) fn checked(&mut self, results: impl IntoIterator<Item = (CheckId, Outcome)>) {
         let changed = self.health.finished(results);

@@ -19,6 +19,9 @@ pub(crate) struct FileMark {
     /// The sysctls it set.
     #[serde(default)]
     pub(crate) sysctls: BTreeSet<Sysctl>,
+    /// What it asked for and is not done, with its place.
+    #[serde(default)]
+    pub(crate) not_done: Vec<String>,
 }
 
 impl FileMark {
@@ -28,6 +31,7 @@ impl FileMark {
             named: config.services.iter().map(|service| service.key).collect(),
             timeouts: config.timeouts != Timeouts::default(),
             sysctls: config.director.sysctls.keys().copied().collect(),
+            not_done: config.not_done.clone(),
         }
     }
 }
@@ -57,7 +61,9 @@ impl Store {
             self.health = Arc::new(config.health.clone());
         }
         let mark = FileMark::of(config);
-        if !again && self.file.as_ref().is_some_and(|file| file.hash == mark.hash) {
+        if let Some(file) = self.file.as_mut().filter(|file| !again && file.hash == mark.hash) {
+            // Places move with comments, which are no news.
+            file.not_done = mark.not_done;
             return Ok(is_checked_otherwise);
         }
         config.services.iter().try_for_each(check)?;

@@ -49,6 +49,7 @@ fn services_servers_and_their_neighbours() {
     };
     let resolved = hear(NeighbourState::Usable, Some(THEIRS));
     assert_eq!(resolved[0].kind, EventKind::NeighbourResolved { service, server: far });
+    assert!(resolved[0].text.ends_with(" on interface eth0"), "{}", resolved[0].text);
     let lost = hear(NeighbourState::Failed, None);
     assert_eq!((lost.len(), lost[0].level), (1, Level::Warn));
     assert_eq!(lost[0].kind, EventKind::NeighbourLost { service, server: far });

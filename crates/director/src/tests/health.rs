@@ -17,7 +17,7 @@ const TWO: &str = "[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"nat\"\
 
 /// A service whose server has failed as soon as its check does, and that has a sorry server.
 const SORRY: &str = "[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"nat\"\n\
-                     check = { tcp = true, fall = 1, warmup = \"0s\" }\n\
+                     check = { tcp = true, fall = 1, warmup = \"0s\", interval = \"1ms\", rise = 2 }\n\
                      sorry_server = \"10.0.0.9:80\"\nservers = [\"10.0.0.1:80\"]\n";
 
 fn apply(director: &mut Fake, text: &str, confirm_within: Option<u32>) {
@@ -123,4 +123,27 @@ fn a_service_that_is_new_at_the_start_does_not_bring_a_failed_server_back() {
     next.adopt(&Config::parse_toml(&both, "xlvs.toml").unwrap()).unwrap();
     next.begin(Instant::now()).unwrap();
     assert!(in_maps(&plane, &key()).is_empty());
+}
+
+/// A server that was out and has come back is behind one that was added by hand meanwhile, in the next daemon, too.
+#[test]
+fn a_new_daemon_leaves_servers_in_the_order_in_which_they_came() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    apply(&mut director, SORRY, None);
+    director.answer(&add_server("10.0.0.3:80")).unwrap();
+    fail(&mut director);
+    for _ in 0..2 {
+        // Until it is due again.
+        std::thread::sleep(Duration::from_millis(10));
+        director.check();
+        director.checked([(CheckId(0), Outcome::Success)]);
+    }
+    let before = in_maps(&plane, &key());
+    drop(director);
+    plane.kernel().changes.clear();
+    let mut next = Director::open(plane.clone(), network.clone(), "/nowhere".into()).unwrap();
+    assert_eq!(next.begin(Instant::now()).unwrap(), 0, "{:?}", plane.kernel().changes);
+    assert_eq!(in_maps(&plane, &key()), before);
+    assert_eq!(before, ["10.0.0.3:80", "10.0.0.1:80"]);
 }

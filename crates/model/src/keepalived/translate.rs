@@ -73,7 +73,10 @@ impl Translation {
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.severity));
         let health = self.services.iter().map(|checked| (checked.service.key, checked.health.clone())).collect();
         let services = self.services.into_iter().map(|checked| checked.service).collect();
-        (Config { services, timeouts: self.timeouts, health, ..Config::default() }, notices)
+        let changing = notices.iter().filter(|notice| notice.severity == Severity::Changing);
+        let not_done =
+            changing.map(|Notice { place, message, .. }| format!("{}:{}: {message}", place.file, place.line)).collect();
+        (Config { services, timeouts: self.timeouts, health, not_done, ..Config::default() }, notices)
     }
 }
 

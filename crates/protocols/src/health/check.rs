@@ -91,6 +91,21 @@ impl Slot {
         self.weight.is_some() && matches!(self.status.task.check.probe, Probe::Script { .. })
     }
 
+    /// A server in this place of a service has it; it may have it twice.
+    pub(super) fn add_user(&mut self, key: Key, place: usize) {
+        let user = (key, place);
+        if let Err(at) = self.users.binary_search(&user) {
+            self.users.insert(at, user);
+        }
+    }
+
+    /// No server of this service has it any more.
+    pub(super) fn remove_user(&mut self, key: &Key) {
+        let begin = self.users.partition_point(|(user, _)| user < key);
+        let end = self.users.partition_point(|(user, _)| user <= key);
+        self.users.drain(begin..end);
+    }
+
     /// It is being made: the page it looks at.
     pub(super) fn begin(&mut self) -> usize {
         self.status.next = None;

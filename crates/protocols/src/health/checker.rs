@@ -16,6 +16,8 @@ pub enum Input {
     /// These are all services with checks from now on. What is as it was goes on as it was. Servers beyond those that a
     /// service's health has always take part, and count for no quorum.
     Configure(Vec<(VirtualService, ServiceHealth)>),
+    /// The same of these services only, and those named have no checks any more: the work grows with what is otherwise.
+    Amend(Vec<(VirtualService, ServiceHealth)>, BTreeSet<Key>),
     /// A check has been made.
     Finished(CheckId, Outcome),
     /// Services whose virtual address is not this node's: checks that only such ones need, and that may, rest.
@@ -47,6 +49,8 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Checker {
     slots: BTreeMap<CheckId, Slot>,
+    /// The checks of each server.
+    by_server: BTreeMap<Endpoint, Vec<CheckId>>,
     services: BTreeMap<Key, Supervised>,
     absent: BTreeSet<Key>,
     /// Servers that were down under a check that is gone.
@@ -64,6 +68,7 @@ impl Checker {
     pub fn new(seed: u64) -> Self {
         Self {
             slots: BTreeMap::new(),
+            by_server: BTreeMap::new(),
             services: BTreeMap::new(),
             absent: BTreeSet::new(),
             known_down: BTreeSet::new(),
@@ -106,51 +111,79 @@ impl Checker {
         self.looks.get()
     }
 
+    /// Whoever is not among these services is gone.
     fn configure(&mut self, services: Vec<(VirtualService, ServiceHealth)>, now: Time, emit: &mut dyn FnMut(Output)) {
-        let mut before = std::mem::take(&mut self.services);
-        let down = before.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
-        self.known_down.extend(down.map(|server| server.server));
-        let mut index = TaskIndex::of(&self.slots);
-        let checks: Vec<_> = services.iter().map(|(_, health)| self.enlist_all(health, &mut index, now)).collect();
+        let named: BTreeSet<Key> = services.iter().map(|(service, _)| service.key).collect();
+        let gone = self.services.keys().filter(|key| !named.contains(key)).copied().collect();
+        self.amend(services, &gone, now, emit);
+    }
+
+    fn amend(
+        &mut self,
+        services: Vec<(VirtualService, ServiceHealth)>,
+        gone: &BTreeSet<Key>,
+        now: Time,
+        emit: &mut dyn FnMut(Output),
+    ) {
+        let down = self.services.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
+        self.known_down = down.map(|server| server.server).collect();
+        let checks: Vec<_> = services.iter().map(|(_, health)| self.enlist_all(health, now)).collect();
         self.leave_out(&services, &checks);
+        let mut before = BTreeMap::new();
+        for key in services.iter().map(|(service, _)| &service.key).chain(gone) {
+            before.extend(self.services.remove(key).map(|old| (*key, old)));
+        }
+        let mut unused = self.without_users(&before);
+        unused.extend(checks.iter().flatten().flatten());
         for ((service, health), checks) in services.into_iter().zip(checks) {
             let key = service.key;
-            let mut supervised = Supervised::new(service, health, checks, findings(&self.slots, &self.looks));
-            let changed = match before.remove(&key) {
-                // A quorum between its two bounds stays what it was.
-                Some(old) => {
-                    supervised.status.quorum = old.status.quorum;
-                    let kept = |server| supervised.status.servers.iter().any(|it| it.server == server);
-                    run(old.down_scripts(|server| server.up && !kept(server.server)), emit);
-                    let turn = supervised.look(supervised.places(), findings(&self.slots, &self.looks));
-                    tell(key, &supervised, &turn, emit);
-                    supervised.status != old.status || supervised.service != old.service
-                }
-                None => {
-                    run(supervised.first_script(), emit);
-                    true
-                }
-            };
-            self.services.insert(key, supervised);
-            if changed {
-                emit(Output::Changed(key));
-            }
+            let supervised = Supervised::new(service, health, checks, findings(&self.slots, &self.looks));
+            self.replace(key, before.remove(&key), supervised, emit);
         }
         for (key, gone) in before {
             run(gone.down_scripts(|server| server.up), emit);
             run(gone.health.quorum_down.iter().filter(|_| gone.status.quorum), emit);
             emit(Output::Changed(key));
         }
-        self.index_users();
+        unused.retain(|id| self.slots.get(id).is_some_and(|slot| slot.users.is_empty()));
+        unused.into_iter().for_each(|id| self.forget(id));
         self.known_down.clear();
         self.absent.retain(|key| self.services.contains_key(key));
     }
 
+    /// A service takes the place of what it was, if it was there.
+    fn replace(&mut self, key: Key, old: Option<Supervised>, mut supervised: Supervised, emit: &mut dyn FnMut(Output)) {
+        let changed = match old {
+            // A quorum between its two bounds stays what it was.
+            Some(old) => {
+                supervised.status.quorum = old.status.quorum;
+                let kept: BTreeSet<Endpoint> = supervised.status.servers.iter().map(|it| it.server).collect();
+                run(old.down_scripts(|server| server.up && !kept.contains(&server.server)), emit);
+                let turn = supervised.look(supervised.places(), findings(&self.slots, &self.looks));
+                tell(key, &supervised, &turn, emit);
+                supervised.status != old.status || supervised.service != old.service
+            }
+            None => {
+                run(supervised.first_script(), emit);
+                true
+            }
+        };
+        for (place, server) in supervised.status.servers.iter().enumerate() {
+            for id in &server.checks {
+                self.slots.entry(*id).and_modify(|slot| slot.add_user(key, place));
+            }
+        }
+        self.services.insert(key, supervised);
+        if changed {
+            emit(Output::Changed(key));
+        }
+    }
+
     /// The numbers of the checks of each server.
-    fn enlist_all(&mut self, health: &ServiceHealth, index: &mut TaskIndex, now: Time) -> Vec<Vec<CheckId>> {
+    fn enlist_all(&mut self, health: &ServiceHealth, now: Time) -> Vec<Vec<CheckId>> {
         let servers = health.servers.iter().map(|server| {
             let tasks = server.checks.iter().map(|check| Task { server: server.endpoint, check: check.clone() });
-            tasks.map(|task| self.enlist(task, index, now)).collect()
+            tasks.map(|task| self.enlist(task, now)).collect()
         });
         servers.collect()
     }
@@ -174,37 +207,47 @@ impl Checker {
     }
 
     /// The number of a check that is there already, or of a new one.
-    fn enlist(&mut self, task: Task, index: &mut TaskIndex, now: Time) -> CheckId {
-        if let Some(id) = index.find(&task) {
-            return id;
+    fn enlist(&mut self, task: Task, now: Time) -> CheckId {
+        let known = self.by_server.entry(task.server).or_default();
+        let is_same = |id: &&CheckId| self.slots.get(id).is_some_and(|slot| *slot.status.task == task);
+        if let Some(id) = known.iter().find(is_same) {
+            return *id;
         }
         let id = CheckId(self.next_id);
         self.next_id += 1;
-        let task = Arc::new(task);
-        index.add(Arc::clone(&task), id);
+        known.push(id);
         let known_down = self.known_down.contains(&task.server);
-        let slot = Slot::new(task, now, self.dice.share(), known_down);
+        let slot = Slot::new(Arc::new(task), now, self.dice.share(), known_down);
         self.deadlines.extend(slot.status.next.map(|next| (next, id)));
         self.slots.insert(id, slot);
         id
     }
 
-    /// Every check knows who has it; those that nobody has are gone.
-    fn index_users(&mut self) {
-        self.slots.values_mut().for_each(|slot| slot.users.clear());
-        for (key, service) in &self.services {
-            for (place, server) in service.status.servers.iter().enumerate() {
-                for id in &server.checks {
-                    let Some(slot) = self.slots.get_mut(id) else { continue };
-                    // A server may have one check twice.
-                    if slot.users.last() != Some(&(*key, place)) {
-                        slot.users.push((*key, place));
-                    }
+    /// Takes services from their checks; the checks that nobody may have now.
+    fn without_users(&mut self, services: &BTreeMap<Key, Supervised>) -> BTreeSet<CheckId> {
+        let mut unused = BTreeSet::new();
+        for (key, service) in services {
+            for id in service.status.servers.iter().flat_map(|server| &server.checks) {
+                if let Some(slot) = self.slots.get_mut(id) {
+                    slot.remove_user(key);
+                    unused.extend(slot.users.is_empty().then_some(*id));
                 }
             }
         }
-        self.slots.retain(|_, slot| !slot.users.is_empty());
-        self.deadlines.retain(|(_, id)| self.slots.contains_key(id));
+        unused
+    }
+
+    /// A check is gone.
+    fn forget(&mut self, id: CheckId) {
+        let Some(slot) = self.slots.remove(&id) else { return };
+        slot.status.next.map(|next| self.deadlines.remove(&(next, id)));
+        let server = slot.status.task.server;
+        if let Some(known) = self.by_server.get_mut(&server) {
+            known.retain(|it| *it != id);
+            if known.is_empty() {
+                self.by_server.remove(&server);
+            }
+        }
     }
 
     fn finished(&mut self, id: CheckId, outcome: Outcome, now: Time, emit: &mut dyn FnMut(Output)) {
@@ -286,6 +329,7 @@ impl Machine for Checker {
     fn handle(&mut self, input: Input, now: Time, emit: &mut dyn FnMut(Output)) {
         match input {
             Input::Configure(services) => self.configure(services, now, emit),
+            Input::Amend(services, gone) => self.amend(services, &gone, now, emit),
             Input::Finished(id, outcome) => self.finished(id, outcome, now, emit),
             Input::Absent(absent) => self.absent = absent,
             Input::Tick => {}
@@ -332,25 +376,5 @@ fn findings(slots: &BTreeMap<CheckId, Slot>, looks: &Cell<u64>) -> impl Fn(&[Che
             weight: sum.weight.saturating_add(slot.weight.unwrap_or(0)),
             setters: sum.setters + i64::from(slot.sets_weight()),
         })
-    }
-}
-
-/// Checks by what they do; thousands of them are compared with a handful each.
-struct TaskIndex(BTreeMap<Endpoint, Vec<(Arc<Task>, CheckId)>>);
-
-impl TaskIndex {
-    fn of(slots: &BTreeMap<CheckId, Slot>) -> Self {
-        let mut this = Self(BTreeMap::new());
-        slots.iter().for_each(|(id, slot)| this.add(Arc::clone(&slot.status.task), *id));
-        this
-    }
-
-    fn add(&mut self, task: Arc<Task>, id: CheckId) {
-        self.0.entry(task.server).or_default().push((task, id));
-    }
-
-    fn find(&self, task: &Task) -> Option<CheckId> {
-        let same = self.0.get(&task.server)?.iter().find(|(known, _)| known.as_ref() == task)?;
-        Some(same.1)
     }
 }
