@@ -138,7 +138,7 @@ impl Book {
         }
         // The word that the text begins in is partly others'.
         let (head, body) = text.as_bytes().split_at(text.len().min((8 - length % 8) % 8));
-        let places = length.next_multiple_of(8) / 8 + 1..;
+        let places = length.div_ceil(8) + 1..;
         let written = self.put(1 + length / 8, length % 8, head)
             && places.zip(body.chunks(8)).all(|(place, bytes)| self.put(place, 0, bytes));
         fence(Ordering::Release);
