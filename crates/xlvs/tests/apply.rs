@@ -122,6 +122,59 @@ fn a_trial_outlives_kill_nine() {
     assert_eq!(everything(&node), after);
 }
 
+/// Servers that are checked: one accepts, one refuses, both of them the director itself.
+fn checked(weight: u32) -> String {
+    let check = "check = { tcp = true, interval = \"300ms\", timeout = \"2s\", fall = 1, rise = 1 }";
+    format!(
+        "[[service]]\nlisten = \"tcp 198.51.100.10:80\"\nscheduler = \"wrr\"\nmethod = \"nat\"\n{check}\n\
+         servers = [{{ address = \"10.0.1.1:81\", weight = {weight} }}, \"10.0.1.1:82\"]\n"
+    )
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_trial_that_ends_without_its_daemon_leaves_health_as_it_was() {
+    let mut node = Node::new();
+    let listener = node.host.run(|| std::net::TcpListener::bind("10.0.1.1:81").unwrap());
+    // Ends with the process.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let file = node.write("xlvs.toml", &checked(3));
+    let start = |node: &mut Node| node.start(&["-c", &file, "--interface", "e0"]);
+    start(&mut node);
+    node.wait_for("the failed server", |node| !node.ipvsadm("-Sn").contains("10.0.1.1:82"));
+    let rules = "-A -t 198.51.100.10:80 -s wrr\n-a -t 198.51.100.10:80 -r 10.0.1.1:81 -m -w 3\n";
+    assert_eq!(node.ipvsadm("-Sn"), rules);
+
+    // Only one configuration can be on trial, and nothing else comes between.
+    fs::write(&file, checked(9)).unwrap();
+    assert_eq!(node.say("apply --confirm-within 3s").code, 0);
+    let on_trial = rules.replace("-w 3", "-w 9");
+    assert_eq!(node.ipvsadm("-Sn"), on_trial);
+    for line in ["apply --confirm-within 5s", "apply"] {
+        let refused = node.say(line);
+        let expected = "xlvs: a configuration is on trial for ";
+        assert!(refused.err.starts_with(expected) && refused.err.lines().count() == 1, "{refused:?}");
+        assert_eq!((refused.out.as_str(), refused.code), ("", 1));
+    }
+    assert_eq!(node.ipvsadm("-Sn"), on_trial);
+
+    // Its time ends while nobody is there. Who was out stays out, and who was in stays in.
+    node.signal(Signal::SIGKILL);
+    assert_eq!(node.ended(), None);
+    std::thread::sleep(std::time::Duration::from_millis(3_200));
+    start(&mut node);
+    assert_eq!(node.ipvsadm("-Sn"), rules);
+    let late = node.say("confirm");
+    assert!(late.err.starts_with("xlvs: ") && late.err.lines().count() == 1, "{late:?}");
+    assert_eq!((late.out.as_str(), late.code), ("", 1));
+    node.wait_for("the checks", |node| {
+        let servers = node.status()["health"][0]["servers"].clone();
+        let made = |place: usize| servers[place]["checks"][0]["made"].as_u64() >= Some(2);
+        made(0) && made(1) && servers[0]["up"] == true && servers[1]["up"] == false
+    });
+    assert_eq!(node.ipvsadm("-Sn"), rules);
+}
+
 #[test]
 fn without_a_daemon_files_are_compared() {
     let place = Place::new();

@@ -74,15 +74,17 @@ impl Definitions {
     }
 }
 
-/// The name used at the beginning of a text that begins with `$`, and what follows it.
+/// The name used at the beginning of a text that begins with `$`, and what follows it. It looks no further than the next
+/// `$`: a line of thousands of them is read once, and not once for each.
 fn name_used(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('$')?;
     if let Some(braced) = inside.strip_prefix('{') {
-        return braced.split_once('}');
+        let (name, rest) = braced.split_at(braced.find(['}', '$'])?);
+        return Some((name, rest.strip_prefix('}')?));
     }
-    let end = inside.find(char::is_whitespace).unwrap_or(inside.len());
+    let end = inside.find(|letter: char| letter == '$' || letter.is_whitespace()).unwrap_or(inside.len());
     let (name, rest) = inside.split_at(end);
-    is_name(name).then_some((name, rest))
+    (is_name(name) && !rest.starts_with('$')).then_some((name, rest))
 }
 
 #[cfg(test)]
@@ -115,6 +117,17 @@ mod tests {
         definitions.set("SUB", "10");
         assert_eq!(all(&mut definitions, "${BASE}.100/32 $SUB $SUBx ${NONE} $"), "10.2.10.100/32 10 $SUBx ${NONE} $");
         assert_eq!(all(&mut definitions, "${_PWD} ${_INSTANCE} ${_HASH}${_BANG}"), "/etc one #!");
+    }
+
+    #[test]
+    fn a_name_ends_where_the_next_begins() {
+        let mut definitions = Definitions::new("one");
+        definitions.set("A", "1");
+        for (text, expected) in
+            [("$A$A", "$A1"), ("${A}$A", "11"), ("${A ${A}", "${A 1"), ("${$A", "${1"), ("$$A", "$1")]
+        {
+            assert_eq!(all(&mut definitions, text), expected, "{text}");
+        }
     }
 
     #[test]
