@@ -32,6 +32,8 @@ pub(crate) struct Health {
     replanned: BTreeSet<Key>,
     /// Servers that take part, in the order in which they came: who returns comes last, as in IPVS.
     present: BTreeMap<Key, Vec<Endpoint>>,
+    /// Servers of the file that were deleted by hand while they were down: added again, they are.
+    deleted_down: BTreeSet<(Key, Endpoint)>,
     begin: Instant,
     driver: Option<Driver>,
     /// Checks and scripts that were due before there was somebody to make them.
@@ -49,6 +51,7 @@ impl Health {
             plans: Arc::default(),
             replanned: BTreeSet::new(),
             present: BTreeMap::new(),
+            deleted_down: BTreeSet::new(),
             begin: Instant::now(),
             driver: None,
             early: Vec::new(),
@@ -98,13 +101,39 @@ impl Health {
         }
         concerned.extend(touched);
         let (mut planned, mut gone) = (Vec::new(), BTreeSet::new());
-        for key in concerned {
-            match (self.plans.get(&key), services.get(&key)) {
+        for key in &concerned {
+            match (self.plans.get(key), services.get(key)) {
                 (Some(plan), Some(service)) => planned.push(aligned(plan, service)),
-                _ => drop(gone.insert(key)),
+                _ => drop(gone.insert(*key)),
             }
         }
+        self.remember_deleted(&concerned, &planned);
         self.handle(Input::Amend(planned, gone))
+    }
+
+    /// Of these services: what is known of servers that the file has, and that are not there for now, is kept for when
+    /// they are again.
+    fn remember_deleted(&mut self, concerned: &BTreeSet<Key>, planned: &[(VirtualService, ServiceHealth)]) {
+        let statuses = concerned.iter().filter_map(|key| Some((*key, self.checker.service(key)?)));
+        let down: BTreeSet<_> = statuses
+            .flat_map(|(key, status)| {
+                let down = status.servers.iter().filter(|server| !server.up);
+                down.map(move |server| (key, server.server))
+            })
+            .collect();
+        if down.is_empty() && self.deleted_down.is_empty() {
+            return;
+        }
+        let there: BTreeSet<_> = planned.iter().flat_map(|(service, health)| places(service.key, health)).collect();
+        self.deleted_down.extend(down.difference(&there));
+        let plans = concerned.iter().filter_map(|key| Some((*key, self.plans.get(key)?)));
+        let in_file: BTreeSet<_> = plans.flat_map(|(key, plan)| places(key, plan)).collect();
+        self.deleted_down.retain(|place| !concerned.contains(&place.0) || in_file.contains(place));
+        let back: BTreeSet<_> = self.deleted_down.intersection(&there).copied().collect();
+        if !back.is_empty() {
+            self.deleted_down.retain(|place| !back.contains(place));
+            self.checker.presume_down(back);
+        }
     }
 
     /// Checks have been made. Returns services whose servers are others now.
@@ -312,6 +341,11 @@ fn aligned(plan: &ServiceHealth, service: &VirtualService) -> (VirtualService, S
     aligned.follow(service);
     let servers = known.into_iter().chain(by_hand).collect();
     (VirtualService { servers, ..service.clone() }, aligned)
+}
+
+/// The servers of a service.
+fn places(key: Key, health: &ServiceHealth) -> impl Iterator<Item = (Key, Endpoint)> {
+    health.servers.iter().map(move |server| (key, server.endpoint))
 }
 
 /// Where ports are the service's, the file may have named none.

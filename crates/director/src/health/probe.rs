@@ -29,6 +29,8 @@ pub(super) struct Errand<'a> {
     passages: Option<&'a Passages>,
     /// Of a check that takes the way of clients: its packets do while this is open.
     ticket: OnceLock<Ticket<'a>>,
+    /// Of such a check, where nothing comes back: what may be wrong on that way.
+    doubt: OnceLock<String>,
 }
 
 impl Deref for Errand<'_> {
@@ -54,7 +56,7 @@ impl Errand<'_> {
 
 /// Makes a check.
 pub(super) async fn make(task: &Task, page: usize, passages: Option<&Passages>) -> Outcome {
-    let errand = Errand { task, passages, ticket: OnceLock::new() };
+    let errand = Errand { task, passages, ticket: OnceLock::new(), doubt: OnceLock::new() };
     errand.judged(run(&errand, page).await)
 }
 
@@ -65,7 +67,10 @@ async fn run(task: &Errand<'_>, page: usize) -> Outcome {
     match timeout(patience, attempt(task, page)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(why)) => Outcome::Failure(why),
-        Err(_) => Outcome::Failure(format!("no answer within {}", shown(limit))),
+        Err(_) => {
+            let doubt = task.doubt.get().map_or("", String::as_str);
+            Outcome::Failure(format!("no answer within {}{doubt}", shown(limit)))
+        }
     }
 }
 

@@ -147,3 +147,52 @@ fn a_new_daemon_leaves_servers_in_the_order_in_which_they_came() {
     assert_eq!(in_maps(&plane, &key()), before);
     assert_eq!(before, ["10.0.0.3:80", "10.0.0.1:80"]);
 }
+
+#[test]
+fn a_server_that_is_down_and_added_again_by_hand_stays_out() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let text = SORRY.replace("servers = [\"10.0.0.1:80\"]", "servers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]");
+    apply(&mut director, &text, None);
+    fail(&mut director);
+    assert_eq!(in_maps(&plane, &key()), ["10.0.0.2:80"]);
+    let endpoint = "10.0.0.1:80".parse().unwrap();
+    for _ in 0..2 {
+        director.answer(&Request::DeleteServer { service: key().into(), endpoint }).unwrap();
+        // Something else changes meanwhile.
+        director.answer(&add_server("10.0.0.7:80")).unwrap();
+        let by_hand = Request::DeleteServer { service: key().into(), endpoint: "10.0.0.7:80".parse().unwrap() };
+        director.answer(&by_hand).unwrap();
+        director.answer(&add_server("10.0.0.1:80")).unwrap();
+        assert_eq!(in_maps(&plane, &key()), ["10.0.0.2:80"]);
+    }
+    // One that was well comes back well.
+    let endpoint = "10.0.0.2:80".parse().unwrap();
+    director.answer(&Request::DeleteServer { service: key().into(), endpoint }).unwrap();
+    director.answer(&add_server("10.0.0.2:80")).unwrap();
+    assert_eq!(in_maps(&plane, &key()), ["10.0.0.2:80"]);
+}
+
+#[test]
+fn a_server_that_another_service_knows_to_be_well_is_added_again_as_that() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let one = "[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"nat\"\n\
+               check = { tcp = true, fall = 1, rise = 1, interval = \"5ms\", warmup = \"0s\" }\n\
+               servers = [\"10.0.0.1:80\"]\n";
+    apply(&mut director, &format!("{one}{}", one.replace("192.0.2.1:80", "192.0.2.1:81")), None);
+    let other = ServiceKey { endpoint: "192.0.2.1:81".parse().unwrap(), ..key() };
+    fail(&mut director);
+    assert!(in_maps(&plane, &key()).is_empty() && in_maps(&plane, &other).is_empty());
+    let endpoint = "10.0.0.1:80".parse().unwrap();
+    director.answer(&Request::DeleteServer { service: key().into(), endpoint }).unwrap();
+    // Until it is due again.
+    std::thread::sleep(Duration::from_millis(50));
+    director.check();
+    director.checked([(CheckId(0), Outcome::Success)]);
+    assert_eq!(in_maps(&plane, &other), ["10.0.0.1:80"]);
+    director.answer(&add_server("10.0.0.1:80")).unwrap();
+    for service in [&key(), &other] {
+        assert_eq!(in_maps(&plane, service), ["10.0.0.1:80"]);
+    }
+}

@@ -202,7 +202,8 @@ impl Checker {
             }
         }
         for id in failing.difference(&succeeding) {
-            self.slots.entry(*id).and_modify(|slot| slot.status.up = false);
+            // Who has one already knows better.
+            self.slots.entry(*id).and_modify(|slot| slot.status.up &= !slot.users.is_empty());
         }
     }
 

@@ -109,7 +109,8 @@ fn succeeded(headers: &HeaderMap, service: &str) -> Result<(), String> {
         "14" => " (unavailable)".to_owned(),
         _ => String::new(),
     };
-    let said = headers.get("grpc-message").map_or_else(String::new, |it| format!(": {}", shown(it.as_bytes())));
+    let said = headers.get("grpc-message").filter(|it| !it.is_empty());
+    let said = said.map_or_else(String::new, |it| format!(": {}", shown(it.as_bytes())));
     Err(format!("grpc-status {code}{meaning}{said}"))
 }
 

@@ -22,9 +22,33 @@ pub(super) fn open(task: &Errand<'_>, socket: &Socket, target: SocketAddr) -> Re
         return Err(obstacle);
     }
     match way.method {
-        ForwardingMethod::Nat => from_virtual_address(socket, way),
-        ForwardingMethod::FullNat => from_local_address(socket, way),
-        ForwardingMethod::DirectRouting | ForwardingMethod::Tunnel(_) => by_programs(task, socket, way, target),
+        ForwardingMethod::Nat => from_virtual_address(socket, way)?,
+        ForwardingMethod::FullNat => from_local_address(socket, way)?,
+        ForwardingMethod::DirectRouting | ForwardingMethod::Tunnel(_) => by_programs(task, socket, way, target)?,
+    }
+    if let Some(doubt) = doubt(way, socket) {
+        // A check has one connection.
+        let _ = task.doubt.set(format!(" on the way of clients; {doubt}"));
+    }
+    Ok(())
+}
+
+/// What to look at where nothing comes back on the way of clients, though the server may answer others.
+fn doubt(way: &Way, socket: &Socket) -> Option<String> {
+    let (address, from) = (way.service.endpoint.ip(), bound(socket).map(|end| end.ip()));
+    match way.method {
+        // From an address of its own a server takes nothing.
+        ForwardingMethod::Nat if from == Some(address) => {
+            Some(format!("is this node the server's gateway, and {address} not an address of the server?"))
+        }
+        ForwardingMethod::Nat => None,
+        ForwardingMethod::FullNat => from.map(|from| format!("does the server find its way back to {from}?")),
+        ForwardingMethod::DirectRouting => {
+            Some(format!("is {address} an address of the server, which no firewall of its keeps from it?"))
+        }
+        ForwardingMethod::Tunnel(_) => Some(format!(
+            "is {address} an address of the server, and does it end this kind of tunnel (port, checksum)?"
+        )),
     }
 }
 

@@ -1,8 +1,10 @@
 //! `MISC_CHECK` and notifications: programs, without a shell, as the user they are given, for no longer than they may.
 
 use model::health::Script;
-use nix::unistd::{Group, User};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Group, Pid, User};
 use protocols::health::Outcome;
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
@@ -37,12 +39,40 @@ pub(crate) async fn run(script: &Script, limit: Duration) -> Result<i32, String>
         Ok(Err(error)) => Err(format!("cannot wait for {program}: {error}")),
         Err(_) => {
             if let Some(group) = group.and_then(|id| i32::try_from(id).ok()) {
-                let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGKILL);
+                let below = stopped(Pid::from_raw(group));
+                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+                for process in below {
+                    let _ = kill(process, Signal::SIGKILL);
+                }
             }
             let _ = child.wait().await;
             Err(format!("{program} was still running after {limit:?}, and was killed"))
         }
     }
+}
+
+/// A process and all that it has started and not lost, in whatever session. Each is stopped before its children are
+/// looked for: it starts no more, and buries none, so that their numbers stay theirs.
+fn stopped(process: Pid) -> BTreeSet<Pid> {
+    let (mut found, mut fresh) = (BTreeSet::new(), BTreeSet::from([process]));
+    while !fresh.is_empty() {
+        for process in &fresh {
+            let _ = kill(*process, Signal::SIGSTOP);
+        }
+        found.append(&mut fresh);
+        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let all = all.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)));
+        let is_child = |process: &Pid| parent(*process).is_some_and(|parent| found.contains(&parent));
+        fresh = all.filter(|process| !found.contains(process) && is_child(process)).collect();
+    }
+    found
+}
+
+/// `7 (a name) S 1 …`: number, name, state, parent.
+fn parent(process: Pid) -> Option<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    Some(Pid::from_raw(rest.split_whitespace().nth(1)?.parse().ok()?))
 }
 
 /// Whom it runs as; none: as the daemon does.
@@ -99,7 +129,9 @@ mod tests {
         let outcomes = runtime.block_on(async {
             let mut running = tokio::task::JoinSet::new();
             for number in 0..MANY {
-                let line = format!("sleep 1000 & echo $! > {}; wait", file(number).display());
+                // Some of them in a session of their own.
+                let session = if number % 2 == 0 { "" } else { "setsid " };
+                let line = format!("{session}sleep 1000 & echo $! > {}; wait", file(number).display());
                 running.spawn(async move { check(&shell(line), Duration::from_secs(5), false).await });
             }
             running.join_all().await

@@ -117,6 +117,10 @@ fn failures_say_what_came() {
             Answer { trailers: &[("grpc-status", "14"), ("grpc-message", "\tgoing")], ..SERVING },
             "grpc-status 14 (unavailable): \\tgoing",
         ),
+        (
+            Answer { trailers: &[("grpc-status", "12"), ("grpc-message", "")], ..SERVING },
+            "grpc-status 12 (the server has no grpc.health.v1.Health)",
+        ),
         (Answer { trailers: &[], ..SERVING }, "the answer breaks off: it has no grpc-status"),
         (Answer { body: &[], ..SERVING }, "no health in the answer: it is too short"),
         (Answer { http: 503, ..SERVING }, "HTTP status 503"),
