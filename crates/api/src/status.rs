@@ -128,6 +128,9 @@ pub struct ServerHealthStatus {
     pub server: model::Endpoint,
     /// All its checks succeed.
     pub up: bool,
+    /// The weight with which it is in the table; none: it is not.
+    #[serde(default)]
+    pub weight: Option<u32>,
     /// Its checks.
     pub checks: Vec<CheckStatus>,
 }
@@ -135,7 +138,7 @@ pub struct ServerHealthStatus {
 /// One check.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CheckStatus {
-    /// tcp, http, https, smtp, dns, udp, ping, script, file or bfd.
+    /// tcp, http, https, smtp, dns, udp, ping, grpc, script, file or bfd.
     pub kind: String,
     /// It counts as succeeding.
     pub up: bool,
@@ -147,4 +150,19 @@ pub struct CheckStatus {
     pub seconds: u64,
     /// How it ended last, in words; none before its first time.
     pub last: Option<String>,
+    /// How it failed last, if it ever did.
+    #[serde(default)]
+    pub last_failure: Option<PastFailure>,
+    /// Seconds until it is made again; none while it is being made.
+    #[serde(default)]
+    pub next_seconds: Option<u64>,
+}
+
+/// How a check failed, and when.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PastFailure {
+    /// Seconds since.
+    pub seconds: u64,
+    /// In words.
+    pub why: String,
 }

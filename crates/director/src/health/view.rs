@@ -1,7 +1,8 @@
 //! Health as `xlvs status` shows it.
 
 use super::Health;
-use api::{CheckStatus, ServerHealthStatus, ServiceHealthStatus};
+use api::{CheckStatus, PastFailure, ServerHealthStatus, ServiceHealthStatus};
+use forward::Time;
 use model::health::{Check, Probe};
 use protocols::health::{CheckId, Outcome, ServerStatus, Standing};
 use std::time::Duration;
@@ -24,6 +25,11 @@ impl Health {
         ServerHealthStatus {
             server: server.server,
             up: server.up,
+            weight: match server.standing {
+                Standing::In(weight) => Some(weight.get()),
+                Standing::Quiesced => Some(0),
+                Standing::Out => None,
+            },
             checks: server.checks.iter().filter_map(|id| self.check_status(*id)).collect(),
         }
     }
@@ -31,13 +37,17 @@ impl Health {
     fn check_status(&self, id: CheckId) -> Option<CheckStatus> {
         let check = self.checker.check(id)?;
         let now = self.now();
+        let seconds = |from: Time, to: Time| Duration::from_nanos(to.0.saturating_sub(from.0)).as_secs();
+        let failure = |(when, why): &(Time, String)| PastFailure { seconds: seconds(*when, now), why: why.clone() };
         Some(CheckStatus {
             kind: shown(&check.task.check),
             up: check.up,
             made: check.made,
             failed: check.failed,
-            seconds: Duration::from_nanos(now.0.saturating_sub(check.since.0)).as_secs(),
+            seconds: seconds(check.since, now),
             last: check.last.as_ref().map(|last| outcome(Some(last))),
+            last_failure: check.last_failure.as_ref().map(failure),
+            next_seconds: check.next.map(|next| seconds(now, next)),
         })
     }
 }

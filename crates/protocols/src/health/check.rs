@@ -45,6 +45,8 @@ pub struct CheckStatus {
     pub since: Time,
     /// How it ended last.
     pub last: Option<Outcome>,
+    /// When it failed last, and how.
+    pub last_failure: Option<(Time, String)>,
     /// When it is made next; none while it is being made, or rests.
     pub next: Option<Time>,
 }
@@ -82,7 +84,7 @@ impl Slot {
     pub(super) fn new(task: Arc<Task>, now: Time, share: f64, known_down: bool) -> Self {
         let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
         let up = !task.check.starts_down && !known_down;
-        let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, next };
+        let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, last_failure: None, next };
         Self { status, failures: 0, page: 0, successes: 0, weight: None, users: Vec::new() }
     }
 
@@ -119,7 +121,10 @@ impl Slot {
         let is_first = self.status.made == 1 && self.status.task.check.starts_down;
         let stays_down = is_first && matches!(outcome, Outcome::Failure(_));
         let wait = match &outcome {
-            Outcome::Failure(_) => self.failed(),
+            Outcome::Failure(why) => {
+                self.status.last_failure = Some((now, why.clone()));
+                self.failed()
+            }
             Outcome::Success => {
                 self.weight = None;
                 self.succeeded()

@@ -13,19 +13,63 @@ pub(super) fn lines(service: &ServiceHealthStatus) -> Vec<String> {
 }
 
 fn server(server: &ServerHealthStatus) -> Vec<String> {
-    let state = match (server.checks.is_empty(), server.up) {
+    let ServerHealthStatus { server, up, weight, checks } = server;
+    let state = match (checks.is_empty(), *up) {
         (true, _) => "not checked",
         (false, true) => "up",
         (false, false) => "DOWN",
     };
-    let mut lines = vec![format!("  {} {state}", server.server)];
-    lines.extend(server.checks.iter().map(check));
+    let part = match (*weight, *up) {
+        (None, _) => "not in the table".to_owned(),
+        (Some(0), false) => "weight 0: its connections go on, new ones go elsewhere".to_owned(),
+        (Some(weight), _) => format!("weight {weight}"),
+    };
+    let mut lines = vec![format!("  {server} {state}, {part}")];
+    lines.extend(checks.iter().map(check));
     lines
 }
 
 fn check(check: &CheckStatus) -> String {
-    let CheckStatus { kind, up, made, failed, seconds, last } = check;
+    let CheckStatus { kind, up, made, failed, seconds, last, last_failure, next_seconds } = check;
     let state = if *up { "up" } else { "DOWN" };
     let last = last.as_deref().unwrap_or("not made yet");
-    format!("    {kind:<6} {state} for {seconds} s, {failed} of {made} failed, last: {last}")
+    // What is said of the last one need not be said again.
+    let before = last_failure.as_ref().filter(|it| it.why != last);
+    let before = before.map_or_else(String::new, |it| format!("; failed {} s ago: {}", it.seconds, it.why));
+    let next = next_seconds.map_or_else(String::new, |seconds| format!("; next in {seconds} s"));
+    format!("    {kind:<6} {state} for {seconds} s, {failed} of {made} failed, last: {last}{before}{next}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::PastFailure;
+
+    fn check_of(last: &str, failure: &str) -> CheckStatus {
+        let last_failure = Some(PastFailure { seconds: 14, why: failure.to_owned() });
+        let (kind, last) = ("http".to_owned(), Some(last.to_owned()));
+        CheckStatus { kind, up: true, made: 20, failed: 3, seconds: 12, last, last_failure, next_seconds: Some(1) }
+    }
+
+    #[test]
+    fn a_line_says_why_a_check_failed_also_after_it_succeeded() {
+        let lines =
+            "    http   up for 12 s, 3 of 20 failed, last: success; failed 14 s ago: connection refused; next in 1 s";
+        assert_eq!(check(&check_of("success", "connection refused")), lines);
+        assert!(!check(&check_of("connection refused", "connection refused")).contains("ago"));
+    }
+
+    #[test]
+    fn a_server_says_whether_it_is_in_the_table() {
+        let of = |up, weight, checks: usize| {
+            let checks = vec![check_of("success", ""); checks];
+            let server = ServerHealthStatus { server: "10.0.0.1:80".parse().unwrap(), up, weight, checks };
+            super::server(&server)[0].clone()
+        };
+        assert_eq!(of(true, Some(3), 1), "  10.0.0.1:80 up, weight 3");
+        assert_eq!(of(true, None, 1), "  10.0.0.1:80 up, not in the table");
+        assert_eq!(of(false, None, 1), "  10.0.0.1:80 DOWN, not in the table");
+        assert_eq!(of(true, Some(1), 0), "  10.0.0.1:80 not checked, weight 1");
+        assert!(of(false, Some(0), 1).starts_with("  10.0.0.1:80 DOWN, weight 0: its connections go on"));
+    }
 }
