@@ -4,6 +4,7 @@ use crate::host::Host;
 use crate::network::{LOOPBACK, Link, LocalAddress};
 use crate::want::{ARP_ANNOUNCE, ARP_IGNORE};
 use dataplane::AgentHook;
+use model::real_server::Prefix;
 use model::{Finding, Level, Said, ServerMode};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -149,6 +150,12 @@ fn gateways(host: &Host) -> Vec<Said> {
     }
     let through = |gateway: IpAddr| {
         host.setup.directors.iter().any(|prefix| prefix.holds(gateway)).then(|| {
+            if let Some(client) = client_behind(gateway, host) {
+                let heard = format!(
+                    "the default gateway {gateway} is a director, and lets answers through: {client} hears them"
+                );
+                return Said::well(heard);
+            }
             let what = format!("the default gateway {gateway} is a director");
             let why =
                 "a director drops packets whose source is its own virtual address, unless accept_local is set there";
@@ -156,6 +163,18 @@ fn gateways(host: &Host) -> Vec<Said> {
         })
     };
     host.outward.iter().flatten().filter_map(|route| route.gateway).filter_map(through).collect()
+}
+
+/// A client that hears answers, and not as a neighbour: they went by the gateway of its family. Directors themselves
+/// (their checks) prove nothing.
+fn client_behind(gateway: IpAddr, host: &Host) -> Option<IpAddr> {
+    let is_near = |client: IpAddr| {
+        let mut near = host.addresses.iter().filter(|it| it.interface != LOOPBACK);
+        near.any(|it| Prefix::around(it.address, it.length).holds(client))
+            || host.setup.directors.iter().any(|it| it.holds(client))
+    };
+    let clients = host.hearing.clients.iter().copied().filter(|client| client.is_ipv4() == gateway.is_ipv4());
+    clients.into_iter().find(|client| !is_near(*client))
 }
 
 /// Packets of clients come in by the director's way; strict filters want them to come in by the clients' own.
@@ -253,9 +272,28 @@ fn tunnels(host: &Host) -> Vec<Said> {
     crate::want::tunnels(&host.setup).map(look).collect()
 }
 
-/// Somebody sent what only a director may send: a director that was not named, or an attacker.
+/// Who may be a director, and is one.
 fn directors(host: &Host) -> Vec<Said> {
+    let mut said = strangers(host);
+    for prefix in &host.setup.directors {
+        if host.setup.mode != ServerMode::Dr && !host.routes.contains_key(&prefix.member()) {
+            let what = format!("there is no route to the director {prefix}");
+            said.push(Said::ill(
+                Level::Warn,
+                what,
+                "a strict filter drops what it sends",
+                format!("ip route add {prefix} via ROUTER"),
+            ));
+        }
+    }
+    said
+}
+
+/// Somebody sent what only a director may send, or a director what is not for this host: one that was not named or is set
+/// up otherwise, or an attacker.
+fn strangers(host: &Host) -> Vec<Said> {
     let trust = format!("{} --director ADDRESS, if they are a director's", host.setup.command());
+    let port = format!("--tun-port {} on the director, or --gue-port of `up` as there", host.setup.gue_port);
     let [kind4, kind6] = host.setup.toa_kinds;
     let kinds = format!(
         "xlvs sysctl toa_kind={kind4} toa_kind6={kind6} on the director, or --toa-kind and --toa-kind6 of `up` as there"
@@ -269,6 +307,15 @@ fn directors(host: &Host) -> Vec<Said> {
             ],
             "a director that is not named serves nobody here; anybody else should not send these",
             trust.as_str(),
+        ),
+        (
+            host.counted("tunnel_to_other_port"),
+            [
+                "packet came in a tunnel of a director to another UDP port than the one of GUE here",
+                "packets came in tunnels of a director to another UDP port than the one of GUE here",
+            ],
+            "they are for nobody here",
+            port.as_str(),
         ),
         (
             host.counted("toa_untrusted") + host.counted("uoa_untrusted"),
@@ -297,19 +344,7 @@ fn directors(host: &Host) -> Vec<Said> {
         let what = if count == 1 { one } else { many };
         Said::ill(Level::Warn, format!("{count} {what}{span}"), why, fix)
     };
-    let mut said: Vec<Said> = seen.map(tell).collect();
-    for prefix in &host.setup.directors {
-        if host.setup.mode != ServerMode::Dr && !host.routes.contains_key(&prefix.member()) {
-            let what = format!("there is no route to the director {prefix}");
-            said.push(Said::ill(
-                Level::Warn,
-                what,
-                "a strict filter drops what it sends",
-                format!("ip route add {prefix} via ROUTER"),
-            ));
-        }
-    }
-    said
+    seen.map(tell).collect()
 }
 
 /// `40 s`, `12 min`, `3 h`, `2 days`
@@ -326,11 +361,12 @@ fn shown(age: Duration) -> String {
 /// Answers that nobody hears: a router between here and the clients may drop what does not come from this host's own
 /// addresses.
 fn answers(host: &Host) -> Vec<Said> {
-    if host.unheard == 0 {
+    let unheard = host.hearing.unheard;
+    if unheard == 0 {
         return Vec::new();
     }
-    let waiting = if host.unheard == 1 { "connection waits" } else { "connections wait" };
-    let what = format!("{} {waiting}: answers from a virtual address were sent again and not heard", host.unheard);
+    let waiting = if unheard == 1 { "connection waits" } else { "connections wait" };
+    let what = format!("{unheard} {waiting}: answers from a virtual address were sent again and not heard");
     let why = "a router or hypervisor may drop packets whose source is not this host's own, or the gateway is wrong";
     let fix = "allow the virtual addresses as sources on the way out (security groups, unicast RPF); look there: tcpdump src VIP";
     vec![Said::ill(Level::Warn, what, why, fix)]

@@ -41,7 +41,7 @@ fn host() -> Host {
         running: Default::default(),
         since: Default::default(),
         age: Duration::from_secs(90),
-        unheard: 0,
+        hearing: Default::default(),
         outward: [out(2, "10.0.0.254"), out(2, "fd00::fe")],
     }
 }
@@ -121,6 +121,18 @@ fn ways_that_are_missing_or_wrong_are_named() {
         host.setup.directors = ["10.0.0.0/24".parse().unwrap()].into();
     });
     one(&through, "gateway", Level::Warn, "replace default");
+    // A client behind it that hears answers proves that it lets them through; a neighbour or a check proves nothing.
+    let heard_by = |client: &str| {
+        ills(|host| {
+            host.setup.directors = ["10.0.0.0/24".parse().unwrap()].into();
+            host.addresses.push(LocalAddress { interface: 2, address: [10, 0, 7, 2].into(), length: 24 });
+            host.hearing.clients.insert(client.parse().unwrap());
+        })
+    };
+    assert_eq!(heard_by("198.51.100.7"), []);
+    for client in ["10.0.7.9", "10.0.0.254", "2001:db8:9::7"] {
+        one(&heard_by(client), "gateway", Level::Warn, "replace default");
+    }
 }
 
 #[test]
@@ -164,6 +176,8 @@ fn tunnels_need_programs_trust_and_room() {
     one(&small, "mtu", Level::Warn, "ip link set eth0 mtu 1552");
     let strangers = spoiled(|host| host.programs.as_mut().unwrap().counters = [("tunnel_untrusted", 3)].into());
     one(&strangers, "director", Level::Warn, "--director");
+    let astray = spoiled(|host| host.programs.as_mut().unwrap().counters = [("tunnel_to_other_port", 3)].into());
+    one(&astray, "director", Level::Warn, "--tun-port 6080");
 }
 
 #[test]
@@ -268,7 +282,7 @@ fn warnings_are_about_what_came_since_up() {
 
 #[test]
 fn answers_that_nobody_hears_are_told() {
-    one(&ills(|host| host.unheard = 2), "answers", Level::Warn, "tcpdump");
+    one(&ills(|host| host.hearing.unheard = 2), "answers", Level::Warn, "tcpdump");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::network::{LOOPBACK, Link, LocalAddress, Network, Route};
 use crate::programs;
 use crate::record::Since;
 use crate::sysctl;
-use crate::unheard;
+use crate::unheard::Hearing;
 use dataplane::AgentState;
 use model::{RealServerSetup, ServerMode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,8 @@ pub(crate) struct Host {
     /// What was counted when all was made, and how long ago that was.
     pub(crate) since: Since,
     pub(crate) age: Duration,
-    /// Connections whose answers, from a virtual address, wait for the client in vain.
-    pub(crate) unheard: usize,
+    /// Who hears answers from a virtual address, and who does not.
+    pub(crate) hearing: Hearing,
     /// The ways to clients anywhere, by family: IPv4, IPv6.
     pub(crate) outward: [Option<Route>; 2],
 }
@@ -61,9 +61,9 @@ impl Host {
         let needs_some = programs.is_none() && programs::are_needed(&setup);
         let running = if needs_some { dataplane::agent_runs_on() } else { BTreeSet::new() };
         let age = Duration::from_secs(now().saturating_sub(since.time));
-        let unheard = unheard::count(&setup.virtual_addresses);
+        let hearing = Hearing::of(&setup.virtual_addresses);
         let addresses = network.addresses()?;
-        Ok(Self { addresses, links, sysctls, routes, outward, programs, running, since, age, unheard, setup })
+        Ok(Self { addresses, links, sysctls, routes, outward, programs, running, since, age, hearing, setup })
     }
 
     /// What the programs have counted since all was made.

@@ -1,5 +1,6 @@
 //! Connections whose answers are not heard: the client's SYN came, our SYN-ACK left with the virtual address as its
-//! source, and was sent again because nothing came back. Somebody on the way may drop packets from that source.
+//! source, and was sent again because nothing came back. Somebody on the way may drop packets from that source. And
+//! those whose answers are: their clients have acknowledged one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +9,36 @@ use std::net::IpAddr;
 /// The state of a connection request in /proc/net/tcp.
 const SYN_RECV: &str = "03";
 
-/// How many there are of these addresses.
-pub(crate) fn count(addresses: &BTreeSet<IpAddr>) -> usize {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
-    tables.iter().flat_map(|table| table.lines()).filter(|line| is_unheard(line, addresses)).count()
+/// Once a SYN-ACK was acknowledged, a connection has one of these: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, TIME_WAIT,
+/// CLOSE_WAIT, LAST_ACK, CLOSING.
+const HEARD: [&str; 7] = ["01", "04", "05", "06", "08", "09", "0B"];
+
+/// What the tables of the kernel say of the connections to some addresses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hearing {
+    /// How many wait for their client in vain.
+    pub(crate) unheard: usize,
+    /// Clients that have heard an answer.
+    pub(crate) clients: BTreeSet<IpAddr>,
+}
+
+impl Hearing {
+    /// Of these addresses.
+    pub(crate) fn of(addresses: &BTreeSet<IpAddr>) -> Self {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+        let lines = || tables.iter().flat_map(|table| table.lines());
+        Self {
+            unheard: lines().filter(|line| is_unheard(line, addresses)).count(),
+            clients: lines().filter_map(|line| client_that_hears(line, addresses)).collect(),
+        }
+    }
+}
+
+/// The peer of a connection to one of these addresses, if it has answered.
+fn client_that_hears(line: &str, addresses: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, local, peer, state, ..] = words.as_slice() else { return None };
+    (HEARD.contains(state) && addresses.contains(&address(local)?)).then(|| address(peer))?
 }
 
 /// `3: 0A7100CB:0050 070200C0:9C40 03 00000000:00000000 01:00000031 00000002 …`: local end, peer, state, queues, timer,
@@ -37,6 +64,25 @@ fn address(end: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_that_have_acknowledged_are_named() {
+        let addresses = ["203.0.113.10"].map(|it| it.parse().unwrap()).into();
+        for (line, client) in [
+            ("3: 0A7100CB:0050 070200C0:9C40 01 00000000:00000000 01:00000031 00000000 0 0 0", Some("192.0.2.7")),
+            ("3: 0A7100CB:0050 070200C0:9C40 06 00000000:00000000 03:00000031 00000000 0 0 0", Some("192.0.2.7")),
+            (
+                "3: 0000000000000000FFFF00000A7100CB:0050 0000000000000000FFFF0000070200C0:9C40 08 0:0 01:31 0 0 0 0",
+                Some("192.0.2.7"),
+            ),
+            ("3: 0A7100CB:0050 070200C0:9C40 03 00000000:00000000 01:00000031 00000002 0 0 0", None),
+            ("3: 0A7100CB:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 0", None),
+            ("3: 0100007F:0050 070200C0:9C40 01 00000000:00000000 01:00000031 00000000 0 0 0", None),
+        ] {
+            // The words of an address are as they are in the memory of this machine.
+            assert_eq!(client_that_hears(line, &addresses), client.map(|it| it.parse().unwrap()), "{line}");
+        }
+    }
 
     #[test]
     fn answers_sent_again_from_a_virtual_address_count() {

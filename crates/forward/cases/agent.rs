@@ -211,6 +211,11 @@ fn no_tunnels(six: bool) -> Vec<Arrival> {
         let bytes = Outer::new(six, protocol, between).around(&frame);
         Arrival { name: format!("{name}, {inside}"), frame: bytes.clone(), delivered: Some(bytes), counted: None }
     };
+    let by = |name: &str, from: [&str; 2], to: [&str; 2], frame: &[u8]| {
+        let (source, destination) = (address(from[usize::from(six)]), address(to[usize::from(six)]));
+        let bytes = Outer { source, destination, ..Outer::new(six, 17, other_port.clone()) }.around(frame);
+        Arrival { name: format!("{name}, {inside}"), frame: bytes.clone(), delivered: Some(bytes), counted: None }
+    };
     let mut arrivals = std::vec![
         Arrival {
             name: format!("no tunnel, {inside}"),
@@ -218,7 +223,13 @@ fn no_tunnels(six: bool) -> Vec<Arrival> {
             delivered: Some(frame.clone()),
             counted: None
         },
-        whole("GUE to another port", 17, other_port),
+        Arrival {
+            counted: Some(Reception::TunnelToOtherPort),
+            ..whole("a director's GUE to another port", 17, other_port.clone())
+        },
+        by("GUE of a stranger to another port", CLIENTS, OWN, &frame),
+        by("GUE to another port of the service", DIRECTORS, VIRTUAL, &frame),
+        by("GUE to another port, to no virtual address", DIRECTORS, OWN, &inner(six, OWN[usize::from(six)], 0, 100)),
         whole("a control message of GUE", 17, gue(0x20, inside, 0)),
         whole("GUE of another variant", 17, gue(0x40, inside, 0)),
         whole("GUE with options", 17, gue(0, inside, 0x80)),

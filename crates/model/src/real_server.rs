@@ -44,6 +44,12 @@ impl Prefix {
         self.address
     }
 
+    /// The network of `length` bits that an address is in.
+    pub fn around(address: IpAddr, length: u8) -> Self {
+        let length = length.min(if address.is_ipv4() { 32 } else { 128 });
+        Self { address: masked(address, length), length }
+    }
+
     /// An address in it that a host can have: the first one names the network.
     pub fn member(self) -> IpAddr {
         match self.address {

@@ -107,6 +107,8 @@ reception! {
     TunnelUntrusted = "tunnel_untrusted",
     /// A tunnel of something that is no packet to a virtual address: left as it is.
     TunnelForOthers = "tunnel_for_others",
+    /// A director's tunnel to a virtual address, but to another UDP port than ours: left as it is.
+    TunnelToOtherPort = "tunnel_to_other_port",
     /// A tunnel met congestion, and what is inside cannot be told (RFC 6040): dropped.
     TunnelCongested = "tunnel_congested",
     /// The kernel did not take the outer header off: dropped.

@@ -44,6 +44,8 @@ struct Outer {
 struct Inside {
     offset: usize,
     six: bool,
+    /// By a UDP port that is not ours.
+    elsewhere: bool,
 }
 
 const ECN_MASK: u8 = 3;
@@ -66,6 +68,10 @@ fn tunnel<B: Bytes, S: Server>(packet: &B, ether_type: EtherType, network: usize
         let header = packet.read::<Ipv4>(inside.offset).filter(Ipv4::is_valid)?;
         (Address::V4(header.destination), header.traffic_class)
     };
+    if inside.elsewhere {
+        let ours = server.serves(destination) && !server.serves(outer.destination) && server.trusts(outer.source);
+        return ours.then_some(Outcome::Pass(Reception::TunnelToOtherPort));
+    }
     // A client cannot reach into a tunnel by sending one to the service.
     if !server.serves(destination) || server.serves(outer.destination) {
         return Some(Outcome::Pass(Reception::TunnelForOthers));
@@ -118,8 +124,8 @@ fn outer<B: Bytes>(packet: &B, ether_type: EtherType, network: usize) -> Option<
 #[inline(always)]
 fn inside<B: Bytes>(packet: &B, outer: &Outer, gue_port: Be16) -> Option<Inside> {
     match outer.protocol {
-        protocol::IPV4 => Some(Inside { offset: outer.next, six: false }),
-        protocol::IPV6 => Some(Inside { offset: outer.next, six: true }),
+        protocol::IPV4 => Some(Inside { offset: outer.next, six: false, elsewhere: false }),
+        protocol::IPV6 => Some(Inside { offset: outer.next, six: true, elsewhere: false }),
         protocol::GRE => {
             let header = packet.read::<Gre>(outer.next)?;
             let six = match EtherType::parse(header.ether_type) {
@@ -127,15 +133,16 @@ fn inside<B: Bytes>(packet: &B, outer: &Outer, gue_port: Be16) -> Option<Inside>
                 EtherType::Ipv6 => true,
                 _ => return None,
             };
-            Some(Inside { offset: outer.next + header.whole_length()?, six })
+            Some(Inside { offset: outer.next + header.whole_length()?, six, elsewhere: false })
         }
         protocol::UDP => {
-            packet.read::<Udp>(outer.next).filter(|udp| udp.destination == gue_port)?;
+            let elsewhere = packet.read::<Udp>(outer.next)?.destination != gue_port;
             let offset = outer.next + Udp::LENGTH;
             let header = packet.read::<Gue>(offset)?;
             // Options change what is inside (remote checksums): nobody who is configured so is understood.
             let plain = header.flags == Be16::new(0) && matches!(header.protocol, protocol::IPV4 | protocol::IPV6);
-            plain.then_some(Inside { offset: offset + header.whole_length()?, six: header.protocol == protocol::IPV6 })
+            let (offset, six) = (offset + header.whole_length()?, header.protocol == protocol::IPV6);
+            plain.then_some(Inside { offset, six, elsewhere })
         }
         _ => None,
     }
