@@ -3,8 +3,8 @@
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Expect, Step, forward, refuse};
 use crate::Counter::{
-    DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, ForwardOut, PassIcmp, PassLocalServer, PassNoService,
-    PassNotOurs, PassOtherReceiver, PassProtocol,
+    DropMalformed, DropReplyCollision, DropTableFull, ForwardIn, ForwardOut, PassIcmp, PassLocalServer, PassNoFlow,
+    PassNoService, PassNotOurs, PassOtherReceiver, PassProtocol,
 };
 use crate::abi::{Method, RealServer, SchedulerKind};
 use crate::host::packet::{CLIENT_MAC, packet};
@@ -13,7 +13,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::boxed::Box;
 use std::string::ToString;
 use std::vec::Vec;
-use wire::{MacAddress, protocol};
+use wire::{MacAddress, TcpFlags, protocol};
 
 const NAT4: Net = Net { six: false, method: Method::Nat, protocol: protocol::TCP };
 const NAT6: Net = Net { six: true, method: Method::Nat, protocol: protocol::TCP };
@@ -62,7 +62,12 @@ fn not_ours() -> Case {
         refuse(&packet().ip(NAT4.client(), NAT4.vip().ip()).tcp(4000, 81).syn(), PassNoService),
         refuse(&packet().ip(NAT4.client(), NAT4.vip().ip()).udp(4000, 80), PassNoService),
         // From a server, but of no connection.
-        refuse(&NAT4.reply(1, 4000), PassNoService),
+        // What servers answer to this host's own connections, and what belongs to none.
+        refuse(&NAT4.reply(1, 4000), PassNoFlow),
+        refuse(&NAT4.reply(1, 4000).flags(TcpFlags::SYN | TcpFlags::ACK), PassNoFlow),
+        refuse(&NAT4.reply(1, 4000).flags(TcpFlags::SYN), PassNoService),
+        refuse(&NAT4.reply(1, 4000).flags(TcpFlags::SYN | TcpFlags::RST), PassNoFlow),
+        refuse(&packet().ip(NAT4.client(), NAT4.vip().ip()).tcp(4000, 81), PassNoFlow),
     ];
     case(NAT4, "not ours", steps)
 }

@@ -4,7 +4,7 @@ use super::answers::port_unreachable;
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Step, forward, refuse, tell};
 use crate::Counter::{
-    DropNoServer, DropServerRemoved, DropServerUnresolved, ForwardIn, ForwardOut, PassNoService, PassNotOwned,
+    DropNoServer, DropServerRemoved, DropServerUnresolved, ForwardIn, ForwardOut, PassNoFlow, PassNotOwned,
     PassNotSchedulable,
 };
 use crate::abi::{RealServer, Settings};
@@ -238,7 +238,7 @@ fn close_and_reopen(net: Net) -> Case {
         steps.push(load(net, 1, 1));
         steps.push(Step::Load(2, 0, 0));
         // The old server's late segment belongs to nobody now: the kernel routes it as it is.
-        steps.push(refuse(&net.reply(2, 4000), PassNoService));
+        steps.push(refuse(&net.reply(2, 4000), PassNoFlow));
         steps.push(forward(&net.reply(1, 4000), ForwardOut, 1, &net.at_client(4000)));
     } else {
         // FIN_WAIT as seen one-way; conn_reuse_mode 1 keeps it, so the SYN goes to the same server.

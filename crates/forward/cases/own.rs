@@ -3,7 +3,7 @@
 use super::net::{Net, SERVER_SIDE};
 use super::{Case, Expect, Step, forward};
 use crate::Action;
-use crate::Counter::{DropNoServer, ForwardIn, ForwardOut, PassLocalServer, PassNoService};
+use crate::Counter::{DropNoServer, ForwardIn, ForwardOut, PassLocalServer, PassNoFlow, PassNoService};
 use crate::abi::{Method, SchedulerKind};
 use crate::host::packet::{CLIENT_MAC, DIRECTOR_MAC, packet};
 use crate::host::world::hop;
@@ -122,9 +122,10 @@ fn strangers(net: Net) -> Vec<Step> {
     let request = if net.is_tcp() { request.syn() } else { request };
     let unchanged =
         |packet: &PacketBuilder, counter| Step::Send(packet.own(), Expect::unchanged(&packet.own(), counter));
+    let stranger = if net.is_tcp() { PassNoFlow } else { PassNoService };
     std::vec![
-        unchanged(&direct, PassNoService),
-        unchanged(&other, PassNoService),
+        unchanged(&direct, stranger),
+        unchanged(&other, stranger),
         Step::Change(|world| world.tables.servers[1].weight.set(0)),
         Step::Change(|world| world.tables.loads[1].weight.set(0)),
         unchanged(&request, DropNoServer),

@@ -125,11 +125,18 @@ fn find_service<'tables, A: Parse, T: Tables<A>>(
     tables: &'tables T,
 ) -> Result<&'tables Service, Counter> {
     let key = ServiceKey::new(packet.flow.destination, packet.flow.destination_port, packet.flow.protocol);
-    let service = tables.service(&key).ok_or(Counter::PassNoService)?;
+    let service = tables.service(&key).ok_or_else(|| stranger(packet))?;
     if service.flags & Service::OWNED == 0 {
         return Err(Counter::PassNotOwned);
     }
     Ok(service)
+}
+
+/// Why a packet is passed for which there is no service.
+#[inline(always)]
+fn stranger<A: Parse>(packet: &Packet<A>) -> Counter {
+    let is_first = packet.flags.any(TcpFlags::SYN) && !packet.flags.any(TcpFlags::ACK | TcpFlags::RST);
+    if packet.flow.protocol == protocol::TCP && !is_first { Counter::PassNoFlow } else { Counter::PassNoService }
 }
 
 /// True for TCP without SYN, or with RST, unless sloppy_tcp.

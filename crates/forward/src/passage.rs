@@ -55,19 +55,35 @@ fn family<F: Frame>(frame: &F) -> Option<Family> {
 #[inline(always)]
 fn send<A: Parse, F: Frame, T: Passages<A>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     let mut packet = Packet::unread();
-    if parse::parse::<A, F>(frame, NETWORK, &mut packet).is_err() {
-        return NOT_OURS;
-    }
-    let flow = &packet.flow;
-    let key = ServiceKey::new(flow.source, flow.source_port, flow.protocol);
-    let Some(passage) = tables.passage(&key).filter(|passage| is_of(passage, flow.destination_port, now)) else {
-        return NOT_OURS;
-    };
-    if address::load::<A>(&passage.server) != flow.destination {
-        return NOT_OURS;
-    }
+    let Some(passage) = find(frame, Side::Sends, &mut packet, tables, now) else { return NOT_OURS };
     passage.sent.set(1);
     changed(forward(frame, &packet, passage))
+}
+
+/// What a check does with a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Sends,
+    Receives,
+}
+
+/// Reads a packet; the passage that it takes. Its end here is the check's, the other one the server's or the service's.
+#[inline(always)]
+fn find<'tables, A: Parse, F: Frame, T: Passages<A>>(
+    frame: &F,
+    side: Side,
+    packet: &mut Packet<A>,
+    tables: &'tables T,
+    now: Time,
+) -> Option<&'tables Passage> {
+    parse::parse::<A, F>(frame, NETWORK, packet).ok()?;
+    let flow = &packet.flow;
+    let (source, destination) = ((flow.source, flow.source_port), (flow.destination, flow.destination_port));
+    let ((address, port), (other, other_port)) =
+        if side == Side::Sends { (source, destination) } else { (destination, source) };
+    let passage = tables.passage(&ServiceKey::new(address, port, flow.protocol))?;
+    let expected = if side == Side::Sends { &passage.server } else { &passage.virtual_address };
+    (is_of(passage, other_port, now) && address::load::<A>(expected) == other).then_some(passage)
 }
 
 /// To the virtual address, in a tunnel if there is one; the next hop is the one that the stack has found.
@@ -92,20 +108,10 @@ fn forward<A: Parse, F: Frame>(frame: &mut F, packet: &Packet<A>, passage: &Pass
 #[inline(always)]
 fn receive<A: Parse, F: Frame, T: Passages<A>>(frame: &mut F, tables: &T, now: Time) -> Verdict {
     let mut packet = Packet::unread();
-    if parse::parse::<A, F>(frame, NETWORK, &mut packet).is_err() {
-        return NOT_OURS;
-    }
-    let flow = &packet.flow;
-    let key = ServiceKey::new(flow.destination, flow.destination_port, flow.protocol);
-    let Some(passage) = tables.passage(&key).filter(|passage| is_of(passage, flow.source_port, now)) else {
-        return NOT_OURS;
-    };
-    if address::load::<A>(&passage.virtual_address) != flow.source {
-        return NOT_OURS;
-    }
+    let Some(passage) = find(frame, Side::Receives, &mut packet, tables, now) else { return NOT_OURS };
     passage.answered.set(1);
     let from: A = address::load(&passage.server);
-    let pseudo = address::change(flow.source, from);
+    let pseudo = address::change(packet.flow.source, from);
     let rewritten = rewrite::resum(frame, &packet, pseudo, pseudo);
     changed(rewritten.and_then(|()| A::readdress(frame, NETWORK, Some(from), None, 0)))
 }

@@ -72,7 +72,7 @@ pub fn invite<A: Parse, F: Frame, T: Tables<A>>(
     quoted.network = network;
     establish::invite(&quoted, frame, tables, now).map_err(|stop| match stop {
         // The local port that a FullNAT server knows its flow by is not this node's to guess.
-        Stop::FullNat | Stop::New | Stop::Because(Counter::PassNoService) => NOT_RELATED,
+        Stop::FullNat | Stop::New | Stop::Because(Counter::PassNoService | Counter::PassNoFlow) => NOT_RELATED,
         Stop::Because(other) => other,
     })
 }
@@ -85,6 +85,18 @@ pub(crate) fn read<A: Parse, F: Frame>(
     message: &mut Packet<A>,
     quoted: &mut Packet<A>,
 ) -> Result<(), Counter> {
+    error(frame, network, message, quoted)?;
+    ports(frame, message, quoted)
+}
+
+/// Reads an error and the packet that it quotes, up to the transport header.
+#[inline(always)]
+pub(crate) fn error<A: Parse, F: Frame>(
+    frame: &F,
+    network: usize,
+    message: &mut Packet<A>,
+    quoted: &mut Packet<A>,
+) -> Result<Icmp, Counter> {
     A::network(frame, network, message).map_err(|_| NOT_RELATED)?;
     let icmp = frame.read::<Icmp>(message.transport).ok_or(NOT_RELATED)?;
     let whole = !message.fragment && frame.has(network + message.bytes as usize);
@@ -96,7 +108,7 @@ pub(crate) fn read<A: Parse, F: Frame>(
     if quoted.flow.source != message.flow.destination {
         return Err(NOT_RELATED);
     }
-    ports(frame, message, quoted)
+    Ok(icmp)
 }
 
 /// Reads the ports of a quoted packet, which a message of either family may show.

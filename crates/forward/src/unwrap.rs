@@ -11,7 +11,9 @@ use crate::abi::{Address4, Address6, Connection, Envelope, NextHop, Outer, Port,
 use crate::connection::{self, StateWord};
 use crate::parse::Parse;
 use crate::relate::{NOT_RELATED, may_begin_flows, ports};
-use crate::{Address, Answer, Counter, Family, Frame, Next, Packet, Shared, Tables, Time, Verdict, address, steer};
+use crate::{
+    Address, Answer, Counter, Family, Frame, Next, Packet, Shared, Tables, Time, Verdict, address, relate, steer,
+};
 use told::told;
 use wire::{Be16, Checksum, EtherType, Ethernet, Gre, GreChecksum, Gue, Icmp, Udp, protocol};
 
@@ -52,16 +54,7 @@ fn look<A: Parse, F: Frame>(
     message: &mut Packet<A>,
     quoted: &mut Packet<A>,
 ) -> Result<Inside, Counter> {
-    A::network(frame, network, message).map_err(|_| NOT_RELATED)?;
-    let icmp = frame.read::<Icmp>(message.transport).ok_or(NOT_RELATED)?;
-    let whole = !message.fragment && frame.has(network + message.bytes as usize);
-    if message.flow.protocol != A::ICMP || !A::is_error(icmp.kind) || !whole {
-        return Err(NOT_RELATED);
-    }
-    A::quoted(frame, message.transport + Icmp::LENGTH, quoted).map_err(|_| NOT_RELATED)?;
-    if quoted.flow.source != message.flow.destination {
-        return Err(NOT_RELATED);
-    }
+    let icmp = relate::error(frame, network, message, quoted)?;
     let (outer, family, offset) = envelope(frame, quoted).ok_or(NOT_RELATED)?;
     Ok(Inside { icmp, outer, family, offset })
 }

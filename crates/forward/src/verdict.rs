@@ -168,6 +168,9 @@ counters! {
     PassNotOwned = "pass_not_owned",
     /// No service has this address, port and protocol: passed.
     PassNoService = "pass_no_service",
+    /// TCP that begins nothing, of no known flow and to no service: passed. An answer to a connection of this host's own,
+    /// most often: to health checks, for instance.
+    PassNoFlow = "pass_no_flow",
     /// A service, but neither a known flow nor a packet that may begin one: passed, as IPVS does.
     PassNotSchedulable = "pass_not_schedulable",
     /// A fragment other than the first, where the first one was passed: passed.

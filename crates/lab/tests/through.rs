@@ -82,6 +82,8 @@ fn a_missing_virtual_address_is_found(topology: Topology, lane: &str) {
         ip(&lab, 1, &format!("address delete {virtual_address} dev lo"));
         wait_for(&director, gone, &format!("{topology}, {lane}: {family} without its virtual address"));
         assert!(answers_itself(&lab, 1, family), "{topology}, {family}");
+        let status = director.run(&["status"]).unwrap().success().unwrap();
+        assert!(status.contains(&format!("is {virtual_address} an address of")), "{topology}, {family}: {status}");
         let tally = lab.client.requests(Scenario::usual(family).service(), 20, Reuse::Close, |_| true).unwrap();
         assert_eq!(tally.ok, 20, "{topology}, {family}: {:?}", tally.errors);
         ip(&lab, 1, &format!("address add {virtual_address} dev lo"));
@@ -112,6 +114,8 @@ fn leaves_nothing_behind(lab: &Lab, director: &Xlvs) {
     // Column `st`; 01 is ESTABLISHED.
     let established = open.lines().filter(|line| line.split_whitespace().nth(3) == Some("01")).count();
     assert!(established < 10, "{open}");
+    let counters = director.status().unwrap()["counters"].clone();
+    assert_eq!(counters["pass_no_service"], 0, "checks are no clients that ask for what is not there: {counters}");
     let status = director.run(&["status"]).unwrap().success().unwrap();
     assert!(status.contains("http through the service") && status.contains("tcp through the service"), "{status}");
 }
@@ -177,6 +181,18 @@ fn nat_finds_a_missing_gateway() {
     let dip = lab.topology.director_back(2).of(Family::V4);
     ip(&lab, 1, &format!("route add default via {dip}"));
     wait_for(&director, [3, 3], "with its gateway");
+    // A server takes nothing from an address that it has itself, and the check says where to look.
+    let vip = address::VIRTUAL.of(Family::V4);
+    ip(&lab, 1, &format!("address add {vip}/32 dev lo"));
+    wait_for(&director, [2, 3], "a server that has the virtual address");
+    let status = director.run(&["status"]).unwrap().success().unwrap();
+    let doubt = format!("is this node the server's gateway, and {vip} not an address of the server?");
+    assert!(status.contains(&doubt), "{status}");
+    ip(&lab, 1, &format!("address delete {vip}/32 dev lo"));
+    wait_for(&director, [3, 3], "without it");
+    let counters = director.status().unwrap()["counters"].clone();
+    assert_eq!(counters["pass_no_service"], 0, "checks are no clients that ask for what is not there: {counters}");
+    assert!(counters["pass_no_flow"].as_u64() > Some(0), "{counters}");
     director.stop(false).unwrap();
 }
 

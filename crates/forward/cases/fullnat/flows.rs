@@ -2,7 +2,7 @@
 
 use super::{ALL, Flow, LOCAL, UDP4, case, flow, load, port_unreachable};
 use crate::Counter::{
-    DropFragment, DropNoServer, DropServerRemoved, ForwardIn, ForwardOut, PassNoService, PassNotOwned,
+    DropFragment, DropNoServer, DropServerRemoved, ForwardIn, ForwardOut, PassNoFlow, PassNoService, PassNotOwned,
     PassNotSchedulable,
 };
 use crate::abi::{RealServer, Settings};
@@ -140,7 +140,7 @@ fn fragments_and_strangers(net: Net) -> Case {
     let mut steps = std::vec![flow.open()];
     // A server's packet to a local port that no flow has: the stack resets it.
     let stray = Flow { local: LOCAL + 1, ..flow };
-    steps.push(refuse(&stray.reply(), PassNoService));
+    steps.push(refuse(&stray.reply(), if net.is_tcp() { PassNoFlow } else { PassNoService }));
     if net.is_tcp() {
         // A segment would need more than addresses and ports; its sender finds the MTU of the way.
         if !net.six {

@@ -1,7 +1,7 @@
 //! Local addresses and ports: who gets which, and when one may have it again.
 
 use super::{ALL, Flow, LOCAL, TCP4, TCP6, UDP4, UDP6, address_option, case, flow, load, port_unreachable};
-use crate::Counter::{DropNoLocalPort, ForwardIn, ForwardOut, PassNoService, PassNotSchedulable};
+use crate::Counter::{DropNoLocalPort, ForwardIn, ForwardOut, PassNoFlow, PassNotSchedulable};
 use crate::cases::net::{Net, SERVER_SIDE};
 use crate::cases::{Case, Step, forward, refuse, tell};
 use std::boxed::Box;
@@ -127,7 +127,7 @@ fn reopened(net: Net) -> Case {
         old.known().sent(fin),
         new.open(),
         Step::Load(1, 1, 0),
-        refuse(&old.reply(), PassNoService),
+        refuse(&old.reply(), PassNoFlow),
         new.returned(TcpFlags::SYN | TcpFlags::ACK),
         new.known().more(),
         new.answered(),
