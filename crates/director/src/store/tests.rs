@@ -1,7 +1,9 @@
 //! What each request makes of a configuration, and what it refuses.
 
+mod files;
+mod journals;
+
 use super::*;
-use crate::zero::ZeroPoints;
 use model::{
     Config, FirewallMark, ForwardingMethod, Granularity, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags,
     ServiceKey, ServiceOptions, Sysctl, Thresholds, Weight,
@@ -222,120 +224,6 @@ fn a_batch_is_whole_or_nothing() {
     assert_eq!(changed, store());
 }
 
-fn config(services: &[(&str, &[RealServer])]) -> Config {
-    let service = |(endpoint, servers): &(&str, &[RealServer])| VirtualService {
-        key: key(endpoint),
-        options: options(Scheduler::RoundRobin),
-        servers: servers.to_vec(),
-    };
-    Config { services: services.iter().map(service).collect(), ..Config::default() }
-}
-
-#[test]
-fn a_file_is_the_truth_for_what_it_names_when_it_changes() {
-    let mut store = store();
-    let first = config(&[("192.0.2.7:80", &[nat("10.0.0.7:80")]), ("192.0.2.8:80", &[])]);
-    assert!(store.adopt(&first, false).unwrap().is_some());
-    assert_eq!(store.services().len(), 3);
-    // Edited at run time, then the same file again: the edit stays.
-    store.change(&add_server("192.0.2.7:80", nat("10.0.0.9:80"))).unwrap();
-    let before = store.clone();
-    assert!(store.adopt(&first, false).unwrap().is_none());
-    assert_eq!(store, before);
-    // Another file: what it names is as it says, what it no longer names goes, what it never named stays.
-    store.adopt(&config(&[("192.0.2.7:80", &[nat("10.0.0.8:80")])]), false).unwrap().unwrap();
-    let keys: Vec<_> = store.services().keys().copied().collect();
-    assert_eq!(keys, [key("192.0.2.1:80"), key("192.0.2.7:80")]);
-    assert_eq!(store.services()[&key("192.0.2.7:80")].servers, [nat("10.0.0.8:80")]);
-}
-
-#[test]
-fn a_file_sets_timeouts_only_when_it_names_them() {
-    let mut store = store();
-    store.change(&Request::SetTimeouts { tcp: Some(77), tcp_fin: None, udp: None }).unwrap();
-    store.adopt(&config(&[]), false).unwrap();
-    assert_eq!(store.timeouts().tcp, 77);
-    let timeouts = Timeouts { tcp: 60, ..Timeouts::default() };
-    store.adopt(&Config { timeouts, ..config(&[]) }, false).unwrap();
-    assert_eq!(store.timeouts(), timeouts);
-    store.adopt(&config(&[]), false).unwrap();
-    assert_eq!(store.timeouts(), Timeouts::default());
-}
-
-#[test]
-fn a_file_sets_the_sysctls_it_names_until_it_names_them_no_more() {
-    let mut store = store();
-    let set = |sysctl, value| Request::SetSysctls { values: BTreeMap::from([(sysctl, value)]) };
-    store.change(&set(Sysctl::SloppyTcp, 1)).unwrap();
-    let mut named = config(&[]);
-    named.director.sysctls = BTreeMap::from([(Sysctl::ConnReuseMode, 3)]);
-    store.adopt(&named, false).unwrap().unwrap();
-    let values = |store: &Store| Sysctl::ALL.map(|sysctl| store.sysctls().get(sysctl));
-    assert_eq!(values(&store), [3, 0, 0, 1, 254, 253, 1]);
-    assert_eq!(store.differences(&named), 0);
-    store.change(&set(Sysctl::ConnReuseMode, 2)).unwrap();
-    assert_eq!(store.differences(&named), 1);
-    store.adopt(&config(&[]), false).unwrap().unwrap();
-    assert_eq!(values(&store), [1, 0, 0, 1, 254, 253, 1]);
-}
-
-#[test]
-fn a_file_that_cannot_be_changes_nothing() {
-    let mut changed = store();
-    assert!(
-        changed.adopt(&config(&[("192.0.2.7:80", &[]), ("192.0.2.8:80", &[nat("[2001:db8::1]:80")])]), false).is_err()
-    );
-    assert_eq!(changed, store());
-}
-
-fn line(record: &Record) -> String {
-    serde_json::to_string(record).unwrap()
-}
-
-#[test]
-fn lines_of_a_journal_add_up_to_the_store() {
-    let mut expected = store();
-    expected.adopt(&config(&[("192.0.2.7:80", &[])]), false).unwrap();
-    let mut zero = ZeroPoints::default();
-    let mut lines = vec![line(&Record::Snapshot(Box::new(Snapshot::of(&expected, &zero))))];
-    let requests = [
-        add_service("[2001:db8::1]:443"),
-        Request::Batch {
-            requests: vec![
-                add_server("[2001:db8::1]:443", nat("[2001:db8::2]:443")),
-                Request::DeleteService { key: key("192.0.2.1:80") },
-            ],
-        },
-    ];
-    for request in requests {
-        expected.change(&request).unwrap();
-        lines.push(line(&Record::Change(request)));
-    }
-    let counted = api::TrafficCounters { connections: 7, ..Default::default() };
-    zero.set((key("[2001:db8::1]:443"), Some("[2001:db8::2]:443".parse().unwrap())), counted);
-    lines.push(line(&Record::Zero(zero.clone())));
-    assert!(lines.iter().all(|line| !line.contains('\n')));
-    assert_eq!(restore(&lines).unwrap(), (expected.clone(), zero.clone()));
-    let compacted = [line(&Record::Snapshot(Box::new(Snapshot::of(&expected, &zero))))];
-    assert_eq!(restore(&compacted).unwrap(), (expected, zero));
-}
-
-#[test]
-fn lines_that_cannot_be_are_named() {
-    let good = line(&Record::Snapshot(Box::new(Snapshot::of(&store(), &ZeroPoints::default()))));
-    let future = good.replace("\"format\":1", "\"format\":2");
-    assert_ne!(future, good);
-    for (lines, place) in [
-        (vec![future], "line 1 has format 2"),
-        (vec![good.clone(), "{".into()], "line 2 cannot be read"),
-        (vec![good, line(&Record::Change(add_service("192.0.2.1:80")))], "line 2 cannot be repeated"),
-    ] {
-        let error = restore(&lines).unwrap_err();
-        assert!(error.starts_with(place), "{error}");
-    }
-    assert_eq!(restore(&[]).unwrap().0, Store::default());
-}
-
 #[test]
 fn a_batch_of_too_many_services_changes_nothing() {
     let mut store = store();
@@ -356,36 +244,6 @@ fn a_batch_of_too_many_services_changes_nothing() {
     let config = Config { services, ..Config::default() };
     assert_eq!(store.adopt(&config, false).unwrap_err().kind, RefusalKind::NoSpace);
     assert_eq!(store, full);
-}
-
-#[test]
-fn what_differs_from_an_unchanged_file_is_counted() {
-    let config = "[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"nat\"\nservers = [\"10.0.0.1:80\"]\n\
-                  [[service]]\nlisten = \"tcp 192.0.2.2:80\"\n";
-    let config = Config::parse_toml(config, "xlvs.toml").unwrap();
-    let mut store = Store::default();
-    store.adopt(&config, false).unwrap().unwrap();
-    store.change(&add_service("192.0.2.9:80")).unwrap();
-    assert_eq!(store.differences(&config), 0);
-    store.change(&add_server("192.0.2.1:80", nat("10.0.0.2:80"))).unwrap();
-    assert_eq!(store.differences(&config), 1);
-    store.change(&Request::Flush).unwrap();
-    assert_eq!(store.differences(&config), 2);
-}
-
-/// Lines as they were kept before services had more than an address, a scheduler and a name.
-#[test]
-fn old_journals_are_read() {
-    let lines = [
-        r#"{"snapshot":{"format":1,"generation":2,"timeouts":{"tcp":900,"tcp_fin":120,"udp":300},"services":[{"key":{"protocol":"tcp","endpoint":"192.0.2.1:80"},"options":{"scheduler":"mh","scheduler_flags":{"port":true},"any":false},"servers":[{"endpoint":"10.0.0.1:80","method":"dr","weight":3}]}],"file":null,"zero":[]}}"#,
-        r#"{"change":{"do":"add-server","service":{"protocol":"tcp","endpoint":"192.0.2.1:80"},"server":{"endpoint":"10.0.0.2:8080","method":"nat","weight":1}}}"#,
-    ];
-    let (store, _) = restore(&lines.map(str::to_owned)).unwrap();
-    let service = &store.services()[&key("192.0.2.1:80")];
-    assert_eq!(service.servers, [server("10.0.0.1:80", ForwardingMethod::DirectRouting, 3), nat("10.0.0.2:8080")]);
-    let scheduler_flags = SchedulerFlags { port: true, ..SchedulerFlags::NONE };
-    assert_eq!(service.options, ServiceOptions { scheduler_flags, ..options(Scheduler::Maglev) });
-    assert_eq!(store.generation(), 3);
 }
 
 #[test]
