@@ -98,13 +98,13 @@ impl Frame for SkbFrame {
     #[inline(always)]
     fn walk_extensions(&self, network: usize) -> Walk {
         // SAFETY: as in the other lane.
-        Walk::from_word(unsafe { crate::tc_walk_extensions(self.0.skb.skb, network as u32) })
+        Walk::from_word(unsafe { crate::functions::tc_walk_extensions(self.0.skb.skb, network as u32) })
     }
 
     #[inline(always)]
     fn walk_to_fragment(&self, network: usize) -> Walk {
         // SAFETY: as in the other lane.
-        Walk::from_word(unsafe { crate::tc_walk_to_fragment(self.0.skb.skb, network as u32) })
+        Walk::from_word(unsafe { crate::functions::tc_walk_to_fragment(self.0.skb.skb, network as u32) })
     }
 
     #[inline(always)]
@@ -217,7 +217,7 @@ impl Frame for SkbFrame {
     #[inline(always)]
     fn insert(&mut self, at: usize, bytes: usize) -> Option<()> {
         // SAFETY: the context is valid for the whole program.
-        (unsafe { crate::tc_insert(self.0.skb.skb, at as u32, bytes as u32) } != 0).then_some(())
+        (unsafe { crate::functions::tc_insert(self.0.skb.skb, at as u32, bytes as u32) } != 0).then_some(())
     }
 
     /// In front of the transport header, which must not move: a checksum that was only begun counts from there.
@@ -242,43 +242,45 @@ impl Frame for SkbFrame {
     #[inline(always)]
     fn walk_options(&self, transport: usize, kinds: u32) -> Options {
         // SAFETY: as above.
-        Options(unsafe { crate::tc_walk_options(self.0.skb.skb, transport as u32, kinds) })
+        Options(unsafe { crate::functions::tc_walk_options(self.0.skb.skb, transport as u32, kinds) })
     }
 
     #[inline(always)]
     fn next_option(&self, transport: usize, kinds: u32, found: Options) -> Options {
         // SAFETY: as above.
-        Options(unsafe { crate::tc_next_option(self.0.skb.skb, transport as u32, kinds, found.0) })
+        Options(unsafe { crate::functions::tc_next_option(self.0.skb.skb, transport as u32, kinds, found.0) })
     }
 
     #[inline(always)]
     fn blank(&mut self, transport: usize, at: usize, length: usize) -> Option<Checksum> {
         // SAFETY: as above.
-        Checksum::from_word(unsafe { crate::tc_blank(self.0.skb.skb, transport as u32, at as u32, length as u32) })
+        Checksum::from_word(unsafe {
+            crate::functions::tc_blank(self.0.skb.skb, transport as u32, at as u32, length as u32)
+        })
     }
 
     #[inline(always)]
     fn inform(&mut self, task: &Task) -> Option<()> {
         // SAFETY: as above; a reference points to a whole task.
-        (unsafe { crate::tc_inform(self.0.skb.skb, task) } != 0).then_some(())
+        (unsafe { crate::functions::tc_inform(self.0.skb.skb, task) } != 0).then_some(())
     }
 
     #[inline(always)]
     fn name_client(&mut self, task: &Task) -> Option<()> {
         // SAFETY: as above; a reference points to a whole task.
-        (unsafe { crate::tc_name_client(self.0.skb.skb, task) } != 0).then_some(())
+        (unsafe { crate::functions::tc_name_client(self.0.skb.skb, task) } != 0).then_some(())
     }
 
     #[inline(always)]
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
         // SAFETY: the context is valid for the whole program.
-        Checksum::from_word(unsafe { crate::tc_sum(self.0.skb.skb, from as u32, bytes as u32) })
+        Checksum::from_word(unsafe { crate::functions::tc_sum(self.0.skb.skb, from as u32, bytes as u32) })
     }
 
     #[inline(always)]
     fn answer<T: Shared>(&mut self, network: usize, answer: Answer, _tables: &T, _now: Time) -> bool {
         // SAFETY: the context is valid for the whole program.
-        unsafe { crate::tc_answer(self.0.skb.skb, network as u32, answer.word()) != 0 }
+        unsafe { crate::functions::tc_answer(self.0.skb.skb, network as u32, answer.word()) != 0 }
     }
 
     /// A sum that was only begun holds nothing but the pseudo-header: the helper leaves out what is not of it.
@@ -287,8 +289,8 @@ impl Frame for SkbFrame {
         // SAFETY: the context is valid for the whole program.
         Verdict::from_word(unsafe {
             match A::FAMILY {
-                Family::Ipv4 => crate::tc_encapsulate4(self.0.skb.skb, headers.word(), server),
-                Family::Ipv6 => crate::tc_encapsulate6(self.0.skb.skb, headers.word(), server),
+                Family::Ipv4 => crate::functions::tc_encapsulate4(self.0.skb.skb, headers.word(), server),
+                Family::Ipv6 => crate::functions::tc_encapsulate6(self.0.skb.skb, headers.word(), server),
             }
         })
     }
@@ -351,13 +353,13 @@ impl Lane for SkbFrame {
     #[inline(always)]
     fn capture_arrived(&self) {
         // SAFETY: the context is valid for the whole program.
-        unsafe { crate::tc_capture_arrived(self.0.skb.skb) };
+        unsafe { crate::functions::tc_capture_arrived(self.0.skb.skb) };
     }
 
     #[inline(always)]
     fn capture_concluded(&self, verdict: Verdict) {
         // SAFETY: the context is valid for the whole program.
-        unsafe { crate::tc_capture_concluded(self.0.skb.skb, verdict.counter as u32, verdict.interface) };
+        unsafe { crate::functions::tc_capture_concluded(self.0.skb.skb, verdict.counter as u32, verdict.interface) };
     }
 
     #[inline(always)]

@@ -131,37 +131,37 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     #[inline(always)]
     fn scan(&self, service: &Service, from: u32, minimum: u32) -> Scan {
         // SAFETY: a reference points to a whole service.
-        Scan::from_word(unsafe { crate::scan_servers(service, from, minimum) })
+        Scan::from_word(unsafe { crate::functions::scan_servers(service, from, minimum) })
     }
 
     #[inline(always)]
     fn scan_stretch(&self, service: &Service, from: u32, minimum: u32) -> Scan {
         // SAFETY: a reference points to a whole service.
-        Scan::from_word(unsafe { crate::scan_stretch(service, from, minimum) })
+        Scan::from_word(unsafe { crate::functions::scan_stretch(service, from, minimum) })
     }
 
     #[inline(always)]
     fn least_connection(&self, service: &Service) -> u32 {
         // SAFETY: a reference points to a whole service.
-        unsafe { crate::least_connection(service) as u32 }
+        unsafe { crate::functions::least_connection(service) as u32 }
     }
 
     #[inline(always)]
     fn least_of_stretch(&self, service: &Service, from: u32, chosen: u32) -> u32 {
         // SAFETY: a reference points to a whole service.
-        unsafe { crate::least_of_stretch(service, from, chosen) as u32 }
+        unsafe { crate::functions::least_of_stretch(service, from, chosen) as u32 }
     }
 
     #[inline(always)]
     fn fall_back(&self, service: &Service, client: u32) -> u32 {
         // SAFETY: a reference points to a whole service.
-        unsafe { crate::fall_back(service, client) as u32 }
+        unsafe { crate::functions::fall_back(service, client) as u32 }
     }
 
     #[inline(always)]
     fn fall_back_on_stretch(&self, service: &Service, client: u32, from: u32) -> u32 {
         // SAFETY: a reference points to a whole service.
-        unsafe { crate::fall_back_on_stretch(service, client, from) as u32 }
+        unsafe { crate::functions::fall_back_on_stretch(service, client, from) as u32 }
     }
 
     #[inline(always)]
@@ -239,13 +239,13 @@ macro_rules! family {
             #[inline(always)]
             fn find_place(&self, key: &mut FlowKey<$address>, _now: Time) -> Place {
                 // SAFETY: a reference points to a whole key.
-                Place::from_word(unsafe { crate::$find_place(key) })
+                Place::from_word(unsafe { crate::functions::$find_place(key) })
             }
 
             #[inline(always)]
             fn occupy(&self, key: &FlowKey<$address>, _now: Time) -> Place {
                 // SAFETY: a reference points to a whole key.
-                Place::from_word(unsafe { crate::$occupy(key) })
+                Place::from_word(unsafe { crate::functions::$occupy(key) })
             }
 
             #[inline(always)]

@@ -55,13 +55,13 @@ impl Frame for XdpFrame {
     #[inline(always)]
     fn walk_extensions(&self, network: usize) -> Walk {
         // SAFETY: the context is valid for the whole program.
-        Walk::from_word(unsafe { crate::walk_extensions(self.0.ctx, network as u32) })
+        Walk::from_word(unsafe { crate::functions::walk_extensions(self.0.ctx, network as u32) })
     }
 
     #[inline(always)]
     fn walk_to_fragment(&self, network: usize) -> Walk {
         // SAFETY: as above.
-        Walk::from_word(unsafe { crate::walk_to_fragment(self.0.ctx, network as u32) })
+        Walk::from_word(unsafe { crate::functions::walk_to_fragment(self.0.ctx, network as u32) })
     }
 
     #[inline(always)]
@@ -106,48 +106,48 @@ impl Frame for XdpFrame {
     #[inline(always)]
     fn insert(&mut self, at: usize, bytes: usize) -> Option<()> {
         // SAFETY: the context is valid for the whole program.
-        (unsafe { crate::insert(self.0.ctx, at as u32, bytes as u32) } != 0).then_some(())
+        (unsafe { crate::functions::insert(self.0.ctx, at as u32, bytes as u32) } != 0).then_some(())
     }
     #[inline(always)]
     fn walk_options(&self, transport: usize, kinds: u32) -> Options {
         // SAFETY: as above.
-        Options(unsafe { crate::walk_options(self.0.ctx, transport as u32, kinds) })
+        Options(unsafe { crate::functions::walk_options(self.0.ctx, transport as u32, kinds) })
     }
 
     #[inline(always)]
     fn next_option(&self, transport: usize, kinds: u32, found: Options) -> Options {
         // SAFETY: as above.
-        Options(unsafe { crate::next_option(self.0.ctx, transport as u32, kinds, found.0) })
+        Options(unsafe { crate::functions::next_option(self.0.ctx, transport as u32, kinds, found.0) })
     }
 
     #[inline(always)]
     fn blank(&mut self, transport: usize, at: usize, length: usize) -> Option<Checksum> {
         // SAFETY: as above.
-        Checksum::from_word(unsafe { crate::blank(self.0.ctx, transport as u32, at as u32, length as u32) })
+        Checksum::from_word(unsafe { crate::functions::blank(self.0.ctx, transport as u32, at as u32, length as u32) })
     }
 
     #[inline(always)]
     fn inform(&mut self, task: &Task) -> Option<()> {
         // SAFETY: as above; a reference points to a whole task.
-        (unsafe { crate::inform(self.0.ctx, task) } != 0).then_some(())
+        (unsafe { crate::functions::inform(self.0.ctx, task) } != 0).then_some(())
     }
 
     #[inline(always)]
     fn name_client(&mut self, task: &Task) -> Option<()> {
         // SAFETY: as above; a reference points to a whole task.
-        (unsafe { crate::name_client(self.0.ctx, task) } != 0).then_some(())
+        (unsafe { crate::functions::name_client(self.0.ctx, task) } != 0).then_some(())
     }
 
     #[inline(always)]
     fn sum(&self, from: usize, bytes: usize) -> Option<Checksum> {
         // SAFETY: the context is valid for the whole program.
-        Checksum::from_word(unsafe { crate::sum(self.0.ctx, from as u32, bytes as u32) })
+        Checksum::from_word(unsafe { crate::functions::sum(self.0.ctx, from as u32, bytes as u32) })
     }
 
     #[inline(always)]
     fn answer<T: Shared>(&mut self, network: usize, answer: Answer, _tables: &T, _now: Time) -> bool {
         // SAFETY: the context is valid for the whole program.
-        unsafe { crate::answer(self.0.ctx, network as u32, answer.word()) != 0 }
+        unsafe { crate::functions::answer(self.0.ctx, network as u32, answer.word()) != 0 }
     }
 
     #[inline(always)]
@@ -155,8 +155,8 @@ impl Frame for XdpFrame {
         // SAFETY: the context is valid for the whole program.
         Verdict::from_word(unsafe {
             match A::FAMILY {
-                Family::Ipv4 => crate::encapsulate4(self.0.ctx, headers.word(), server),
-                Family::Ipv6 => crate::encapsulate6(self.0.ctx, headers.word(), server),
+                Family::Ipv4 => crate::functions::encapsulate4(self.0.ctx, headers.word(), server),
+                Family::Ipv6 => crate::functions::encapsulate6(self.0.ctx, headers.word(), server),
             }
         })
     }
@@ -198,13 +198,13 @@ impl Lane for XdpFrame {
     #[inline(always)]
     fn capture_arrived(&self) {
         // SAFETY: the context is valid for the whole program.
-        unsafe { crate::capture_arrived(self.0.ctx) };
+        unsafe { crate::functions::capture_arrived(self.0.ctx) };
     }
 
     #[inline(always)]
     fn capture_concluded(&self, verdict: Verdict) {
         // SAFETY: the context is valid for the whole program.
-        unsafe { crate::capture_concluded(self.0.ctx, verdict.counter as u32, verdict.interface) };
+        unsafe { crate::functions::capture_concluded(self.0.ctx, verdict.counter as u32, verdict.interface) };
     }
 
     #[inline(always)]
