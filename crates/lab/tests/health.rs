@@ -8,7 +8,7 @@ use lab::node::{Entry, Reuse, Tally, Xlvs};
 use lab::topology::address;
 use lab::{Family, Lab, Mode, Scenario, Topology};
 use paced::Paced;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Longest wait for what the settings say takes a second or two.
@@ -40,17 +40,34 @@ fn configuration(lab: &Lab, hooks: &Path) -> String {
     )
 }
 
+/// All servers are in.
+struct Stage {
+    lab: Lab,
+    scenario: Scenario,
+    /// What the hooks have written.
+    hooks: PathBuf,
+    director: Xlvs,
+    /// The address of the third server.
+    sorry: String,
+}
+
+impl Stage {
+    fn begin() -> Self {
+        let lab = Lab::build(Topology::point_to_point(Mode::Nat)).unwrap();
+        let hooks = lab.network.work().path().join("hooks");
+        let mut director = lab.director(Entry::Direct).unwrap();
+        director.configure_as("keepalived.conf", &configuration(&lab, &hooks)).unwrap();
+        director.start().unwrap();
+        director.wait_for_servers().unwrap();
+        let sorry = lab.servers[2].address.of(Family::V4).to_string();
+        Self { lab, scenario: Scenario::usual(Family::V4), hooks, director, sorry }
+    }
+}
+
 #[test]
 #[ignore = "needs root"]
 fn servers_leave_and_return_by_their_checks() {
-    let mut lab = Lab::build(Topology::point_to_point(Mode::Nat)).unwrap();
-    let scenario = Scenario::usual(Family::V4);
-    let hooks = lab.network.work().path().join("hooks");
-    let mut director = lab.director(Entry::Direct).unwrap();
-    director.configure_as("keepalived.conf", &configuration(&lab, &hooks)).unwrap();
-    director.start().unwrap();
-    director.wait_for_servers().unwrap();
-    let sorry = lab.servers[2].address.of(Family::V4).to_string();
+    let Stage { mut lab, scenario, hooks, mut director, sorry } = Stage::begin();
     assert_eq!(shares(&forty(&lab, &scenario)), [20, 20]);
 
     let took = until(|| served(&director), 1, || lab.servers[1].stop_web());
@@ -96,14 +113,7 @@ fn servers_leave_and_return_by_their_checks() {
 #[test]
 #[ignore = "needs root"]
 fn a_server_that_fails_under_load_costs_requests_until_it_is_out_and_none_after() {
-    let mut lab = Lab::build(Topology::point_to_point(Mode::Nat)).unwrap();
-    let scenario = Scenario::usual(Family::V4);
-    let hooks = lab.network.work().path().join("hooks");
-    let mut director = lab.director(Entry::Direct).unwrap();
-    director.configure_as("keepalived.conf", &configuration(&lab, &hooks)).unwrap();
-    director.start().unwrap();
-    director.wait_for_servers().unwrap();
-    let sorry = lab.servers[2].address.of(Family::V4).to_string();
+    let Stage { mut lab, scenario, hooks, mut director, sorry } = Stage::begin();
     let calm = || std::thread::sleep(Duration::from_millis(700));
 
     let load = Paced::begin(&lab.client, scenario.service(), 500);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use lab::capture::{KEPT, Tap, pcap};
+use lab::capture::{KEPT, tshark};
 use lab::net::{Device, TagPrograms};
 use lab::node::{Entry, finish};
 use lab::{Family, Lab, Mode, Topology};
@@ -46,7 +46,10 @@ fn judge(lab: &Lab, family: Family) {
     let mac = Device::new(&lab.client.host, "c0").mac().unwrap().0.map(|byte| format!("{byte:02x}")).join(":");
     let context = format!("{}, {family}", lab.topology);
     for tap in lab.network.taps() {
-        let seen = |filter: &str| tshark(lab, tap, &format!("({filter}) && (tcp || udp) && !icmp && !icmpv6"));
+        let seen = |filter: &str| {
+            let balanced = format!("({filter}) && (tcp || udp) && !icmp && !icmpv6");
+            tshark(tap, lab.network.work().path(), &balanced).unwrap()
+        };
         let none = |filter: &str| assert_eq!(seen(filter), Vec::<String>::new(), "{context}");
         let many = |filter: &str| assert!(seen(filter).len() > 100, "{context}: {filter}");
         none(&format!("({WRONG}) && frame.len < {KEPT}"));
@@ -61,16 +64,4 @@ fn judge(lab: &Lab, family: Family) {
         many(&format!("{expected} && eth.dst == {mac}"));
         none(&format!("{other} && eth.dst == {mac}"));
     }
-}
-
-fn tshark(lab: &Lab, tap: &Tap, filter: &str) -> Vec<String> {
-    let path = lab.network.work().path().join(format!("{}-{}.pcap", tap.namespace().name(), tap.device().name));
-    pcap::write(&path, &tap.packets()).unwrap();
-    let mut command = std::process::Command::new("tshark");
-    for layer in ["ip", "tcp", "udp"] {
-        command.args(["-o", &format!("{layer}.check_checksum:TRUE")]);
-    }
-    command.arg("-n").arg("-r").arg(path).args(["-Y", filter]);
-    let text = finish(&mut command, LIMIT).unwrap().success().unwrap();
-    text.lines().map(str::to_owned).collect()
 }

@@ -4,11 +4,13 @@ mod frame;
 mod hop;
 pub mod pcap;
 mod socket;
+mod tshark;
 
 pub use frame::View;
 pub use hop::{Flow, Hop, walk};
 pub use socket::KEPT;
 pub(crate) use socket::PacketSocket;
+pub use tshark::tshark;
 
 use crate::net::{Device, Namespace};
 use anyhow::{Context, Result};

@@ -1,7 +1,7 @@
 //! What the programs that need ICMP say of it, and tshark of what was recorded.
 
 use lab::Lab;
-use lab::capture::{KEPT, pcap};
+use lab::capture::{KEPT, tshark};
 use lab::net::Namespace;
 use lab::node::{Xlvs, finish};
 use std::time::Duration;
@@ -24,28 +24,17 @@ pub(crate) fn counted(director: &Xlvs, name: &str) -> u64 {
 pub(crate) fn judge(lab: &Lab) {
     let (mut messages, mut wrong) = (0, Vec::new());
     for tap in lab.network.taps() {
-        let path = lab.network.work().path().join(format!("{}-{}.pcap", tap.namespace().name(), tap.device().name));
-        pcap::write(&path, &tap.packets()).unwrap();
-        messages += tshark(&path, "icmp.type == 3 || icmp.type == 11 || icmpv6.type < 128").len();
+        let seen = |filter: &str| tshark(tap, lab.network.work().path(), filter).unwrap();
+        messages += seen("icmp.type == 3 || icmp.type == 11 || icmpv6.type < 128").len();
         // Packets longer than that are recorded in part, except for errors; and what errors quote is cut off by nature.
         let bad =
             |layers: &[&str]| layers.iter().map(|layer| format!("{layer}.checksum.status == 0")).collect::<Vec<_>>();
         let own = format!("({}) && frame.len != {KEPT}", bad(&["ip", "icmp", "icmpv6"]).join(" || "));
         let transport = format!("({}) && frame.len < {KEPT} && !icmp && !icmpv6", bad(&["tcp", "udp"]).join(" || "));
         let all = format!("({own}) || ({transport})");
-        wrong.extend(tshark(&path, if lab.topology.offload { &own } else { &all }));
+        wrong.extend(seen(if lab.topology.offload { &own } else { &all }));
     }
     println!("tshark: {messages} ICMP errors recorded, {} packets with a wrong checksum", wrong.len());
     assert!(messages > 0, "no ICMP was recorded");
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-fn tshark(path: &std::path::Path, filter: &str) -> Vec<String> {
-    let mut command = std::process::Command::new("tshark");
-    for layer in ["ip", "tcp", "udp"] {
-        command.args(["-o", &format!("{layer}.check_checksum:TRUE")]);
-    }
-    command.arg("-n").arg("-r").arg(path).args(["-Y", filter]);
-    let text = finish(&mut command, LIMIT).unwrap().success().unwrap();
-    text.lines().map(str::to_owned).collect()
 }
