@@ -53,6 +53,21 @@ pub struct ServerView {
     pub rates: TrafficRates,
 }
 
+impl From<RealServer> for ServerView {
+    /// A server of which nothing has been seen yet.
+    fn from(server: RealServer) -> Self {
+        Self {
+            server,
+            reach: ReachView::Unresolved,
+            obstacle: None,
+            active: 0,
+            inactive: 0,
+            counters: TrafficCounters::default(),
+            rates: TrafficRates::default(),
+        }
+    }
+}
+
 /// What keeps a server out of the rotation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Obstacle {

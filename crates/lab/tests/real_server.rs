@@ -9,10 +9,12 @@ use lab::net::{Device, Namespace};
 use lab::network::Network;
 use lab::node::{Agent, Cgroup, Entry};
 use lab::topology::address;
-use lab::{Lab, Mode, Topology};
+use lab::{Family, Lab, Mode, Scenario, Topology};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const BOTH: &str = "up --mode dr --vip 203.0.113.10 2001:db8::10";
 
@@ -353,4 +355,46 @@ fn solicited(lab: &Lab) -> BTreeSet<String> {
             && bytes.get(62..78) == Some(&address::VIRTUAL.v6.octets()[..])
     });
     answers.map(|bytes| wire::MacAddress(bytes[6..12].try_into().unwrap()).to_string()).collect()
+}
+
+/// A director that is its servers' gateway, and lets their answers through (`accept_local`): a client that hears them is
+/// the proof.
+#[test]
+#[ignore = "needs root"]
+fn a_director_that_is_the_gateway_is_well_while_a_client_hears() {
+    let lab = Lab::build(Topology::point_to_point(Mode::Dr)).unwrap();
+    let mut director = lab.director(Entry::Direct).unwrap();
+    director.start().unwrap();
+    let scenario = Scenario::usual(Family::V4);
+    scenario.configure(&lab, &director).unwrap();
+    let agents = (1..).zip(&lab.servers).map(|(number, server)| {
+        let agent = Agent::new(&server.host, lab.network.work());
+        let dip = lab.topology.director_back(number).of(Family::V4);
+        agent.must(&format!("up --mode dr --vip {} --director {dip}", address::VIRTUAL.of(Family::V4))).unwrap();
+        agent
+    });
+    let agents: Vec<Agent> = agents.collect();
+    // How many of the servers find their gateway ill.
+    let ill = || agents.iter().filter(|agent| is_ill(agent, "gateway")).count();
+    assert_eq!(ill(), 3, "nobody has asked yet");
+    let connect = || Ok(TcpStream::connect_timeout(&scenario.service(), Duration::from_secs(30))?);
+    let clients: Vec<TcpStream> = (0..3).map(|_| lab.client.host.run(connect).unwrap()).collect();
+    // The last acknowledgement may still be on its way.
+    let begin = Instant::now();
+    while ill() != 0 {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "{:?}",
+            agents.iter().map(Agent::status).collect::<Vec<_>>()
+        );
+    }
+    drop(clients);
+    director.stop(false).unwrap();
+}
+
+fn is_ill(agent: &Agent, check: &str) -> bool {
+    let (_, status) = agent.status().unwrap();
+    let findings = status["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|it| it["check"] == check), "{status}");
+    findings.iter().any(|it| it["check"] == check && it["level"] != "ok")
 }

@@ -44,17 +44,14 @@ fn service(port: u16, servers: usize) -> ServiceView {
     };
     let key = ServiceKey { protocol: Protocol::Tcp, endpoint };
     let server = |number: usize| ServerView {
-        server: RealServer::new(
-            SocketAddr::new("10.0.0.1".parse().unwrap(), number as u16),
-            ForwardingMethod::Nat,
-            Weight::new(9).unwrap(),
-        ),
-        reach: ReachView::Unresolved,
-        obstacle: None,
         active: 1,
         inactive: 2,
         counters: TrafficCounters { connections: 11, in_packets: 12, out_packets: 13, in_bytes: 14, out_bytes: 15 },
-        rates: Default::default(),
+        ..ServerView::from(RealServer::new(
+            SocketAddr::new("10.0.0.1".parse().unwrap(), number as u16),
+            ForwardingMethod::Nat,
+            Weight::new(9).unwrap(),
+        ))
     };
     ServiceView {
         service: VirtualService { key: key.into(), options, servers: Vec::new() },

@@ -3,8 +3,8 @@
 
 use super::intent::Intent;
 use crate::table::{Names, rules};
-use api::{Listing, ReachView, Request, ServerView, ServiceView, TrafficCounters, TrafficRates};
-use model::{Key, Persistence, RealServer, ServiceOptions, VirtualService};
+use api::{Listing, Request, ServerView, ServiceView, TrafficCounters, TrafficRates};
+use model::{Key, Persistence, ServiceOptions, VirtualService};
 
 const PROGRAM: &str = "ipvsadm";
 
@@ -84,18 +84,9 @@ fn reread(rule: &str) -> Request {
 }
 
 fn saved(service: &VirtualService) -> String {
-    let server = |server: &RealServer| ServerView {
-        server: *server,
-        reach: ReachView::Unresolved,
-        obstacle: None,
-        active: 0,
-        inactive: 0,
-        counters: TrafficCounters::default(),
-        rates: TrafficRates::default(),
-    };
     let view = ServiceView {
         service: VirtualService { servers: Vec::new(), ..service.clone() },
-        servers: service.servers.iter().map(server).collect(),
+        servers: service.servers.iter().copied().map(ServerView::from).collect(),
         owned: true,
         counters: TrafficCounters::default(),
         rates: TrafficRates::default(),
@@ -106,7 +97,7 @@ fn saved(service: &VirtualService) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Endpoint, ForwardingMethod, Protocol, ServiceKey};
+    use model::{Endpoint, ForwardingMethod, Protocol, RealServer, ServiceKey};
 
     #[test]
     fn the_law_can_be_broken() {

@@ -1,7 +1,7 @@
 //! Listings against what the real ipvsadm printed for the same tables.
 
 use super::*;
-use api::{ReachView, ServerView, TrafficCounters, TrafficRates};
+use api::{ServerView, TrafficCounters, TrafficRates};
 use model::{
     ForwardingMethod, Protocol, RealServer, Scheduler, SchedulerFlags, ServiceKey, ServiceOptions, VirtualService,
     Weight,
@@ -20,15 +20,7 @@ fn service(protocol: Protocol, endpoint: &str, scheduler: Scheduler, servers: Ve
 }
 
 fn server(endpoint: &str, method: ForwardingMethod, weight: u32) -> ServerView {
-    ServerView {
-        server: RealServer::new(endpoint.parse().unwrap(), method, Weight::new(weight).unwrap()),
-        reach: ReachView::Unresolved,
-        obstacle: None,
-        active: 0,
-        inactive: 0,
-        counters: TrafficCounters::default(),
-        rates: TrafficRates::default(),
-    }
+    RealServer::new(endpoint.parse().unwrap(), method, Weight::new(weight).unwrap()).into()
 }
 
 fn listing(services: Vec<ServiceView>) -> Listing {

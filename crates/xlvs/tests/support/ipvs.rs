@@ -1,6 +1,6 @@
 //! A table of services that takes and refuses requests as IPVS does, without a kernel.
 
-use api::{Listing, ReachView, Refusal, RefusalKind, Reply, Request, Response, ServerView, ServiceView};
+use api::{Listing, Refusal, RefusalKind, Reply, Request, Response, ServerView, ServiceView};
 use api::{TrafficCounters, TrafficRates};
 use model::{Key, RealServer, ServiceOptions, SyncDaemon, SyncRole, Timeouts, VirtualService};
 use std::collections::BTreeMap;
@@ -94,25 +94,13 @@ impl Table {
     fn listing(&self) -> Listing {
         let services = self.services.iter().map(|(key, (options, servers))| ServiceView {
             service: VirtualService { key: *key, options: options.clone(), servers: Vec::new() },
-            servers: servers.iter().map(view).collect(),
+            servers: servers.iter().copied().map(ServerView::from).collect(),
             owned: true,
             counters: TrafficCounters::default(),
             rates: TrafficRates::default(),
         });
         let synchronization = self.synchronization.clone();
         Listing { services: services.collect(), timeouts: self.timeouts, synchronization, connection_table_size: 4096 }
-    }
-}
-
-fn view(server: &RealServer) -> ServerView {
-    ServerView {
-        server: *server,
-        reach: ReachView::Unresolved,
-        obstacle: None,
-        active: 0,
-        inactive: 0,
-        counters: TrafficCounters::default(),
-        rates: TrafficRates::default(),
     }
 }
 
