@@ -7,6 +7,7 @@ use model::{
     Decapsulation, RealServerSetup,
     real_server::{GUE_PORT, TOA_KINDS},
 };
+use std::time::Duration;
 
 /// A real server of direct routing where nothing is ill.
 fn host() -> Host {
@@ -293,7 +294,7 @@ fn one_of_a_kind_is_told_as_one() {
         host.age = Duration::from_secs(seconds);
         host.programs =
             Some(AgentState { attached: Default::default(), cgroup: None, counters: [("toa_missing", count)].into() });
-        directors(&host).remove(0).by("director").what
+        directors::directors(&host).remove(0).by("director").what
     };
     assert_eq!(
         told(1, 0),
