@@ -14,20 +14,36 @@ pub(crate) struct Player {
     program: &'static str,
     /// Whom it takes for right.
     referee: &'static str,
-    options: &'static [&'static str],
+    options: Vec<String>,
 }
 
-/// IPVS: what becomes of packets.
-pub(crate) const DIFFERENTIAL: Player = Player { program: "differential", referee: "kernel", options: &[] };
-/// keepalived: what becomes of servers. A guest without hardware support is slow: it is looked longer at what comes of a
-/// step, and at fewer plays at once.
-pub(crate) const KEEPALIVED: Player =
-    Player { program: "referee", referee: "keepalived", options: &["--at-once", "3", "--stretch", "2"] };
+impl Player {
+    /// IPVS: what becomes of packets.
+    pub(crate) fn differential() -> Self {
+        Self { program: "differential", referee: "kernel", options: Vec::new() }
+    }
+
+    /// keepalived: what becomes of servers. A guest without hardware support is slow: it is looked longer at what comes
+    /// of a step, and at fewer plays at once.
+    pub(crate) fn keepalived() -> Self {
+        Self::referee("--at-once 5 --stretch 2")
+    }
+
+    /// keepalived: how long servers that fail stay in.
+    pub(crate) fn detection(repetitions: u32, json: bool) -> Self {
+        Self::referee(&format!("--at-once 4 --detect {repetitions}{}", if json { " --json" } else { "" }))
+    }
+
+    fn referee(options: &str) -> Self {
+        let options = options.split(' ').map(str::to_owned).collect();
+        Self { program: "referee", referee: "keepalived", options }
+    }
+}
 
 pub(crate) fn run(what: &Player, guest: &Guest, only: Option<&str>, record: bool) -> Result<ExitCode> {
     let player = build(what.program)?;
     let mut command = vec![player.display().to_string()];
-    command.extend(what.options.iter().map(|option| (*option).to_owned()));
+    command.extend_from_slice(&what.options);
     if let Some(only) = only {
         command.extend(["--only".to_owned(), only.to_owned()]);
     }

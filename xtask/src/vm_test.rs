@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::differential::{DIFFERENTIAL, KEEPALIVED, Player};
+use crate::differential::Player;
 use crate::guest::{self, Guest, Version};
 use crate::{parity, step, workspace};
 
@@ -37,6 +37,12 @@ pub(crate) struct Options {
     /// With --differential or --keepalived: play the referee alone and write what it did into the tree, for the tests
     #[arg(long)]
     record: bool,
+    /// With --keepalived: instead of plays, how long servers that fail stay in, so many times each [default: 5]
+    #[arg(long, value_name = "REPETITIONS", num_args = 0..=1, default_missing_value = "5", requires = "keepalived", conflicts_with_all = ["only", "record"])]
+    times: Option<u32>,
+    /// With --times: JSON instead of a table
+    #[arg(long, requires = "times")]
+    json: bool,
     /// A director of xlvs before the tunnel devices of the kernel (6.12 unless --kernel says otherwise)
     #[arg(long, conflicts_with_all = ["command", "differential", "tunnels"])]
     tunnel_devices: bool,
@@ -57,9 +63,12 @@ impl Options {
     }
 
     /// Who is compared with whom.
-    fn player(&self) -> Option<&'static Player> {
-        let keepalived = self.keepalived.then_some(&KEEPALIVED);
-        keepalived.or(self.differential.then_some(&DIFFERENTIAL))
+    fn player(&self) -> Option<Player> {
+        if let Some(repetitions) = self.times {
+            return Some(Player::detection(repetitions, self.json));
+        }
+        let keepalived = self.keepalived.then(Player::keepalived);
+        keepalived.or_else(|| self.differential.then(Player::differential))
     }
 
     /// What the guests run, and in which folder.
@@ -100,7 +109,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     );
     if let Some(player) = player {
         return crate::differential::run(
-            player,
+            &player,
             &options.guest(options.kernel.unwrap_or(Version::V6_12)),
             options.only.as_deref(),
             options.record,

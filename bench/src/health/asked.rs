@@ -64,6 +64,11 @@ impl Asked {
         Ok(Self { state, threads })
     }
 
+    /// How many servers were asked so far.
+    pub(super) fn servers(&self) -> usize {
+        self.state.attempts.lock().unwrap_or_else(PoisonError::into_inner).servers()
+    }
+
     /// Forgets what was; says when that was.
     pub(super) fn begin(&self) -> Instant {
         self.take();

@@ -6,6 +6,7 @@ use super::{Kind, Options};
 use ::lab::net::Namespace;
 use ::lab::network::Network;
 use ::lab::node::{Entry, Xlvs, end};
+use ::lab::referee::Side;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ const SERVERS: u32 = 100;
 pub(super) enum Contender {
     /// The real binary.
     Xlvs,
-    /// Debian's, with nothing but its checks. It ends at once where the kernel has no IPVS.
+    /// Debian's, with nothing but its checks. It needs a kernel with IPVS.
     Keepalived,
 }
 
@@ -48,7 +49,10 @@ impl Checker {
                 xlvs.start()?;
                 Ok(Self::Xlvs(xlvs))
             }
-            Contender::Keepalived => keepalived(host, network.work().path(), &text),
+            Contender::Keepalived => {
+                Side::Keepalived.need()?;
+                keepalived(host, network.work().path(), &text)
+            }
         }
     }
 
@@ -57,9 +61,9 @@ impl Checker {
         let Self::Keepalived { child, log } = self else { return Ok(()) };
         if child.try_wait()?.is_some() {
             let log = fs::read_to_string(log)?;
-            let why = log.lines().find(|line| line.contains("Can't initialize ipvs")).or_else(|| log.lines().last());
             // The time comes first.
-            let why = why.and_then(|line| line.split_once(": ")).map_or("without a word", |(_, why)| why);
+            let why =
+                log.lines().last().and_then(|line| line.split_once(": ")).map_or("without a word", |(_, why)| why);
             bail!("it has ended: {why}");
         }
         Ok(())

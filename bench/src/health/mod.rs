@@ -12,10 +12,11 @@ use asked::Asked;
 use checker::{Checker, Contender};
 use nix::unistd::Uid;
 use report::{Report, Row};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Time for the first checks of all servers, and for everything that happens once.
+/// Time for everything that happens once, and longest wait for the first checks of all servers.
 const SETTLE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to measure and how to say it.
 #[derive(clap::Args)]
@@ -74,21 +75,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     report::print(&report, options.json)
 }
 
+/// Waits until all servers have been asked once; a machine that is too slow for that is measured as it is.
+fn settle(asked: &Asked, servers: usize) {
+    let begin = Instant::now();
+    std::thread::sleep(SETTLE);
+    while asked.servers() < servers && begin.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// One contender, one round.
 fn measure(contender: Contender, options: &Options, network: &Network) -> Result<report::Sample> {
     let host = network.host(&format!("health-{}", contender.name()))?;
     let asked = Asked::listen(&host, options.kind)?;
     let mut checker = Checker::start(contender, &host, options, network)?;
-    std::thread::sleep(SETTLE);
+    settle(&asked, usize::try_from(options.checks)?);
     checker.still_runs()?;
     let (before, began) = (checker.usage()?, asked.begin());
     std::thread::sleep(Duration::from_secs(options.seconds));
     let after = checker.usage()?;
     let attempts = asked.end();
     checker.still_runs()?;
-    let servers = usize::try_from(options.checks)?;
-    ensure!(attempts.servers() == servers, "{} of {servers} servers were checked", attempts.servers());
+    ensure!(attempts.servers() > 0, "no server was checked");
     Ok(report::Sample {
+        servers: attempts.servers(),
         share: after.share_since(&before, began.elapsed()),
         megabytes: after.megabytes(),
         checks_a_second: attempts.count() as f64 / began.elapsed().as_secs_f64(),

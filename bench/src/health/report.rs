@@ -10,6 +10,8 @@ use std::fmt;
 
 /// One contender in one round.
 pub(super) struct Sample {
+    /// How many of them were checked at all.
+    pub(super) servers: usize,
     /// Per cent of one core.
     pub(super) share: f64,
     pub(super) megabytes: f64,
@@ -35,6 +37,8 @@ pub(super) struct Report {
 #[derive(Serialize)]
 pub(super) struct Row {
     contender: &'static str,
+    /// The fewest of a round: less than all where the machine is too slow.
+    servers: usize,
     core_percent: f64,
     megabytes: f64,
     checks_a_second: f64,
@@ -68,6 +72,7 @@ impl Row {
         let (contender, samples) = (whose.name(), Vec::new());
         Self {
             contender,
+            servers: 0,
             core_percent,
             megabytes,
             checks_a_second,
@@ -100,6 +105,7 @@ impl Row {
             let value = median(self.samples.iter().map(of).collect());
             (value * 100.0).round() / 100.0
         };
+        self.servers = self.samples.iter().map(|sample| sample.servers).min().unwrap_or_default();
         self.core_percent = middle(&|sample| sample.share);
         self.megabytes = middle(&|sample| sample.megabytes);
         self.checks_a_second = middle(&|sample| sample.checks_a_second);
@@ -118,10 +124,10 @@ fn part(values: &[f64], percent: usize) -> f64 {
 
 impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { contender, core_percent, megabytes, checks_a_second, late_p50_ms, late_p99_ms, .. } = self;
+        let Self { contender, servers, core_percent, megabytes, checks_a_second, late_p50_ms, late_p99_ms, .. } = self;
         write!(
             formatter,
-            "{contender:<12} {core_percent:>8.1} {megabytes:>8.1} {checks_a_second:>10.1} {late_p50_ms:>10.1} {late_p99_ms:>10.1}"
+            "{contender:<12} {servers:>8} {core_percent:>10.1} {megabytes:>8.1} {checks_a_second:>10.1} {late_p50_ms:>11.1} {late_p99_ms:>10.1}"
         )
     }
 }
@@ -136,9 +142,9 @@ pub(super) fn print(report: &Report, json: bool) -> Result<()> {
     let Report { kernel, checks, kind, rounds, seconds, load: [before, after], rows } = report;
     println!("Linux {kernel}, {rounds} rounds of {seconds} s, load {before} before and {after} after");
     println!("{checks} servers, one {kind:?} check a second each\n");
-    let titles = ["% of core", "MB", "checks/s", "late p50 ms", "p99 ms"];
-    let [share, memory, rate, p50, p99] = titles;
-    println!("{:<12} {share:>8} {memory:>8} {rate:>10} {p50:>10} {p99:>10}", "");
+    let titles = ["servers", "% of core", "MB", "checks/s", "late p50 ms", "p99 ms"];
+    let [servers, share, memory, rate, p50, p99] = titles;
+    println!("{:<12} {servers:>8} {share:>10} {memory:>8} {rate:>10} {p50:>11} {p99:>10}", "");
     rows.iter().for_each(|row| println!("{row}"));
     Ok(())
 }
@@ -158,7 +164,7 @@ mod tests {
     fn a_row_is_the_medians_of_its_rounds() {
         let mut row = Row::new(Contender::Xlvs);
         for share in [3.0, 1.0, 2.0] {
-            row.add(Sample { share, megabytes: 10.0 * share, checks_a_second: 1.0, late: vec![share; 3] });
+            row.add(Sample { servers: 7, share, megabytes: 10.0 * share, checks_a_second: 1.0, late: vec![share; 3] });
         }
         row.sum_up();
         assert_eq!((row.core_percent, row.megabytes, row.late_p99_ms), (2.0, 20.0, 2.0));

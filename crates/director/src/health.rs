@@ -146,6 +146,11 @@ impl Health {
         self.handle(Input::Tick)
     }
 
+    /// True where checks rest while an address is elsewhere.
+    pub(crate) fn may_rest(&self) -> bool {
+        self.plans.values().any(|plan| plan.suspended_without_address)
+    }
+
     /// Services whose address is not this node's.
     pub(crate) fn absent(&mut self, keys: BTreeSet<Key>) -> BTreeSet<Key> {
         self.handle(Input::Absent(keys))

@@ -13,6 +13,8 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// are others now.
     pub(super) fn supervise(&mut self, touched: &BTreeSet<Key>) -> BTreeSet<Key> {
         self.pave();
+        // First, so that no check begins that may rest.
+        self.suspend();
         self.health.supervise(self.store.services(), touched)
     }
 

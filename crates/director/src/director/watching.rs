@@ -65,7 +65,10 @@ impl<P: Plane, N: Network> Director<P, N> {
     }
 
     /// Services whose address is elsewhere may let their checks rest.
-    fn suspend(&mut self) {
+    pub(super) fn suspend(&mut self) {
+        if !self.health.may_rest() {
+            return;
+        }
         let observer = &self.observer;
         let elsewhere = |service: &&VirtualService| !is_owned(service, observer);
         let absent = self.store.services().values().filter(elsewhere).map(|service| service.key).collect();

@@ -77,8 +77,14 @@ async fn run(task: &Errand<'_>, page: usize) -> Outcome {
 async fn attempt(task: &Errand<'_>, page: usize) -> Result<Outcome, String> {
     match &task.check.probe {
         Probe::Tcp => connect::stream(task).await.map(|_| Outcome::Success),
-        Probe::Http(probe) => http::fetch(task, probe, page).await,
-        Probe::Smtp { helo } => mail::greet(task, helo).await,
+        Probe::Http(probe) => {
+            let stream = in_time(task, "connection", connect::stream(task)).await?;
+            in_time(task, "answer", http::fetch(task, probe, page, stream)).await
+        }
+        Probe::Smtp { helo } => {
+            let stream = in_time(task, "connection", connect::stream(task)).await?;
+            in_time(task, "answer", mail::greet(stream, helo)).await
+        }
         Probe::Dns { record, name } => dns::ask(task, record, name).await,
         Probe::Udp(probe) => datagram::exchange(task, probe).await,
         Probe::Ping => ping::echo(task).await,
@@ -88,6 +94,12 @@ async fn attempt(task: &Errand<'_>, page: usize) -> Result<Outcome, String> {
         // Said when the file was read.
         Probe::Bfd { .. } => Ok(Outcome::Success),
     }
+}
+
+/// A part of a check that has the whole time-out to itself.
+async fn in_time<T>(task: &Task, what: &str, part: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let limit = task.check.pace.timeout;
+    timeout(limit, part).await.unwrap_or_else(|_| Err(format!("no {what} within {}", shown(limit))))
 }
 
 /// How long a check may take in all: scripts have a limit of their own.

@@ -1,11 +1,12 @@
 //! Endpoints of the servers: each behaves as the play says at the moment.
 
+use super::web::{Manner, Page};
 use crate::net::Namespace;
 use anyhow::{Context, Result, bail};
 use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::TimeVal;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -23,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) enum Behaviour {
     /// Accepts, says nothing, holds on.
     Hangs,
-    /// A web server with this status and this body, whatever the page.
-    Http(u16, String),
+    /// A web server that has this, whatever is asked for.
+    Web(Page),
     /// A mail server that greets with this code.
     Smtp(u16),
     /// A name server with this response code; 0: with one record.
@@ -35,14 +36,16 @@ pub(super) enum Behaviour {
 
 impl Behaviour {
     pub(super) fn read(text: &str) -> Result<Self> {
+        if let Some(page) = Page::read(text)? {
+            return Ok(Self::Web(page));
+        }
         let words: Vec<&str> = text.splitn(3, ' ').collect();
         Ok(match words.as_slice() {
             ["hangs"] => Self::Hangs,
-            ["http", status, body] => Self::Http(status.parse()?, (*body).to_owned()),
             ["smtp", code] => Self::Smtp(code.parse()?),
             ["dns", code] => Self::Dns(code.parse()?),
             ["echoes"] => Self::Echoes,
-            _ => bail!("`{text}`: hangs, http STATUS BODY, smtp CODE, dns CODE, echoes, or refuses"),
+            _ => bail!("`{text}`: hangs, {}, smtp CODE, dns CODE, echoes, or refuses", Manner::WORDS),
         })
     }
 
@@ -117,15 +120,7 @@ fn accept(listener: &TcpListener, behaviour: &Behaviour, over: &AtomicBool) {
 fn serve(mut stream: TcpStream, behaviour: &Behaviour) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     match behaviour {
-        Behaviour::Http(status, body) => {
-            read_until(&mut stream, b"\r\n\r\n")?;
-            let length = body.len();
-            let head = format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-            // At once, as servers do: keepalived looks for the status in what it reads first.
-            stream.write_all(format!("{head}{body}").as_bytes())?;
-            // It waits for the end, and not for as many bytes as were announced.
-            stream.shutdown(Shutdown::Write)?;
-        }
+        Behaviour::Web(page) => page.serve(&mut stream)?,
         Behaviour::Smtp(code) => {
             stream.write_all(format!("{code} lab\r\n").as_bytes())?;
             for answer in ["250 lab", "221 lab"] {
@@ -140,7 +135,8 @@ fn serve(mut stream: TcpStream, behaviour: &Behaviour) -> Result<()> {
     Ok(())
 }
 
-fn read_until(stream: &mut TcpStream, end: &[u8]) -> Result<()> {
+/// Reads on until these bytes have come.
+pub(super) fn read_until(stream: &mut impl Read, end: &[u8]) -> Result<()> {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while !text.ends_with(end) {
         stream.read_exact(&mut byte)?;

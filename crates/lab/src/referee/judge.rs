@@ -14,12 +14,12 @@ pub struct Verdict {
     /// The first step after which something else happened.
     pub difference: Option<Difference>,
     /// Decisions that both made.
-    pub times: Vec<Times>,
+    pub times: Vec<Decision>,
 }
 
 /// When a decision was made, in seconds after the step.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Times {
+pub struct Decision {
     /// The step.
     pub step: String,
     /// What was decided.
@@ -30,7 +30,7 @@ pub struct Times {
     pub xlvs: f64,
 }
 
-impl fmt::Display for Times {
+impl fmt::Display for Decision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, what, keepalived, xlvs } = self;
         write!(formatter, "{keepalived:6.2} s, {xlvs:6.2} s  {what}  ({step})")
@@ -77,12 +77,12 @@ fn untimed(transcript: &Transcript) -> Transcript {
     Transcript { steps: transcript.steps.iter().map(|(step, seen)| (step.clone(), without(seen))).collect() }
 }
 
-fn times(keepalived: &Transcript, xlvs: &Transcript) -> Vec<Times> {
+fn times(keepalived: &Transcript, xlvs: &Transcript) -> Vec<Decision> {
     let mut times = Vec::new();
     for ((step, theirs), (_, ours)) in keepalived.steps.iter().zip(&xlvs.steps) {
         for (what, at) in theirs.iter().map(|line| parts(line)) {
             let same = ours.iter().map(|line| parts(line)).find(|(other, _)| *other == what);
-            times.extend(same.map(|(_, xlvs)| Times {
+            times.extend(same.map(|(_, xlvs)| Decision {
                 step: step.clone(),
                 what: what.to_owned(),
                 keepalived: at,

@@ -6,15 +6,20 @@
 //! step — rows of `ipvsadm -Ln` that changed, scripts that ran with their arguments — is a
 //! [`Transcript`](crate::differential::Transcript) whose lines have times. keepalived's are recorded beside the plays.
 
+mod detection;
 mod director;
 mod endpoint;
 mod judge;
 mod play;
+mod scene;
 mod stage;
 mod table;
+mod tls;
+mod web;
 
+pub use detection::{Detection, Times, detect};
 pub use director::Side;
-pub use judge::{Verdict, judge};
+pub use judge::{Decision, Verdict, judge};
 pub use play::{Play, load};
 pub use stage::Stage;
 
@@ -22,6 +27,8 @@ use crate::differential::{Transcript, recording};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Where plays are.
 pub fn folder() -> PathBuf {
@@ -44,28 +51,40 @@ pub fn perform(
     side: Side,
     plays: &[Play],
     expected: &BTreeMap<String, Transcript>,
-    at_once: usize,
+    count: usize,
 ) -> Result<Vec<Result<Transcript>>> {
     let network = crate::network::Network::new()?;
-    if side == Side::Keepalived {
-        director::need_ipvs()?;
-    }
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let results: Vec<std::sync::Mutex<Option<Result<Transcript>>>> = plays.iter().map(|_| None.into()).collect();
+    side.need()?;
+    Ok(at_once(plays, count, |number, play| {
+        let stage = Stage::new(&network, side, play, number);
+        stage.and_then(|mut stage| stage.perform(play, expected.get(&play.name)))
+    }))
+}
+
+/// Does something with each of `all`, so many of them at a time; results in their order.
+fn at_once<T: Sync, R: Send>(all: &[T], count: usize, work: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
-        for _ in 0..at_once {
+        for _ in 0..count {
             scope.spawn(|| {
                 loop {
-                    let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let (Some(play), Some(result)) = (plays.get(number), results.get(number)) else { return };
-                    let stage = Stage::new(&network, side, play, number);
-                    let transcript = stage.and_then(|mut stage| stage.perform(play, expected.get(&play.name)));
-                    *result.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(transcript);
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = all.get(number) else { return };
+                    let result = work(number, item);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).insert(number, result);
                 }
             });
         }
     });
-    let taken =
-        results.into_iter().map(|result| result.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
-    Ok(taken.map(|result| result.unwrap_or_else(|| anyhow::bail!("not performed"))).collect())
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn results_stand_in_their_order() {
+        let squares = super::at_once(&[5_u32, 4, 3, 2, 1], 3, |number, item| (number, item * item));
+        assert_eq!(squares, [(0, 25), (1, 16), (2, 9), (3, 4), (4, 1)]);
+    }
 }

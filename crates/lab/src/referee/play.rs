@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::endpoint::Behaviour;
@@ -34,8 +34,8 @@ pub(super) struct Line {
 pub(super) enum Step {
     /// An endpoint of a server behaves so from now on; `None`: it refuses.
     Endpoint(SocketAddr, Option<Behaviour>),
-    /// Packets to this address of a server vanish (false), or arrive again (true).
-    Address(std::net::Ipv4Addr, bool),
+    /// This address of a server or of the director is gone (false), or there again (true).
+    Address(IpAddr, bool),
     /// A file has this text; without one it is gone.
     File(String, Option<String>),
     /// The director begins, with this configuration.
@@ -66,7 +66,7 @@ pub fn load() -> Result<Vec<Play>> {
 
 impl Play {
     /// `about TEXT`, then `== conf NAME` and a configuration, several times, then `== steps` and a step a line.
-    fn read(name: &str, text: &str) -> Result<Self> {
+    pub(super) fn read(name: &str, text: &str) -> Result<Self> {
         let mut parts = text.split("\n== ");
         let about = parts.next().and_then(|head| head.trim().strip_prefix("about ")).context("no line `about …`")?;
         let mut this =

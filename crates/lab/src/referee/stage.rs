@@ -1,19 +1,15 @@
-//! Where a play is performed: a director, and servers at the other end of its only link.
+//! A performance: the director of a play among its servers, and what is seen of it.
 
 use super::director::{Director, Side};
-use super::endpoint::Endpoint;
 use super::judge;
 use super::play::{Line, Play, Step};
+use super::scene::Scene;
 use super::table::Table;
 use crate::differential::Transcript;
 use crate::evidence;
-use crate::net::{Device, Namespace, NextHop, PassProgram, add_route};
 use crate::network::Network;
-use crate::node::finish;
 use anyhow::{Context, Result, ensure};
-use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -25,75 +21,38 @@ const LOOK: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long nothing has changed at the end of a step: programs of one decision may come late.
 const REST: Duration = Duration::from_millis(800);
-/// Longest life of a command.
-const COMMAND: Duration = Duration::from_secs(60);
-/// The virtual address, which a play may use with any port.
-const VIRTUAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
-/// The director's own address, and how many servers there are after it.
-const OWN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 254);
-const SERVERS: u8 = 8;
 /// What stands for the directory of the play in its configurations.
 const DIRECTORY: &str = "/DIR";
 
 /// A director and its servers.
 pub struct Stage {
     director: Director,
-    servers: Device,
-    endpoints: BTreeMap<SocketAddr, Endpoint>,
+    scene: Scene,
     directory: PathBuf,
     /// What was seen last.
     glance: String,
     table: Table,
     lines_of_hooks: usize,
     name: String,
-    _pass: PassProgram,
 }
 
 impl Stage {
     /// Builds it in a network that is there already; nothing runs yet.
     pub fn new(network: &Network, side: Side, play: &Play, number: usize) -> Result<Self> {
-        let host = network.host(&format!("d{number}"))?;
-        let outside = network.host(&format!("s{number}"))?;
-        let device = Device::new(&host, "d");
-        let servers = Device::new(&outside, "s");
-        device.connect(&servers)?;
-        servers.set_offload(crate::net::Offload::TransmitChecksum, false)?;
-        let pass = PassProgram::attach(&servers)?;
-        device.add_address(OWN.into(), 24)?;
-        device.add_address(VIRTUAL.into(), 32)?;
-        for network in [Ipv4Addr::new(192, 0, 2, 0), Ipv4Addr::new(10, 1, 0, 0)] {
-            add_route(&outside, (network.into(), 24), NextHop::OnLink("s"))?;
-        }
+        let (scene, host) = Scene::build(network, number)?;
         let directory = network.work().path().join(format!("{}-{number}", play.name));
         fs::create_dir_all(&directory)?;
         write_hook(&directory)?;
         let director = Director::new(side, &host, &format!("director-{number}"), "d", network.work())?;
-        let this = Self {
+        Ok(Self {
             director,
-            servers,
-            endpoints: BTreeMap::new(),
+            scene,
             directory,
             glance: String::new(),
             table: Table::default(),
             lines_of_hooks: 0,
             name: play.name.clone(),
-            _pass: pass,
-        };
-        this.set_neighbours(&host)?;
-        (1..=SERVERS).try_for_each(|server| this.servers.add_address(address(server), 32))?;
-        Ok(this)
-    }
-
-    /// Who vanishes does not answer for his address either; his packets shall still go out.
-    fn set_neighbours(&self, host: &Namespace) -> Result<()> {
-        let mac = self.servers.mac()?.to_string();
-        for server in 1..=SERVERS {
-            let mut command = host.command("ip");
-            let address = address(server).to_string();
-            command.args(["neigh", "replace", &address, "lladdr", &mac, "dev", "d", "nud", "permanent"]);
-            finish(&mut command, COMMAND)?.success()?;
-        }
-        Ok(())
+        })
     }
 
     /// Performs a play from beginning to end. Where it is known what shall be seen, more time is given for it.
@@ -119,22 +78,28 @@ impl Stage {
         Ok(transcript)
     }
 
+    /// Looks until so many servers are in the table.
+    pub(super) fn wait_for_servers(&mut self, count: usize, patience: Duration) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            self.look()?;
+            if self.table.servers() == count {
+                return Ok(());
+            }
+            ensure!(begin.elapsed() < patience, "still {} servers instead of {count}", self.table.servers());
+            sleep(LOOK);
+        }
+    }
+
     /// Does what a step says; gives what happened before it was done.
-    fn step(&mut self, play: &Play, step: &Step) -> Result<Vec<String>> {
+    pub(super) fn step(&mut self, play: &Play, step: &Step) -> Result<Vec<String>> {
         let configuration = |name: &String| {
             let text = play.configurations.get(name).context("no such configuration")?;
             Ok::<_, anyhow::Error>(text.replace(DIRECTORY, &self.directory.display().to_string()))
         };
         match step {
-            Step::Endpoint(endpoint, behaviour) => {
-                self.endpoints.remove(endpoint);
-                if let Some(behaviour) = behaviour {
-                    let open = Endpoint::open(&self.servers.namespace, *endpoint, behaviour.clone())?;
-                    self.endpoints.insert(*endpoint, open);
-                }
-            }
-            Step::Address(address, true) => self.servers.add_address((*address).into(), 32)?,
-            Step::Address(address, false) => self.servers.remove_address((*address).into())?,
+            Step::Endpoint(endpoint, behaviour) => self.scene.set_endpoint(*endpoint, behaviour.as_ref())?,
+            Step::Address(address, there) => self.scene.set_address(*address, *there)?,
             Step::File(name, Some(text)) => fs::write(self.directory.join(name), format!("{text}\n"))?,
             Step::File(name, None) => fs::remove_file(self.directory.join(name))?,
             Step::Start(name) => self.director.start(&configuration(name)?)?,
@@ -208,8 +173,4 @@ fn write_hook(directory: &std::path::Path) -> Result<()> {
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     }
     Ok(())
-}
-
-fn address(server: u8) -> IpAddr {
-    Ipv4Addr::new(10, 1, 0, server).into()
 }

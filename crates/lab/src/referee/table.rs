@@ -27,6 +27,12 @@ impl Table {
         Self(rows)
     }
 
+    /// How many rows are servers'.
+    pub(super) fn servers(&self) -> usize {
+        // Protocol, service, server.
+        self.0.keys().filter(|row| row.split(' ').count() == 3).count()
+    }
+
     /// What is other in `self` than it was before, a line a row.
     pub(super) fn since(&self, before: &Self) -> Vec<String> {
         let subjects = self.0.keys().chain(before.0.keys().filter(|row| !self.0.contains_key(*row)));
@@ -56,6 +62,7 @@ mod tests {
                 "TCP 192.0.2.10:80 10.1.0.2:80: Masq 1 => -"
             ]
         );
+        assert_eq!((after.servers(), Table::read("").servers()), (2, 0));
         assert_eq!(Table::read("").since(&before).len(), 3);
     }
 }

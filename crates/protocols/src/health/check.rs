@@ -3,6 +3,7 @@
 use forward::Time;
 use model::health::{Check, Probe};
 use model::{Endpoint, Key};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Task {
     pub server: Endpoint,
     /// How.
     pub check: Check,
+    /// It rests while this address is not this node's.
+    pub rests_without: Option<IpAddr>,
 }
 
 /// How a check ended.

@@ -4,7 +4,7 @@ use super::check::{CheckId, CheckStatus, Outcome, Slot, Task};
 use super::service::{Findings, ServiceStatus, Supervised, Turn};
 use crate::Machine;
 use forward::Time;
-use model::health::{Script, ServiceHealth};
+use model::health::{Check, Script, ServiceHealth};
 use model::{Dice, Endpoint, Key, VirtualService};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +127,7 @@ impl Checker {
     ) {
         let down = self.services.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
         self.known_down = down.map(|server| server.server).collect();
-        let checks: Vec<_> = services.iter().map(|(_, health)| self.enlist_all(health, now)).collect();
+        let checks: Vec<_> = services.iter().map(|(service, health)| self.enlist_all(service, health, now)).collect();
         self.leave_out(&services, &checks);
         let mut before = BTreeMap::new();
         for key in services.iter().map(|(service, _)| &service.key).chain(gone) {
@@ -159,7 +159,9 @@ impl Checker {
                 supervised.status.quorum = old.status.quorum;
                 let kept: BTreeSet<Endpoint> = supervised.status.servers.iter().map(|it| it.server).collect();
                 run(old.down_scripts(|server| server.up && !kept.contains(&server.server)), emit);
-                let turn = supervised.look(supervised.places(), findings(&self.slots, &self.looks));
+                let mut turn = supervised.look(supervised.places(), findings(&self.slots, &self.looks));
+                // Another check may know already what the one before did not.
+                (turn.came, turn.went) = supervised.turned_since(&old.status);
                 tell(key, &supervised, &turn, emit);
                 supervised.status != old.status || supervised.service != old.service
             }
@@ -180,10 +182,13 @@ impl Checker {
     }
 
     /// The numbers of the checks of each server.
-    fn enlist_all(&mut self, health: &ServiceHealth, now: Time) -> Vec<Vec<CheckId>> {
+    fn enlist_all(&mut self, service: &VirtualService, health: &ServiceHealth, now: Time) -> Vec<Vec<CheckId>> {
+        // What such a service knows is what it was while it had its address: it shares with nobody who goes on.
+        let own_address = service.key.endpoint().map(|endpoint| endpoint.ip());
+        let rests_without = own_address.filter(|_| health.suspended_without_address);
         let servers = health.servers.iter().map(|server| {
-            let tasks = server.checks.iter().map(|check| Task { server: server.endpoint, check: check.clone() });
-            tasks.map(|task| self.enlist(task, now)).collect()
+            let task = |check: &Check| Task { server: server.endpoint, check: check.clone(), rests_without };
+            server.checks.iter().map(|check| self.enlist(task(check), now)).collect()
         });
         servers.collect()
     }

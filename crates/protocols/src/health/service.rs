@@ -3,6 +3,7 @@
 use super::check::CheckId;
 use model::health::{Script, ServiceHealth};
 use model::{Endpoint, VirtualService, Weight};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What a server's health makes of it.
@@ -125,6 +126,17 @@ impl Supervised {
         let servers = if self.is_replaced() == replaced { self.stand(places) } else { self.stand(self.places()) };
         turn.other_table = self.stand_sorry() | servers;
         turn
+    }
+
+    /// Places of servers that were there before, and are up (first) or down now and were not.
+    pub(super) fn turned_since(&self, before: &ServiceStatus) -> (Vec<usize>, Vec<usize>) {
+        let before: BTreeMap<Endpoint, bool> = before.servers.iter().map(|server| (server.server, server.up)).collect();
+        let turned =
+            |(_, server): &(usize, &ServerStatus)| before.get(&server.server).is_some_and(|up| *up != server.up);
+        let turned = self.status.servers.iter().enumerate().filter(turned);
+        let (came, went): (Vec<_>, Vec<_>) = turned.partition(|(_, server)| server.up);
+        let places = |servers: Vec<(usize, &ServerStatus)>| servers.into_iter().map(|(place, _)| place).collect();
+        (places(came), places(went))
     }
 
     /// Scripts that tell that a server is down.

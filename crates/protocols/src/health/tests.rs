@@ -73,13 +73,21 @@ struct World {
     checker: Checker,
     now: Time,
     dead: Vec<Endpoint>,
+    failing_scripts: bool,
     probes: usize,
     log: Vec<String>,
 }
 
 impl World {
     fn new(services: Vec<(VirtualService, ServiceHealth)>) -> Self {
-        let mut this = Self { checker: Checker::new(1), now: Time(0), dead: Vec::new(), probes: 0, log: Vec::new() };
+        let mut this = Self {
+            checker: Checker::new(1),
+            now: Time(0),
+            dead: Vec::new(),
+            failing_scripts: false,
+            probes: 0,
+            log: Vec::new(),
+        };
         this.input(Input::Configure(services));
         this.log.clear();
         this
@@ -92,7 +100,8 @@ impl World {
             match output {
                 Output::Probe(id, task, page) => {
                     self.probes += 1;
-                    let dead = self.dead.contains(&task.server);
+                    let is_script = matches!(task.check.probe, Probe::Script { .. });
+                    let dead = self.dead.contains(&task.server) || (is_script && self.failing_scripts);
                     let outcome = if dead { Outcome::Failure("refused".into()) } else { Outcome::Success };
                     if let Probe::Http(_) = task.check.probe {
                         self.note(format!("page {page}"));
@@ -352,6 +361,39 @@ fn checks_rest_while_no_service_has_its_address() {
     assert_eq!(world.probes, 0);
     world.input(Input::Absent([].into()));
     assert!(!world.run(20).is_empty());
+}
+
+#[test]
+fn a_service_that_rests_is_not_told_what_others_find() {
+    let (one, mut health) = service(80, &[1]);
+    health.suspended_without_address = true;
+    let mut world = World::new(vec![(one, health), service(81, &[1])]);
+    world.input(Input::Absent([key(80)].into()));
+    world.dead.push(endpoint(1));
+    world.run(50);
+    assert_eq!((world.standings(80), world.standings(81)), (vec![weight(1)], vec![Standing::Out]));
+    world.input(Input::Absent([].into()));
+    world.run(50);
+    assert_eq!(world.standings(80), [Standing::Out]);
+}
+
+#[test]
+fn a_server_whose_new_check_is_known_to_fail_goes_with_its_script() {
+    let by_script = |services: &mut (VirtualService, ServiceHealth)| {
+        let probe = Probe::Script { script: script("probe").unwrap(), timeout: None, sets_weight: false };
+        services.1.servers[0].checks = vec![check(probe)];
+    };
+    let [one, mut other] = [80, 81].map(|port| service(port, &[1]));
+    by_script(&mut other);
+    let mut world = World::new(vec![one, other]);
+    world.failing_scripts = true;
+    world.run(15);
+    assert_eq!((world.standings(80), world.standings(81)), (vec![weight(1)], vec![Standing::Out]));
+    let mut both = [80, 81].map(|port| service(port, &[1]));
+    both.iter_mut().for_each(by_script);
+    world.input(Input::Configure(both.into()));
+    assert_eq!(world.standings(80), [Standing::Out]);
+    assert_eq!(world.log, ["15s 10.0.0.1:80 went", "15s run down", "15s quorum false", "15s run lost"]);
 }
 
 #[test]

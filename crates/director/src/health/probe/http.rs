@@ -13,13 +13,18 @@ use model::health::{HttpProbe, HttpVersion, Page};
 use protocols::health::Outcome;
 use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 /// Largest page that is looked at.
 const LARGEST: usize = 4 << 20;
 
-pub(super) async fn fetch(task: &Errand<'_>, probe: &HttpProbe, page: usize) -> Result<Outcome, String> {
+pub(super) async fn fetch(
+    task: &Errand<'_>,
+    probe: &HttpProbe,
+    page: usize,
+    stream: TcpStream,
+) -> Result<Outcome, String> {
     let page = probe.pages.get(page).or(probe.pages.first()).ok_or("no page to look at")?;
-    let stream = connect::stream(task).await?;
     let (status, body) = if probe.tls {
         let name = page.host.as_deref().filter(|_| probe.server_name_indication);
         exchange(task, probe, page, tls::handshake(stream, name, tls::Speaks::Http1).await?).await?

@@ -1,16 +1,15 @@
 //! `SMTP_CHECK`: a greeting, HELO, and a farewell (RFC 5321 §4.1).
 
-use super::Errand;
 use super::connect;
 use protocols::health::Outcome;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 /// Longest line, and most lines of an answer.
 const LONGEST: u64 = 8192;
 const MOST_LINES: usize = 64;
 
-pub(super) async fn greet(task: &Errand<'_>, helo: &str) -> Result<Outcome, String> {
-    let stream = connect::stream(task).await?;
+pub(super) async fn greet(stream: TcpStream, helo: &str) -> Result<Outcome, String> {
     let mut stream = BufReader::new(stream);
     expect(&mut stream, "220", "the greeting").await?;
     for (command, code) in [(format!("HELO {helo}\r\n"), "250"), ("QUIT\r\n".to_owned(), "221")] {

@@ -69,7 +69,11 @@ fn task(server: SocketAddr, probe: GrpcProbe, timeout: Duration) -> Task {
     };
     let connection = Connection::default();
     let probe = Probe::Grpc(probe);
-    Task { server, check: Check { probe, connection, pace, starts_down: false, logs_every_failure: false } }
+    Task {
+        server,
+        check: Check { probe, connection, pace, starts_down: false, logs_every_failure: false },
+        rests_without: None,
+    }
 }
 
 /// A check of a server that does this with the connection.
