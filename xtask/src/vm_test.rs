@@ -19,9 +19,9 @@ pub(crate) struct Options {
     /// Seconds for boot and command, per kernel [default: 600; 2400 with --differential or --keepalived]
     #[arg(long)]
     timeout: Option<u64>,
-    /// Memory of the guest in MiB
-    #[arg(long, default_value_t = 2048)]
-    memory: u32,
+    /// Memory of the guest in MiB [default: 2048; 6144 with --keepalived, which has several directors at once]
+    #[arg(long)]
+    memory: Option<u32>,
     /// Play the differential scenarios against the kernel's IPVS (6.12 unless --kernel says otherwise) and against xlvs
     #[arg(long, conflicts_with = "command")]
     differential: bool,
@@ -59,7 +59,8 @@ impl Options {
         // All scenarios twice: five minutes each way on a machine with nothing else to do.
         let usual = if self.differential || self.keepalived { 2400 } else { 600 };
         let timeout = Duration::from_secs(self.timeout.unwrap_or(usual));
-        Guest { kernel, memory_mebibytes: self.memory, processors: 2, timeout }
+        let memory = self.memory.unwrap_or(if self.keepalived { 6144 } else { 2048 });
+        Guest { kernel, memory_mebibytes: memory, processors: 2, timeout }
     }
 
     /// Who is compared with whom.
