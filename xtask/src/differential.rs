@@ -26,12 +26,12 @@ impl Player {
     /// keepalived: what becomes of servers. A guest without hardware support is slow: it is looked longer at what comes
     /// of a step, and at fewer plays at once.
     pub(crate) fn keepalived() -> Self {
-        Self::referee("--at-once 5 --stretch 2")
+        Self::referee("--at-once 4 --stretch 2")
     }
 
     /// keepalived: how long servers that fail stay in.
     pub(crate) fn detection(repetitions: u32, json: bool) -> Self {
-        Self::referee(&format!("--at-once 4 --detect {repetitions}{}", if json { " --json" } else { "" }))
+        Self::referee(&format!("--at-once 3 --detect {repetitions}{}", if json { " --json" } else { "" }))
     }
 
     fn referee(options: &str) -> Self {

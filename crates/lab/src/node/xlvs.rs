@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 /// Longest life of a control command.
 const COMMAND: Duration = Duration::from_secs(30);
-/// Longest wait for the daemon to come up, or for servers to be reached.
-const START: Duration = Duration::from_secs(120);
+/// Longest wait for the daemon to come up, or for servers to be reached: an emulated processor that checks the programs of
+/// several daemons at once needs minutes.
+const START: Duration = Duration::from_secs(300);
 
 /// How the daemon gets into the namespace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
