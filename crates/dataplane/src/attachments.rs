@@ -6,7 +6,7 @@ use crate::lane::Why;
 use crate::lock::Lock;
 use crate::pins::Pins;
 use crate::trial::{self, Trial};
-use crate::{Dataplane, interface, pins, privilege, stray};
+use crate::{Dataplane, checking, interface, pins, privilege, stray};
 use model::LaneChoice;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +84,7 @@ pub fn detach_all(pin_directory: &Path) -> Result<Vec<String>, Error> {
     let Some(pins) = pins else { return Ok(Vec::new()) };
     let lock = Lock::take(&pins.root, &pins.shown)?;
     let names = attach::detach_links(&pins.links())?;
+    checking::clear_away(&pins.root);
     drop(lock);
     pins.remove()?;
     Ok(names)

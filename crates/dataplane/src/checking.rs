@@ -7,17 +7,19 @@ use crate::Dataplane;
 use crate::clsact::{self, Side};
 use crate::error::{Doing, Error};
 use crate::load::Generation;
+use crate::pins::names_in;
 use crate::syscall::{self, Attach};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// Interfaces with the two programs, by index.
 #[derive(Default)]
 pub(crate) struct Checking(BTreeMap<u32, [Held; 2]>);
 
 /// What holds a program in its place.
-enum Held {
+pub(crate) enum Held {
     Link(OwnedFd),
     Filter { index: u32, side: Side },
 }
@@ -84,10 +86,55 @@ impl Drop for Held {
     }
 }
 
+/// Takes away the filters that a daemon which was killed has left: they have programs that are pinned below `root`.
+pub(crate) fn clear_away(root: &Path) {
+    let programs: BTreeSet<u32> = PROGRAMS.iter().flat_map(|name| pinned(root, name)).collect();
+    let interfaces = nix::net::if_::if_nameindex();
+    for interface in interfaces.iter().flat_map(|interfaces| interfaces.iter()) {
+        for (_, side) in PLACES {
+            let index = interface.index();
+            let ours = clsact::programs(index, side).into_iter().filter(|program| programs.contains(program));
+            for program in ours {
+                // Another may have been faster, or the interface is gone.
+                if clsact::remove(index, side, program).is_ok() {
+                    let _ = clsact::remove_qdisc(index);
+                }
+            }
+        }
+    }
+}
+
+/// Names that the two programs are pinned by.
+const PROGRAMS: [&str; 2] = ["tc_check_in", "tc_check_out"];
+
+/// Ids of the programs of this name in `folder` and below it.
+fn pinned(folder: &Path, name: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in names_in(folder).iter().map(|entry| folder.join(entry)) {
+        if entry.is_dir() {
+            found.extend(pinned(&entry, name));
+        } else if entry.file_name().is_some_and(|it| it == name) {
+            let program = syscall::open_pin(&entry).and_then(|program| syscall::program_facts(program.as_fd()));
+            found.extend(program.map(|facts| facts.id));
+        }
+    }
+    found
+}
+
 impl Dataplane {
     /// Checks take the way of clients by these interfaces (indices), and by no others.
     pub fn check_by(&mut self, interfaces: &BTreeSet<u32>) -> Result<(), Error> {
         let settled = self.checking.settle(interfaces, &self.generation);
         settled.doing(|| "attach the programs of checks through their service".to_owned())
+    }
+}
+
+#[cfg(test)]
+impl Held {
+    /// As before Linux 6.6.
+    pub(crate) fn filter(index: u32, side: Side, program: BorrowedFd<'_>) -> io::Result<Self> {
+        clsact::make_qdisc(index)?;
+        clsact::set(index, side, program, None)?;
+        Ok(Self::Filter { index, side })
     }
 }

@@ -1,9 +1,12 @@
 //! Lanes: chosen, changed without a gap, found again, and left.
 
 use super::{in_namespace, ip, options};
+use crate::checking::Held;
+use crate::clsact::Side;
 use crate::hold::{Hold, Hook};
 use crate::{Dataplane, Rehearsed, Why, clsact, detach_all};
 use model::{Lane, LaneChoice};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 fn lane(plane: &Dataplane) -> Vec<(String, Lane, Why)> {
@@ -158,4 +161,22 @@ fn links_of(plane: &mut Dataplane) -> std::path::PathBuf {
     let links = plane.pins.links();
     crate::pins::make_directory(&links).unwrap();
     links
+}
+
+/// Before Linux 6.6 the programs of checks are filters, which outlive a daemon that is killed.
+#[test]
+#[ignore = "needs root"]
+fn filters_of_checks_that_a_killed_daemon_left_go_with_its_pins_and_no_others() {
+    in_namespace("checks", |directory| {
+        let index = nix::net::if_::if_nametoindex("xlvs-a").unwrap();
+        let plane = Dataplane::open(&options(directory)).unwrap();
+        let [checks, other] = [plane.generation.check_in.as_fd(), plane.generation.entry(Hook::Ingress)];
+        std::mem::forget(Held::filter(index, Side::ChecksIn, checks).unwrap());
+        std::mem::forget(Held::filter(index, Side::ChecksOut, other).unwrap());
+        drop(plane);
+        assert_eq!(clsact::programs(index, Side::ChecksIn).len(), 1);
+        detach_all(directory).unwrap();
+        assert!(clsact::programs(index, Side::ChecksIn).is_empty());
+        assert_eq!(clsact::programs(index, Side::ChecksOut).len(), 1, "it is not of checks by these pins");
+    });
 }

@@ -243,3 +243,24 @@ fn a_file_that_says_the_same_leaves_edits_alone_unless_it_is_applied() {
     director.apply(&file, manner, None, Instant::now()).unwrap();
     assert_eq!(plan(&mut director, &file), Vec::<String>::new());
 }
+
+#[test]
+fn what_a_file_asks_for_and_is_not_done_is_in_the_status_for_as_long_as_the_file_is_in_force() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let notes = |director: &Fake| director.status().unwrap().notes.join("\n");
+    let mut file = config(&[("10.0.0.1:80", 1)]);
+    file.not_done = vec!["k.conf:1: VRRP is not run yet".to_owned()];
+    apply(&mut director, &file, None).unwrap();
+    let expected = "asked for and not done: k.conf:1: VRRP is not run yet";
+    assert!(notes(&director).contains(expected), "{}", notes(&director));
+    drop(director);
+    let mut next = start(&plane, &network);
+    assert!(notes(&next).contains(expected), "{}", notes(&next));
+    // A comment above it moves the place, and is no news.
+    file.not_done = vec!["k.conf:2: VRRP is not run yet".to_owned()];
+    assert!(!next.reload(&file, Instant::now()).unwrap());
+    assert!(notes(&next).contains("k.conf:2: VRRP") && !notes(&next).contains("k.conf:1:"), "{}", notes(&next));
+    next.reload(&config(&[("10.0.0.1:80", 2)]), Instant::now()).unwrap();
+    assert!(!notes(&next).contains("asked for and not done"), "{}", notes(&next));
+}
