@@ -117,7 +117,7 @@ impl Events {
         let mut bounded = Command::new("timeout");
         bounded.arg("3600").arg(command.get_program()).args(command.get_args());
         bounded.env("XLVS_SOCKET", xlvs.socket());
-        let mut child = bounded.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut child = bounded.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let mut events = Self { child, lines };
         events.wait_for("listening")?;

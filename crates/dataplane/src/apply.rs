@@ -64,12 +64,16 @@ impl Writer<'_> {
             (old.owned != owned).then_some(Edit::Edited)
         };
         let mut next = Service { options: options.clone(), owned, ..old.clone() };
+        let is_lost = old.owned && !owned;
         self.prepare(key, &mut next)?;
         if owned {
             filter::show(self.maps, [key.endpoint.ip()]);
         }
         self.commit(key, next, edit)?;
-        filter::restrict(self.maps, self.mirror);
+        // It looks at everything, and nothing else makes an address needless.
+        if is_lost {
+            filter::restrict(self.maps, self.mirror);
+        }
         Ok(())
     }
 
@@ -241,7 +245,10 @@ impl Writer<'_> {
         if !self.mirror.uses_service_id(service.id) {
             self.mirror.service_ids.give_back(service.id);
         }
-        filter::restrict(self.maps, self.mirror);
+        // With servers its addresses are needed until they are retired.
+        if service.servers.is_empty() {
+            filter::restrict(self.maps, self.mirror);
+        }
         Ok(())
     }
 
