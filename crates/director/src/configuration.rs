@@ -1,5 +1,6 @@
 //! Configuration files of both languages: xlvs.toml by its name's end, everything else keepalived.conf.
 
+mod file;
 #[cfg(test)]
 mod tests;
 
@@ -46,11 +47,11 @@ impl Reading {
     pub fn of(path: &Path, accept: bool) -> Result<Self, ConfigurationError> {
         let name = path.display().to_string();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigurationError::Unreadable { path: name.clone(), error })?;
+            let text = file::read(path).and_then(file::text);
+            let text = text.map_err(|error| ConfigurationError::Unreadable { path: name.clone(), error })?;
             return Ok(Self { config: Config::parse_toml(&text, &name)?, notices: Vec::new() });
         }
-        if let Err(error) = std::fs::File::open(path) {
+        if let Err(error) = file::open(path) {
             return Err(ConfigurationError::Unreadable { path: name, error });
         }
         let translation = Document::read(&Disk, &name, &config_id())?.translate()?;
@@ -76,8 +77,8 @@ struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &str) -> Result<String, String> {
-        let text = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-        String::from_utf8(text).map_err(|_| format!("{path} is no text in UTF-8; convert it (iconv -t utf-8)"))
+        let bytes = file::read(Path::new(path)).map_err(|error| format!("cannot read {path}: {error}"))?;
+        file::text(bytes).map_err(|error| format!("{path} {error}"))
     }
 
     fn matching(&self, pattern: &str) -> Vec<String> {

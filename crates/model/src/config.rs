@@ -137,6 +137,10 @@ const TIMEOUTS: Keys = Keys {
 const MOST_CONNECTIONS: u32 = 1 << 27;
 /// Most services of a director: the data plane numbers them from 1.
 pub const MAX_SERVICES: usize = forward::abi::MAX_SERVICES as usize - 1;
+/// Most servers of a service: schedulers look at all of them.
+pub const MAX_SERVERS_PER_SERVICE: usize = forward::abi::MAX_SERVERS_PER_SERVICE as usize;
+/// Most servers of a director, each counted once for each service that has it.
+pub const MAX_SERVERS: usize = forward::abi::MAX_SERVERS as usize;
 /// Longest interface name (`IFNAMSIZ` without its end).
 const LONGEST_INTERFACE: usize = 15;
 

@@ -14,6 +14,7 @@ mod line;
 mod method;
 mod notice;
 mod page;
+mod room;
 mod sequence;
 mod server;
 mod service;

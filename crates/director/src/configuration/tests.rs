@@ -54,6 +54,26 @@ fn what_matters_and_is_not_done_is_refused_unless_accepted() {
     assert_eq!(reading.notices[0].severity, Severity::Changing);
 }
 
+/// Neither a pipe that nobody writes to nor a device without an end holds the reader up.
+#[test]
+fn only_regular_files_of_a_size_that_can_be_are_read() {
+    let folder = Folder::with("devices", &[]);
+    for name in ["k.conf", "k.toml"] {
+        let path = folder.0.join(name);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let error = Reading::of(&path, true).unwrap_err().to_string();
+        assert!(error.ends_with("it is no regular file; name one"), "{error}");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        let error = Reading::of(&path, true).unwrap_err().to_string();
+        assert!(error.ends_with("it is no regular file; name one"), "{error}");
+        fs::remove_file(&path).unwrap();
+        fs::File::create(&path).unwrap().set_len(1 << 29).unwrap();
+        let error = Reading::of(&path, true).unwrap_err().to_string();
+        assert!(error.ends_with("that is no configuration"), "{error}");
+    }
+}
+
 #[test]
 fn errors_name_their_place() {
     let folder = Folder::with(

@@ -3,7 +3,7 @@
 use super::definitions::{self, Definitions};
 use super::files::{self, Files};
 use super::line::{Line, Place, without_comment};
-use super::sequence;
+use super::sequence::{self, Rounds};
 use crate::ConfigError;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +18,10 @@ const LONGEST: usize = 1 << 14;
 const MOST_REPLACEMENTS: u32 = 1000;
 /// Files that include each other, at most.
 const DEEPEST: usize = 16;
+/// Most files, each counted as often as it is included: a few that include the next ones several times are millions.
+const MOST_FILES: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
+/// Most bytes of all these files, comments counted.
+const MOST_TEXT: usize = MOST_BYTES;
 
 /// An include that matched no file. keepalived goes on without a word.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,8 +35,12 @@ pub struct MissingInclude {
 /// What is left to do.
 enum Work {
     Line(Line, u32),
-    Set(String, String),
+    /// The rest of a line once for each round that is left.
+    Repeat(Rounds, Line, u32),
 }
+
+/// What is left to do of one line, the next first.
+type Queue = VecDeque<Work>;
 
 /// Turns files into lines.
 pub(super) struct Expander<'a> {
@@ -44,20 +52,38 @@ pub(super) struct Expander<'a> {
     missing: Vec<MissingInclude>,
     steps: usize,
     bytes: usize,
+    /// Files read, and their bytes.
+    read: (usize, usize),
 }
 
 impl<'a> Expander<'a> {
     pub(super) fn new(files: &'a dyn Files, config_id: &'a str) -> Self {
         let (definitions, lines, missing) = (Definitions::new(config_id), Vec::new(), Vec::new());
-        Self { files, config_id, definitions, lines, missing, steps: 0, bytes: 0 }
+        Self { files, config_id, definitions, lines, missing, steps: 0, bytes: 0, read: (0, 0) }
     }
 
     /// The lines of this file and of those it includes.
     pub(super) fn read(mut self, path: &str) -> Result<(Vec<Line>, Vec<MissingInclude>), ConfigError> {
         let whole = Place::new(&path.into(), 1, "");
-        let text = self.files.read(path).map_err(|message| whole.fault("", message))?;
+        let text = self.text(path, "", &whole)?;
         self.file(path, &text, 0)?;
         Ok((self.lines, self.missing))
+    }
+
+    /// The text of one more file.
+    fn text(&mut self, path: &str, word: &str, place: &Place) -> Result<String, ConfigError> {
+        let (files, bytes) = self.read;
+        if files >= MOST_FILES {
+            let message = format!("more than {MOST_FILES} files, each as often as it is included; include fewer");
+            return Err(place.fault(word, message));
+        }
+        let text = self.files.read(path).map_err(|message| place.fault(word, message))?;
+        self.read = (files + 1, bytes.saturating_add(text.len()));
+        if self.read.1 > MOST_TEXT {
+            let message = format!("more than {MOST_TEXT} bytes in all files; include fewer");
+            return Err(place.fault(word, message));
+        }
+        Ok(text)
     }
 
     fn file(&mut self, path: &str, text: &str, depth: usize) -> Result<(), ConfigError> {
@@ -89,7 +115,7 @@ impl<'a> Expander<'a> {
             self.missing.push(MissingInclude { place: place.clone(), pattern: pattern.to_owned() });
         }
         for path in paths {
-            let text = self.files.read(&path).map_err(|message| place.fault(pattern, message))?;
+            let text = self.text(&path, pattern, place)?;
             self.file(&path, &text, depth + 1)?;
         }
         Ok(())
@@ -97,17 +123,19 @@ impl<'a> Expander<'a> {
 
     /// Follows one line until nothing of it is left to expand.
     fn logical(&mut self, line: Line, folder: &str) -> Result<(), ConfigError> {
-        let mut queue = VecDeque::from([Work::Line(line, 0)]);
+        let mut queue = Queue::new();
+        self.push(line, 0, &mut queue)?;
         while let Some(work) = queue.pop_front() {
             match work {
-                Work::Set(name, value) => self.definitions.set(&name, value),
                 Work::Line(line, replacements) => self.step(line, replacements, folder, &mut queue)?,
+                Work::Repeat(rounds, rest, replacements) => self.round(rounds, rest, replacements, &mut queue)?,
             }
         }
         Ok(())
     }
 
-    fn step(&mut self, line: Line, used: u32, folder: &str, queue: &mut VecDeque<Work>) -> Result<(), ConfigError> {
+    /// One more line to follow, if all that wait fit.
+    fn push(&mut self, line: Line, used: u32, queue: &mut Queue) -> Result<(), ConfigError> {
         self.steps += 1;
         if self.steps > MOST_LINES {
             return Err(line.fault("", format!("more than {MOST_LINES} lines in all; write shorter sequences")));
@@ -117,20 +145,33 @@ impl<'a> Expander<'a> {
             let message = format!("definitions make more than {MOST_BYTES} bytes in all; is one made of itself?");
             return Err(line.fault("", message));
         }
+        queue.push_front(Work::Line(line, used));
+        Ok(())
+    }
+
+    /// The next round of a repetition, in front of those after it.
+    fn round(&mut self, mut rounds: Rounds, rest: Line, used: u32, queue: &mut Queue) -> Result<(), ConfigError> {
+        let Some(round) = rounds.next() else { return Ok(()) };
+        round.into_iter().for_each(|(name, value)| self.definitions.set(&name, value));
+        queue.push_front(Work::Repeat(rounds, rest.clone(), used));
+        self.push(rest, used, queue)
+    }
+
+    fn step(&mut self, line: Line, used: u32, folder: &str, queue: &mut Queue) -> Result<(), ConfigError> {
         let text = line.text.trim();
         if let Some(condition) = text.strip_prefix('@') {
             if let Some(rest) = self.holds(condition) {
-                queue.push_front(Work::Line(Line::new(rest, &line.place), used));
+                self.push(Line::new(rest, &line.place), used, queue)?;
             }
         } else if let Some(definition) = definitions::definition(text) {
             self.definitions.set(definition.name, definition.value);
         } else if let Some(sequence) = sequence::sequence(text) {
             let (rounds, rest) = sequence.map_err(|message| line.fault(text, message))?;
-            repeat(&rounds, rest, &line.place, used, queue);
+            queue.push_front(Work::Repeat(rounds, Line::new(rest, &line.place), used));
         } else if let Some(replaced) = self.definitions.replace_first(text, folder) {
             check_replaced(&line, &replaced, used)?;
             for part in replaced.lines().rev() {
-                queue.push_front(Work::Line(Line::new(part, &line.place), used + 1));
+                self.push(Line::new(part, &line.place), used + 1, queue)?;
             }
         } else if !text.is_empty() {
             self.lines.push(Line::new(text, &line.place));
@@ -153,16 +194,6 @@ fn check_replaced(line: &Line, replaced: &str, used: u32) -> Result<(), ConfigEr
         return Err(line.fault("$", message));
     }
     Ok(())
-}
-
-/// The rest of a line once for each round, in front of everything else.
-fn repeat(rounds: &[sequence::Round], rest: &str, place: &Place, used: u32, queue: &mut VecDeque<Work>) {
-    for round in rounds.iter().rev() {
-        queue.push_front(Work::Line(Line::new(rest, place), used));
-        for (name, value) in round {
-            queue.push_front(Work::Set(name.clone(), value.clone()));
-        }
-    }
 }
 
 /// What a line includes. keepalived's variants differ in which missing files are errors.

@@ -1,6 +1,7 @@
 //! `virtual_server_group`: addresses, ranges of addresses and marks that share servers.
 
 use super::Statement;
+use super::room::Room;
 use super::value::{address, number};
 use crate::ConfigError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,12 +16,13 @@ pub(super) enum Member {
 /// Most addresses of one range.
 const MOST: u128 = 65_536;
 
-/// The members of a group, ranges counted out.
-pub(super) fn members(group: &Statement) -> Result<Vec<Member>, ConfigError> {
+/// The members of a group, ranges counted out while there is room for so many services.
+pub(super) fn members(group: &Statement, room: &Room) -> Result<Vec<Member>, ConfigError> {
     let mut members = Vec::new();
     for statement in group.statements() {
         if statement.keyword() == "fwmark" {
             members.push(mark(statement, 0)?);
+            room.check_services(statement, members.len())?;
             continue;
         }
         let port = match statement.argument() {
@@ -28,6 +30,7 @@ pub(super) fn members(group: &Statement) -> Result<Vec<Member>, ConfigError> {
             None => 0,
         };
         let range = range(statement, statement.keyword())?;
+        room.check_services(statement, members.len() + range.len())?;
         members.extend(range.into_iter().map(|address| Member::Endpoint(SocketAddr::new(address, port))));
     }
     if members.is_empty() {

@@ -5,8 +5,11 @@ use super::definitions::is_name;
 /// What is set before one repetition: names and values.
 pub(super) type Round = Vec<(String, String)>;
 
+/// The rounds of a sequence, each made when its turn comes: a million of them take no room.
+pub(super) type Rounds = Box<dyn Iterator<Item = Round>>;
+
 /// A line that begins with a sequence: its rounds, and what is repeated. None where it begins with none.
-pub(super) fn sequence(text: &str) -> Option<Result<(Vec<Round>, &str), String>> {
+pub(super) fn sequence(text: &str) -> Option<Result<(Rounds, &str), String>> {
     let (kind, inside) = text.strip_prefix('~')?.split_once('(')?;
     if !matches!(kind, "SEQ" | "SEQx" | "LST") {
         return None;
@@ -19,10 +22,10 @@ pub(super) fn sequence(text: &str) -> Option<Result<(Vec<Round>, &str), String>>
 }
 
 /// Most rounds of one sequence.
-const MOST: usize = 1 << 20;
+const MOST: i128 = 1 << 20;
 
 /// `var, start, step, end`; the step may be missing, and the start.
-fn counted(inside: &str, hexadecimal: bool) -> Result<Vec<Round>, String> {
+fn counted(inside: &str, hexadecimal: bool) -> Result<Rounds, String> {
     let mut parts = inside.split(',').map(str::trim);
     let name = parts.next().filter(|name| is_name(name)).ok_or("a sequence needs a name; write ~SEQ(NAME, 1, 10)")?;
     let numbers: Vec<i64> = parts.map(number).collect::<Result<_, _>>()?;
@@ -35,31 +38,29 @@ fn counted(inside: &str, hexadecimal: bool) -> Result<Vec<Round>, String> {
     if step == 0 {
         return Err("a step of 0 never comes to its end; write another".to_owned());
     }
-    let reached = |value: &i64| if step > 0 { *value <= end } else { *value >= end };
-    let values: Vec<i64> = std::iter::successors(Some(start), |value| value.checked_add(step))
-        .take_while(reached)
-        .take(MOST + 1)
-        .collect();
-    if values.len() > MOST {
+    if (i128::from(end) - i128::from(start)) / i128::from(step) >= MOST {
         return Err(format!("more than {MOST} values; write a shorter sequence"));
     }
-    let shown = |value: i64| if hexadecimal { format!("{value:x}") } else { value.to_string() };
-    Ok(values.into_iter().map(|value| vec![(name.to_owned(), shown(value))]).collect())
+    let reached = move |value: &i64| if step > 0 { *value <= end } else { *value >= end };
+    let shown = move |value: i64| if hexadecimal { format!("{value:x}") } else { value.to_string() };
+    let name = name.to_owned();
+    let values = std::iter::successors(Some(start), move |value| value.checked_add(step)).take_while(reached);
+    Ok(Box::new(values.map(move |value| vec![(name.clone(), shown(value))])))
 }
 
 fn number(text: &str) -> Result<i64, String> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let value = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(digits) => i64::from_str_radix(digits, 16),
-        None => digits.parse(),
+    let (radix, digits) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None => (10, digits),
     };
-    let value =
-        value.map_err(|_| format!("`{text}` is no number of a sequence; write digits, or 0x and hex digits"))?;
-    Ok(if negative { -value } else { value })
+    let value = if digits.starts_with(['-', '+']) { None } else { i64::from_str_radix(digits, radix).ok() };
+    let value = value.and_then(|value| if negative { value.checked_neg() } else { Some(value) });
+    value.ok_or_else(|| format!("`{text}` is no number of a sequence; write digits, or 0x and hex digits"))
 }
 
 /// `var, val1, val2, …`, or `{var1, var2}, {a1, a2}, …`.
-fn listed(inside: &str) -> Result<Vec<Round>, String> {
+fn listed(inside: &str) -> Result<Rounds, String> {
     let mut tuples = tuples(inside)?.into_iter();
     let names = tuples.next().filter(|names| names.iter().all(|name| is_name(name)));
     let names = names.ok_or("a list needs a name; write ~LST(NAME, VALUE, VALUE)")?;
@@ -75,7 +76,7 @@ fn listed(inside: &str) -> Result<Vec<Round>, String> {
     if rounds.is_empty() {
         return Err("a list needs values; write ~LST(NAME, VALUE, VALUE)".to_owned());
     }
-    Ok(rounds)
+    Ok(Box::new(rounds.into_iter()))
 }
 
 /// Parts between commas; what is in braces is one part of several.
@@ -101,7 +102,7 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let (rounds, rest) = sequence(text).unwrap().unwrap();
-        let rounds = rounds.into_iter().map(|round| {
+        let rounds = rounds.map(|round| {
             round.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("+")
         });
         format!("{}|{rest}", rounds.collect::<Vec<_>>().join(" "))
@@ -113,6 +114,7 @@ mod tests {
         assert_eq!(shown("~SEQ(A,168,2,172)y"), "A=168 A=170 A=172|y");
         assert_eq!(shown("~SEQ(A, 3) x"), "A=1 A=2 A=3|x");
         assert_eq!(shown("~SEQ(A, 2, 0) x"), "A=2 A=1 A=0|x");
+        assert_eq!(shown("~SEQ(A, 5, 1, 2) x"), "|x");
         assert_eq!(shown("~SEQx(A, 0x90, 0x10, 0xb0) ~SEQ(B, 1) z"), "A=90 A=a0 A=b0|~SEQ(B, 1) z");
     }
 
@@ -131,11 +133,14 @@ mod tests {
             ("~SEQ(A, one) x", "`one` is no number"),
             ("~SEQ(A, 1, 2, 3, 4) x", "one to three numbers"),
             ("~SEQ(A, 1, 99999999) x", "shorter sequence"),
+            ("~SEQ(A, -9223372036854775807, 9223372036854775807) x", "shorter sequence"),
+            ("~SEQ(A, --9223372036854775808) x", "`--9223372036854775808` is no number"),
+            ("~SEQ(A, 0x-5) x", "`0x-5` is no number"),
             ("~LST(A) x", "needs values"),
             ("~LST({A,B}, {1}) x", "not as many values"),
             ("~LST({A,B, {1}) x", "needs a name"),
         ] {
-            let error = sequence(text).unwrap().unwrap_err();
+            let error = sequence(text).unwrap().err().unwrap();
             assert!(error.contains(why), "{text}: {error}");
         }
         assert!(sequence("weight 1").is_none());

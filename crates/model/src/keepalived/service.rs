@@ -3,6 +3,7 @@
 use super::group::{self, Member};
 use super::inherited::Inherited;
 use super::notice::Notices;
+use super::room::Room;
 use super::server::{self, Above, Server};
 use super::{Statement, method, unknown};
 use crate::health::{Script, ServiceHealth, SorryServer};
@@ -28,24 +29,26 @@ pub(super) type Groups<'a> = HashMap<&'a str, &'a Statement>;
 pub(super) fn read(
     statement: &Statement,
     groups: &Groups<'_>,
+    room: &mut Room,
     notices: &mut Notices,
 ) -> Result<Vec<CheckedService>, ConfigError> {
-    let members = members(statement, groups)?;
+    let members = members(statement, groups, room)?;
     let mut draft = Draft::default();
     for inner in statement.statements() {
         draft.take(inner, notices)?;
     }
+    room.take(statement, members.len(), draft.servers.len())?;
     draft.finish(statement, &members, notices)
 }
 
 /// `IP [port]`, `fwmark N`, `group NAME`
-fn members(statement: &Statement, groups: &Groups<'_>) -> Result<Vec<Member>, ConfigError> {
+fn members(statement: &Statement, groups: &Groups<'_>, room: &Room) -> Result<Vec<Member>, ConfigError> {
     match statement.argument() {
         Some("fwmark") => Ok(vec![group::mark(statement, 1)?]),
         Some("group") => {
             let name = statement.arguments().nth(1).unwrap_or("");
             let message = || format!("there is no virtual_server_group `{name}`; write one, or correct the name");
-            group::members(groups.get(name).ok_or_else(|| statement.fault_at(name, message()))?)
+            group::members(groups.get(name).ok_or_else(|| statement.fault_at(name, message()))?, room)
         }
         _ => Ok(vec![Member::Endpoint(statement.endpoint(0)?)]),
     }

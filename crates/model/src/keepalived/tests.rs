@@ -79,6 +79,62 @@ fn includes_are_relative_to_their_file() {
     assert_eq!((missing.place.line, missing.pattern.as_str()), (3, "/none"));
 }
 
+/// What repeats is made when its turn comes: a million rounds of a long rest would not fit into memory.
+#[test]
+fn repetitions_are_bounded_before_they_are_made() {
+    let long: &'static str = format!("~SEQ(A,1,1000000) {}", "x".repeat(1 << 20)).leak();
+    assert!(shown(long).contains("bytes in all"));
+    let nested: &'static str = format!("{}x", "~SEQ(A,1,1000000) ".repeat(10_000)).leak();
+    assert!(shown(nested).contains(" in all"));
+    let lines: &'static str = format!("$A= \\\n{} x\n{}", "a \\\n".repeat(3000), "${A} ".repeat(900)).leak();
+    assert!(shown(lines).contains(" in all"), "{}", shown(lines));
+}
+
+/// Few files that include the next ones several times are many.
+#[test]
+fn includes_are_counted() {
+    let files = |text: fn(usize) -> String| {
+        let name = |number: usize| -> &'static str { format!("/etc/{number}").leak() };
+        Memory((0..8).map(|number| (name(number), &*text(number).leak())).collect())
+    };
+    let read = |files: &Memory| Document::read(files, "/etc/0", "main").unwrap_err().to_string();
+    let error =
+        read(&files(|number| if number < 7 { format!("include {}\n", number + 1).repeat(4) } else { "a\n".into() }));
+    assert!(
+        error.starts_with("/etc/")
+            && error.ends_with("more than 256 files, each as often as it is included; include fewer"),
+        "{error}"
+    );
+    let error = read(&files(|number| format!("include {}\n#{}", number + 1, "x".repeat(1 << 20))));
+    assert!(
+        error.starts_with("/etc/2:1:9: more than") && error.ends_with("bytes in all files; include fewer"),
+        "{error}"
+    );
+}
+
+/// More than a director can have is refused while it is counted.
+#[test]
+fn groups_have_no_more_members_than_there_can_be_services() {
+    let translated = |text: &'static str| {
+        let document = Document::read(&Memory([("/k", text)].into()), "/k", "main").unwrap();
+        document.translate().map(|translation| translation.services.len()).map_err(|error| error.to_string())
+    };
+    let group = |lines: &str, servers: usize| -> &'static str {
+        let servers: String =
+            (1..=servers).map(|n| format!("real_server 10.0.{}.{} 80 {{\n}}\n", n / 250, n % 250)).collect();
+        format!("virtual_server_group g {{\n{lines}}}\nvirtual_server group g {{\nprotocol TCP\n{servers}}}\n").leak()
+    };
+    assert_eq!(
+        translated(group("10.1.0.0/16 80\n", 0)).unwrap_err(),
+        "/k:2:1: more than 16383 services; run a second director for the rest"
+    );
+    let halves = "10.1.0.0/19 80\n10.2.0.0/19 80\n";
+    assert!(translated(group(halves, 0)).unwrap_err().starts_with("/k:3:1: more than 16383 services"));
+    assert_eq!(translated(group("10.1.0.0/20 80\n", 16)), Ok(4096));
+    assert!(translated(group("10.1.0.0/20 80\n", 17)).unwrap_err().contains("more than 65536 servers"));
+    assert!(translated(group("10.1.0.1 80\n", 1025)).unwrap_err().contains("a service can have 1024 servers"));
+}
+
 #[test]
 fn what_is_wrong_says_where_and_what_instead() {
     for (text, message) in [

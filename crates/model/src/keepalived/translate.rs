@@ -3,6 +3,7 @@
 use super::check::file_weight;
 use super::global::Global;
 use super::notice::{Notice, Notices, Severity};
+use super::room::Room;
 use super::service::{self, CheckedService, Groups};
 use super::{Document, Statement, global, unknown};
 use crate::health::Probe;
@@ -32,12 +33,13 @@ impl Document {
         }
         let (groups, files) = (groups(&self.statements)?, tracked_files(&self.statements)?);
         let (mut services, mut election, mut global) = (Services::default(), Vec::new(), Global::default());
+        let mut room = Room::new();
         for statement in &self.statements {
             match statement.keyword() {
                 "global_defs" => global::read(statement, &mut global, &mut notices)?,
                 "virtual_server_group" => {}
                 "virtual_server" => {
-                    let mut found = service::read(statement, &groups, &mut notices)?;
+                    let mut found = service::read(statement, &groups, &mut room, &mut notices)?;
                     name_files(statement, &mut found, &files)?;
                     tell_dormant(statement, &found, &mut notices);
                     services.add(statement, found)?;
