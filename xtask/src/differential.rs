@@ -42,6 +42,10 @@ impl Player {
 
 pub(crate) fn run(what: &Player, guest: &Guest, only: Option<&str>, record: bool) -> Result<ExitCode> {
     let player = build(what.program)?;
+    if !record {
+        // Who is only recorded plays alone.
+        step::execute(&mut workspace::cargo(["build", "--release", "--package", "xlvs"]))?;
+    }
     let mut command = vec![player.display().to_string()];
     command.extend_from_slice(&what.options);
     if let Some(only) = only {
@@ -63,9 +67,8 @@ pub(crate) fn run(what: &Player, guest: &Guest, only: Option<&str>, record: bool
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the player and the xlvs it plays against.
+/// Builds the player.
 fn build(program: &str) -> Result<PathBuf> {
-    step::execute(&mut workspace::cargo(["build", "--release", "--package", "xlvs"]))?;
     step::execute(&mut workspace::cargo(["build", "--package", "lab", "--bin", program]))?;
     Ok(workspace::target_directory()?.join("debug").join(program))
 }

@@ -82,11 +82,10 @@ pub(super) struct Effect {
 }
 
 impl Slot {
-    /// A check whose first time comes after a part of its warm-up, `share` of 0 to 1. A server that is known to be down
-    /// stays so until it has succeeded.
-    pub(super) fn new(task: Arc<Task>, now: Time, share: f64, known_down: bool) -> Self {
+    /// A check whose first time comes after a part of its warm-up, `share` of 0 to 1.
+    pub(super) fn new(task: Arc<Task>, now: Time, share: f64) -> Self {
         let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
-        let up = !task.check.starts_down && !known_down;
+        let up = !task.check.starts_down;
         let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, last_failure: None, next };
         Self { status, failures: 0, page: 0, successes: 0, weight: None, users: Vec::new() }
     }
@@ -148,17 +147,17 @@ impl Slot {
         Effect { turned, weighed: self.weight != weight_before, stays_down }
     }
 
-    /// How long to wait after a failure. Only a check that succeeded before has retries.
+    /// How long to wait after a failure. Only a check that succeeded before has retries; they look at the page that failed.
     fn failed(&mut self) -> Duration {
         self.status.failed += 1;
-        (self.page, self.successes) = (0, 0);
+        self.successes = 0;
         let pace = self.status.task.check.pace;
         if self.status.up && self.failures < pace.retries {
             self.failures += 1;
             return pace.delay_before_retry;
         }
         self.status.up = false;
-        self.failures = 0;
+        (self.page, self.failures) = (0, 0);
         pace.interval
     }
 

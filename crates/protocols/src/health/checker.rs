@@ -53,8 +53,6 @@ pub struct Checker {
     by_server: BTreeMap<Endpoint, Vec<CheckId>>,
     services: BTreeMap<Key, Supervised>,
     absent: BTreeSet<Key>,
-    /// Servers that were down under a check that is gone.
-    known_down: BTreeSet<Endpoint>,
     /// Servers that were down before this checker, each in its service.
     left_out: BTreeSet<(Key, Endpoint)>,
     deadlines: BTreeSet<(Time, CheckId)>,
@@ -71,7 +69,6 @@ impl Checker {
             by_server: BTreeMap::new(),
             services: BTreeMap::new(),
             absent: BTreeSet::new(),
-            known_down: BTreeSet::new(),
             left_out: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             next_id: 0,
@@ -125,10 +122,8 @@ impl Checker {
         now: Time,
         emit: &mut dyn FnMut(Output),
     ) {
-        let down = self.services.values().flat_map(|service| &service.status.servers).filter(|server| !server.up);
-        self.known_down = down.map(|server| server.server).collect();
         let checks: Vec<_> = services.iter().map(|(service, health)| self.enlist_all(service, health, now)).collect();
-        self.leave_out(&services, &checks);
+        self.begin_as_before(&services, &checks);
         let mut before = BTreeMap::new();
         for key in services.iter().map(|(service, _)| &service.key).chain(gone) {
             before.extend(self.services.remove(key).map(|old| (*key, old)));
@@ -147,7 +142,6 @@ impl Checker {
         }
         unused.retain(|id| self.slots.get(id).is_some_and(|slot| slot.users.is_empty()));
         unused.into_iter().for_each(|id| self.forget(id));
-        self.known_down.clear();
         self.absent.retain(|key| self.services.contains_key(key));
     }
 
@@ -193,17 +187,21 @@ impl Checker {
         servers.collect()
     }
 
-    /// Checks of servers that were left out before this checker fail, unless the server was in for who shares them.
-    fn leave_out(&mut self, services: &[(VirtualService, ServiceHealth)], checks: &[Vec<Vec<CheckId>>]) {
+    /// A new check of a server that was down in its service fails at first, unless the server was up for who shares it:
+    /// another service's check of the same server says nothing.
+    fn begin_as_before(&mut self, services: &[(VirtualService, ServiceHealth)], checks: &[Vec<Vec<CheckId>>]) {
         let left_out = std::mem::take(&mut self.left_out);
-        if left_out.is_empty() {
-            return;
-        }
         let (mut failing, mut succeeding) = (BTreeSet::new(), BTreeSet::new());
         for ((service, health), checks) in services.iter().zip(checks) {
+            let before = self.services.get(&service.key).map_or(&[][..], |old| &old.status.servers);
+            let before: BTreeMap<Endpoint, bool> = before.iter().map(|server| (server.server, server.up)).collect();
             for (server, ids) in health.servers.iter().zip(checks) {
-                let is_out = left_out.contains(&(service.key, server.endpoint));
-                if is_out { &mut failing } else { &mut succeeding }.extend(ids);
+                let known = before.get(&server.endpoint).copied();
+                let is_left_out = left_out.contains(&(service.key, server.endpoint));
+                let was_up = known.or_else(|| (!left_out.is_empty()).then_some(!is_left_out));
+                if let Some(was_up) = was_up {
+                    if was_up { &mut succeeding } else { &mut failing }.extend(ids);
+                }
             }
         }
         for id in failing.difference(&succeeding) {
@@ -222,8 +220,7 @@ impl Checker {
         let id = CheckId(self.next_id);
         self.next_id += 1;
         known.push(id);
-        let known_down = self.known_down.contains(&task.server);
-        let slot = Slot::new(Arc::new(task), now, self.dice.share(), known_down);
+        let slot = Slot::new(Arc::new(task), now, self.dice.share());
         self.deadlines.extend(slot.status.next.map(|next| (next, id)));
         self.slots.insert(id, slot);
         id

@@ -74,6 +74,7 @@ struct World {
     now: Time,
     dead: Vec<Endpoint>,
     failing_scripts: bool,
+    failing_page: Option<usize>,
     probes: usize,
     log: Vec<String>,
 }
@@ -85,6 +86,7 @@ impl World {
             now: Time(0),
             dead: Vec::new(),
             failing_scripts: false,
+            failing_page: None,
             probes: 0,
             log: Vec::new(),
         };
@@ -101,9 +103,12 @@ impl World {
                 Output::Probe(id, task, page) => {
                     self.probes += 1;
                     let is_script = matches!(task.check.probe, Probe::Script { .. });
-                    let dead = self.dead.contains(&task.server) || (is_script && self.failing_scripts);
+                    let is_page = matches!(task.check.probe, Probe::Http(_));
+                    let dead = self.dead.contains(&task.server)
+                        || (is_script && self.failing_scripts)
+                        || (is_page && self.failing_page == Some(page));
                     let outcome = if dead { Outcome::Failure("refused".into()) } else { Outcome::Success };
-                    if let Probe::Http(_) = task.check.probe {
+                    if is_page {
                         self.note(format!("page {page}"));
                     }
                     self.input(Input::Finished(id, outcome));
@@ -276,7 +281,26 @@ fn servers_known_to_be_down_stay_so_until_they_succeed() {
 }
 
 #[test]
-fn pages_are_looked_at_in_turn_and_all_of_them_after_a_failure() {
+fn what_other_services_find_says_nothing_of_a_new_check() {
+    let [one, mut other] = [80, 81].map(|port| service(port, &[1]));
+    let probe = Probe::Script { script: script("probe").unwrap(), timeout: None, sets_weight: false };
+    other.1.servers[0].checks = vec![check(probe)];
+    let mut world = World::new(vec![one, other.clone()]);
+    world.failing_scripts = true;
+    world.run(15);
+    let [mut edited, mut fresh] = [80, 82].map(|port| service(port, &[1]));
+    edited.1.servers[0].checks[0].pace.timeout = 3 * SECOND;
+    fresh.1.servers[0].checks[0].pace.timeout = 4 * SECOND;
+    world.input(Input::Configure(vec![edited, other, fresh]));
+    assert_eq!(
+        [80, 81, 82].map(|port| world.standings(port)),
+        [vec![weight(1)], vec![Standing::Out], vec![weight(1)]],
+        "edited, failing and fresh"
+    );
+}
+
+/// Two pages at an address, 10 s apart.
+fn pages() -> (VirtualService, ServiceHealth) {
     let page = |path: &str| Page { path: path.into(), host: None, status: vec![(200, 299)], digest: None, body: None };
     let probe = HttpProbe {
         tls: false,
@@ -287,7 +311,12 @@ fn pages_are_looked_at_in_turn_and_all_of_them_after_a_failure() {
     };
     let (one, mut health) = service(80, &[1]);
     health.servers[0].checks = vec![check(Probe::Http(probe))];
-    let mut world = World::new(vec![(one, health)]);
+    (one, health)
+}
+
+#[test]
+fn pages_are_looked_at_in_turn_and_all_of_them_after_a_failure() {
+    let mut world = World::new(vec![pages()]);
     assert_eq!(world.run(20), ["10s page 1", "20s page 0"]);
     world.dead.push(endpoint(1));
     world.run(15);
@@ -295,6 +324,17 @@ fn pages_are_looked_at_in_turn_and_all_of_them_after_a_failure() {
     let log = world.run(30);
     let came = log.iter().position(|line| line.contains("came")).unwrap();
     assert_eq!(log.get(came - 2..came).unwrap(), ["42s page 0", "52s page 1"]);
+}
+
+#[test]
+fn a_page_that_fails_is_looked_at_again_until_its_retries_are_used_up() {
+    let mut world = World::new(vec![pages()]);
+    world.failing_page = Some(1);
+    let log = world.run(15);
+    assert_eq!(log.get(..4).unwrap(), ["10s page 1", "11s page 1", "12s page 1", "12s 10.0.0.1:80 went"]);
+    assert!(world.run(100).iter().all(|line| !line.contains("came")), "its first page alone brings no server back");
+    world.failing_page = None;
+    assert!(world.run(40).iter().any(|line| line.contains("came")));
 }
 
 #[test]
