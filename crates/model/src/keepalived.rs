@@ -22,6 +22,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod user;
 mod value;
 mod words;
 
@@ -44,7 +45,7 @@ use notice::Notices;
 pub struct Document {
     /// In the order of the files.
     pub statements: Vec<Statement>,
-    /// Includes that matched no file.
+    /// Includes whose wildcards match no file.
     pub missing: Vec<MissingInclude>,
 }
 

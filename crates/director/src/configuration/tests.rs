@@ -45,7 +45,7 @@ fn what_matters_and_is_not_done_is_refused_unless_accepted() {
     let folder = Folder::with("refused", &[("k.conf", &text)]);
     let error = folder.read(false).unwrap_err().to_string();
     assert!(
-        error.contains("k.conf:1: refused: persistence (-p)")
+        error.contains("k.conf:3: refused: persistence (-p)")
             && error.ends_with("--accept to run without what is refused here"),
         "{error}"
     );

@@ -23,7 +23,7 @@ const MOST_FILES: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 /// Most bytes of all these files, comments counted.
 const MOST_TEXT: usize = MOST_BYTES;
 
-/// An include that matched no file. keepalived goes on without a word.
+/// An include whose wildcards match no file. keepalived goes on without a word.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MissingInclude {
     /// Where it stands.
@@ -83,7 +83,8 @@ impl<'a> Expander<'a> {
             let message = format!("more than {MOST_TEXT} bytes in all files; include fewer");
             return Err(place.fault(word, message));
         }
-        Ok(text)
+        // A byte order mark is no letter of the first keyword.
+        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 
     fn file(&mut self, path: &str, text: &str, depth: usize) -> Result<(), ConfigError> {
@@ -93,8 +94,8 @@ impl<'a> Expander<'a> {
         while let Some((number, written)) = physical.next() {
             let place = Place::new(&file, number + 1, written);
             let text = without_comment(written).trim();
-            if let Some(pattern) = included(text) {
-                self.include(&folder, pattern, &place, depth)?;
+            if let Some(asked) = included(text) {
+                self.include(&folder, asked, &place, depth)?;
             } else if let Some((before, name, first)) = multi_line(text) {
                 let value = gather(first, &mut physical).map_err(|message| place.fault(text, message))?;
                 self.logical(Line::new(format!("{before}${name}={value}"), &place), &folder)?;
@@ -105,12 +106,17 @@ impl<'a> Expander<'a> {
         Ok(())
     }
 
-    fn include(&mut self, folder: &str, pattern: &str, place: &Place, depth: usize) -> Result<(), ConfigError> {
+    fn include(&mut self, folder: &str, asked: Asked<'_>, place: &Place, depth: usize) -> Result<(), ConfigError> {
+        let Asked { pattern, demands } = asked;
         if depth >= DEEPEST {
             let message = format!("more than {DEEPEST} files include each other; one of them includes itself?");
             return Err(place.fault(pattern, message));
         }
         let paths = self.files.matching(&files::resolve(folder, pattern));
+        if paths.is_empty() && (demands || !pattern.contains(['*', '?', '['])) {
+            let message = format!("there is no regular file `{pattern}`; create it, or remove this line");
+            return Err(place.fault(pattern, message));
+        }
         if paths.is_empty() {
             self.missing.push(MissingInclude { place: place.clone(), pattern: pattern.to_owned() });
         }
@@ -196,11 +202,23 @@ fn check_replaced(line: &Line, replaced: &str, used: u32) -> Result<(), ConfigEr
     Ok(())
 }
 
+/// What a line includes.
+struct Asked<'t> {
+    pattern: &'t str,
+    /// Wildcards must match something, too. A name without any must always be there: what was in its file would be
+    /// gone with the next reload.
+    demands: bool,
+}
+
 /// What a line includes. keepalived's variants differ in which missing files are errors.
-fn included(text: &str) -> Option<&str> {
+fn included(text: &str) -> Option<Asked<'_>> {
     let (keyword, pattern) = text.split_once(char::is_whitespace)?;
-    let known = matches!(keyword, "include" | "includer" | "includem" | "includew" | "includeb" | "includea");
-    known.then_some(pattern.trim().trim_matches('"'))
+    let demands = match keyword {
+        "include" | "includer" | "includeb" => false,
+        "includem" | "includew" | "includea" => true,
+        _ => return None,
+    };
+    Some(Asked { pattern: pattern.trim().trim_matches('"'), demands })
 }
 
 /// A line that begins a definition over several: what stands before it, its name, and the rest of the line.

@@ -1,6 +1,7 @@
 //! `global_defs`, and what stands beside services at the top of a file.
 
 use super::notice::Notices;
+use super::user::{self, ScriptUser};
 use super::value::number;
 use super::{Statement, unknown};
 use crate::{ConfigError, Timeouts};
@@ -9,6 +10,7 @@ use crate::{ConfigError, Timeouts};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Global {
     pub(super) timeouts: Timeouts,
+    pub(super) script_user: Option<ScriptUser>,
 }
 
 pub(super) fn read(statement: &Statement, global: &mut Global, notices: &mut Notices) -> Result<(), ConfigError> {
@@ -17,7 +19,8 @@ pub(super) fn read(statement: &Statement, global: &mut Global, notices: &mut Not
             "lvs_timeouts" => timeouts(inner, &mut global.timeouts)?,
             // Names, and what only an election or a check that is kept for later needs.
             "router_id" | "default_interface" | "vrrp_version" | "vrrp_mcast_group4" | "vrrp_mcast_group6" => {}
-            "script_user" | "enable_script_security" => {}
+            "script_user" => global.script_user = Some(user::read(inner)?),
+            "enable_script_security" => user::tell_security(inner, notices),
             keyword if keyword.starts_with("vrrp_") => {}
             "lvs_sync_daemon" | "lvs_sync_daemon_interface" => {
                 notices.changing(

@@ -19,6 +19,11 @@ impl Place {
         Self { file: Arc::clone(file), line, text: text.into() }
     }
 
+    /// How this place is called in a message about another one.
+    pub(super) fn seen_from(&self, other: &Self) -> String {
+        if self.file == other.file { format!("line {}", self.line) } else { format!("{}:{}", self.file, self.line) }
+    }
+
     /// An error here, at `word` if the line has it as it stands.
     pub fn fault(&self, word: &str, message: impl Into<String>) -> ConfigError {
         let before = self.text.find(word).and_then(|at| self.text.get(..at)).unwrap_or("");
@@ -32,11 +37,24 @@ impl Place {
     }
 }
 
-/// A message on one line, whatever words of the file it quotes.
+/// Most letters of one word that a message shows.
+const LONGEST_WORD: usize = 120;
+
+/// A message on one line of words that end, whatever it quotes of the file.
 pub(super) fn printable(message: &str) -> String {
-    let shown =
-        |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
-    message.chars().map(shown).collect()
+    let mut text = String::new();
+    let mut length = 0;
+    for letter in message.chars() {
+        length = if letter.is_whitespace() { 0 } else { length + 1 };
+        match length {
+            _ if letter.is_control() && length <= LONGEST_WORD => text.extend(letter.escape_default()),
+            ..=LONGEST_WORD => text.push(letter),
+            // The end of a quotation, as if all of it were shown.
+            _ if letter == '`' => text.push_str("…`"),
+            _ => {}
+        }
+    }
+    text
 }
 
 /// A line without its comment, not yet expanded.
@@ -89,6 +107,13 @@ mod tests {
         ] {
             assert_eq!(without_comment(text), kept, "{text}");
         }
+    }
+
+    #[test]
+    fn messages_show_the_beginning_of_long_words() {
+        let word = "x".repeat(100_000);
+        let shown = printable(&format!("`{word}` is no\u{1b} number"));
+        assert_eq!(shown, format!("`{}…` is no\\u{{1b}} number", "x".repeat(119)));
     }
 
     #[test]

@@ -94,6 +94,10 @@ impl Server {
         self.endpoint
     }
 
+    pub(super) fn weight(&self) -> Option<Weight> {
+        self.weight
+    }
+
     pub(super) fn method(&self) -> Option<ForwardingMethod> {
         self.method
     }

@@ -148,6 +148,7 @@ impl Draft {
         self.set_flags(notices);
         self.check_protocol(statement, members, notices);
         self.check_quorum(statement, notices)?;
+        self.lower_quorum(statement, notices);
         let method = self.method.unwrap_or(ForwardingMethod::Nat);
         let tunnelled = self.servers.iter().all(|server| server.method().unwrap_or(method).mixes_families());
         let mut servers: Vec<Server> = std::mem::take(&mut self.servers);
@@ -249,6 +250,22 @@ impl Draft {
         }
     }
 
+    /// A quorum that can never be reached is lowered, as by keepalived.
+    fn lower_quorum(&mut self, statement: &Statement, notices: &mut Notices) {
+        let weights = self.servers.iter().map(|server| server.weight().unwrap_or(self.weight).get());
+        let sum = weights.fold(0, u32::saturating_add);
+        let quorum = self.quorum.unwrap_or(1);
+        if sum == 0 || quorum <= sum {
+            return;
+        }
+        (self.quorum, self.hysteresis) = (Some(sum), self.hysteresis.min(sum - 1));
+        let asks = statement.statements().iter().find(|inner| inner.keyword() == "quorum").unwrap_or(statement);
+        notices.cosmetic(
+            asks,
+            format!("the quorum {quorum} is above the weight of all servers, {sum}; it is lowered to that"),
+        );
+    }
+
     fn check_quorum(&self, statement: &Statement, notices: &mut Notices) -> Result<(), ConfigError> {
         let quorum = self.quorum.unwrap_or(1);
         if self.hysteresis >= quorum && self.hysteresis != 0 {
@@ -274,9 +291,9 @@ fn silence(health: &mut ServiceHealth) {
 fn check_servers(servers: &[Server]) -> Result<(), ConfigError> {
     let mut seen = HashMap::new();
     for server in servers {
-        if let Some(first) = seen.insert(server.endpoint(), server.statement().place.line) {
-            let message =
-                format!("real_server {} is there twice (first at line {first}); remove one", server.endpoint());
+        if let Some(first) = seen.insert(server.endpoint(), &server.statement().place) {
+            let first = first.seen_from(&server.statement().place);
+            let message = format!("real_server {} is there twice (first at {first}); remove one", server.endpoint());
             return Err(server.statement().fault(message));
         }
     }

@@ -66,7 +66,7 @@ fn sequences_repeat_the_rest_of_their_line() {
 fn includes_are_relative_to_their_file() {
     let files = Memory(
         [
-            ("/etc/k.conf", "include conf.d/*\na\ninclude /none\n"),
+            ("/etc/k.conf", "\u{feff}include conf.d/*\na\ninclude /none*\n"),
             ("/etc/conf.d/1", "b ${_PWD}\ninclude sub/x"),
             ("/etc/conf.d/sub/x", "c\n"),
         ]
@@ -76,7 +76,7 @@ fn includes_are_relative_to_their_file() {
     assert_eq!(outline(&document.statements, 0), "b|/etc/conf.d\nc\nc\na\n");
     assert_eq!(document.statements[1].place.file.as_ref(), "/etc/conf.d/sub/x");
     let missing = &document.missing[0];
-    assert_eq!((missing.place.line, missing.pattern.as_str()), (3, "/none"));
+    assert_eq!((missing.place.line, missing.pattern.as_str()), (3, "/none*"));
 }
 
 /// What repeats is made when its turn comes: a million rounds of a long rest would not fit into memory.
@@ -110,6 +110,56 @@ fn includes_are_counted() {
         error.starts_with("/etc/2:1:9: more than") && error.ends_with("bytes in all files; include fewer"),
         "{error}"
     );
+}
+
+/// The services of a file that is gone would be gone with the next reload.
+#[test]
+fn what_is_included_by_its_name_is_there() {
+    assert_eq!(
+        shown("a\ninclude none"),
+        "/etc/k.conf:2:9: there is no regular file `none`; create it, or remove this line"
+    );
+    assert!(shown("includem none*").contains("no regular file `none*`"));
+    assert_eq!(shown("include none*"), "");
+}
+
+/// Scripts that name no user have that of the file; a warning, or an error, names the line it is about.
+#[test]
+fn scripts_without_a_user_have_the_script_user() {
+    let text = "virtual_server 192.0.2.1 80 {\nprotocol TCP\nquorum 5\nhysteresis 4\nquorum_up /bin/up\nquorum_down /bin/down other\n\
+                real_server 10.0.0.1 80 {\nweight 3\nnotify_up /bin/n\nMISC_CHECK {\nmisc_path /bin/m\n}\n}\n}\n\
+                global_defs {\nscript_user somebody people\nenable_script_security\n}\n";
+    let document = Document::read(&Memory([("/k", text)].into()), "/k", "main").unwrap();
+    let translation = document.translate().unwrap();
+    let health = &translation.services[0].health;
+    let crate::health::Probe::Script { script: check, .. } = &health.servers[0].checks[0].probe else { panic!() };
+    let identity = |script: &crate::health::Script| (script.user.clone().unwrap(), script.group.clone());
+    let given = ("somebody".to_owned(), Some("people".to_owned()));
+    for script in [check, health.servers[0].notify_up.as_ref().unwrap(), health.quorum_up.as_ref().unwrap()] {
+        assert_eq!(identity(script), given, "{script:?}");
+    }
+    assert_eq!(identity(health.quorum_down.as_ref().unwrap()), ("other".to_owned(), None));
+    assert_eq!((health.quorum, health.hysteresis), (3, 2));
+    let notices: Vec<_> = translation.notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notices,
+        [
+            "/k:3: warning: the quorum 5 is above the weight of all servers, 3; it is lowered to that",
+            "/k:17: refused: it is not looked at who may write to a script before it is run; see to it that only root may",
+        ]
+    );
+}
+
+#[test]
+fn a_service_that_is_there_twice_names_both_files() {
+    let service = "virtual_server 192.0.2.1 80 {\nprotocol TCP\n}\n";
+    let files = Memory([("/a", "include /b\ninclude /c\n"), ("/b", service), ("/c", service)].into());
+    let error = Document::read(&files, "/a", "main").unwrap().translate().unwrap_err().to_string();
+    assert!(error.starts_with("/c:1:1: ") && error.contains("(first at /b:1)"), "{error}");
+    let script = "virtual_server 192.0.2.1 80 {\nprotocol TCP\nquorum_up \"/bin/a\\0b\"\n}\n";
+    let files = Memory([("/a", script)].into());
+    let error = Document::read(&files, "/a", "main").unwrap().translate().unwrap_err().to_string();
+    assert_eq!(error, "/a:3:1: no argument of a program can hold a zero byte; remove it");
 }
 
 /// More than a director can have is refused while it is counted.

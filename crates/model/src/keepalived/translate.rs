@@ -5,9 +5,9 @@ use super::global::Global;
 use super::notice::{Notice, Notices, Severity};
 use super::room::Room;
 use super::service::{self, CheckedService, Groups};
-use super::{Document, Statement, global, unknown};
+use super::{Document, Place, Statement, global, unknown, user};
 use crate::health::Probe;
-use crate::{Config, ConfigError, Key, RealServer, Timeouts};
+use crate::{Config, ConfigError, Dormant, Key, RealServer, Timeouts};
 use std::collections::{BTreeSet, HashMap};
 
 /// What a keepalived.conf asks for.
@@ -56,6 +56,7 @@ impl Document {
                 _ => unknown(statement, "the file", &KNOWN, &mut notices),
             }
         }
+        user::give(global.script_user.as_ref(), &mut services.list);
         Ok(Translation { services: services.list, timeouts: global.timeouts, election, notices: notices.0 })
     }
 }
@@ -124,16 +125,35 @@ fn name_files(
 /// What of these services is kept and does not act yet, each thing once.
 fn tell_dormant(statement: &Statement, services: &[CheckedService], notices: &mut Notices) {
     let mut told = BTreeSet::new();
+    let within = |keyword: &str| {
+        let inner = statement.statements().iter().position(|inner| inner.keyword() == keyword);
+        inner.map_or(0, |at| at + 1)
+    };
     for CheckedService { service, health } in services {
-        told.extend(service.key.dormant().map(|what| what.to_string()));
-        told.extend(service.options.dormant().iter().map(ToString::to_string));
-        told.extend(service.servers.iter().flat_map(RealServer::dormant).map(|what| what.to_string()));
+        told.extend(service.key.dormant().map(|what| (0, what.to_string())));
+        told.extend(
+            service.options.dormant().iter().map(|what| (keyword_of(*what).map_or(0, within), what.to_string())),
+        );
+        told.extend(service.servers.iter().flat_map(RealServer::dormant).map(|what| (0, what.to_string())));
         let checks = health.servers.iter().flat_map(|server| &server.checks);
         if checks.into_iter().any(|check| matches!(check.probe, Probe::Bfd { .. })) {
-            told.insert("BFD_CHECK is not made yet: its server counts as up".to_owned());
+            told.insert((0, "BFD_CHECK is not made yet: its server counts as up".to_owned()));
         }
     }
-    told.into_iter().for_each(|what| notices.changing(statement, what));
+    for (at, what) in told {
+        let inner = at.checked_sub(1).and_then(|at| statement.statements().get(at));
+        notices.changing(inner.unwrap_or(statement), what);
+    }
+}
+
+/// The keyword of a service that asks for this.
+fn keyword_of(dormant: Dormant) -> Option<&'static str> {
+    match dormant {
+        Dormant::Persistence => Some("persistence_timeout"),
+        Dormant::PersistenceEngine => Some("persistence_engine"),
+        Dormant::OnePacket => Some("ops"),
+        _ => None,
+    }
 }
 
 fn groups(statements: &[Statement]) -> Result<Groups<'_>, ConfigError> {
@@ -151,16 +171,16 @@ fn groups(statements: &[Statement]) -> Result<Groups<'_>, ConfigError> {
 #[derive(Default)]
 struct Services {
     list: Vec<CheckedService>,
-    lines: HashMap<Key, usize>,
+    places: HashMap<Key, Place>,
 }
 
 impl Services {
     fn add(&mut self, statement: &Statement, services: Vec<CheckedService>) -> Result<(), ConfigError> {
         for service in services {
             let key = service.service.key;
-            if let Some(first) = self.lines.insert(key, statement.place.line) {
-                let message =
-                    format!("{key} is a service already (first at line {first}); put its servers into one block");
+            if let Some(first) = self.places.insert(key, statement.place.clone()) {
+                let first = first.seen_from(&statement.place);
+                let message = format!("{key} is a service already (first at {first}); put its servers into one block");
                 return Err(statement.fault(message));
             }
             self.list.push(service);

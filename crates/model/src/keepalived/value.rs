@@ -88,6 +88,9 @@ impl Statement {
         if words.is_empty() {
             return Err(self.fault(format!("`{}` names no program", self.keyword())));
         }
+        if words.iter().any(|word| word.contains('\0')) {
+            return Err(self.fault("no argument of a program can hold a zero byte; remove it"));
+        }
         Ok(Script { words, user: arguments.next().map(str::to_owned), group: arguments.next().map(str::to_owned) })
     }
 }
