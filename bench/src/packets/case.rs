@@ -28,8 +28,10 @@ impl Case {
     /// Every case.
     pub(super) fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        let network =
-            |six, method, protocol| Network { six, method, protocol, envelope: (Envelope::Ipip, false), tells: true };
+        let network = |six, method, protocol| {
+            let (envelope, tells, watched) = ((Envelope::Ipip, false), true, false);
+            Network { six, method, protocol, envelope, tells, watched }
+        };
         let methods = [Method::Nat, Method::DirectRouting, Method::Tunnel];
         for six in [false, true] {
             for method in methods {
@@ -47,6 +49,11 @@ impl Case {
             for protocol in [protocol::TCP, protocol::UDP] {
                 all.extend(full_nat(network(six, Method::FullNat, protocol)));
             }
+        }
+        for six in [false, true] {
+            let network = Network { watched: true, ..network(six, Method::Nat, protocol::TCP) };
+            let kinds = [Kind::Known { flows: 1 }, Kind::Known { flows: 1024 }, Kind::New, Kind::Reply];
+            all.extend(kinds.map(|kind| Self { network, kind }));
         }
         let gue = Envelope::Gue(Port::new(6080));
         for envelope in [(gue, false), (gue, true), (Envelope::Gre, false), (Envelope::Gre, true)] {

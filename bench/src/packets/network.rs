@@ -3,7 +3,7 @@
 use super::director::bytes_of;
 use super::flow::{Flow, Shape};
 use forward::Tables;
-use forward::abi::{Address4, Address6, Envelope, Method, SchedulerKind, Settings};
+use forward::abi::{Address4, Address6, Envelope, Method, RealServer, SchedulerKind, Settings};
 use forward::host::packet::DIRECTOR_MAC;
 use forward::host::world::hop;
 use forward::host::{PacketBuilder, ServerSpec, World, packet};
@@ -30,6 +30,8 @@ pub(super) struct Network {
     pub(super) envelope: (Envelope, bool),
     /// FullNAT: servers are told their clients.
     pub(super) tells: bool,
+    /// What becomes of connections to its servers is counted.
+    pub(super) watched: bool,
 }
 
 impl Network {
@@ -48,7 +50,8 @@ impl Network {
             (Envelope::Gre, true) => "-gre-csum",
         };
         let (family, transport) = (if self.six { 6 } else { 4 }, if self.is_tcp() { "tcp" } else { "udp" });
-        format!("{method}{family}{envelope}-{transport}")
+        let watched = if self.watched { "-watched" } else { "" };
+        format!("{method}{family}{envelope}-{transport}{watched}")
     }
 
     pub(super) fn is_tcp(&self) -> bool {
@@ -100,6 +103,10 @@ impl Network {
         let table = if scheduler == SchedulerKind::Maglev { self.maglev() } else { Vec::new() };
         let mut world = World::new(4);
         world.service(self.protocol, self.vip(), scheduler, &servers, &table);
+        if self.watched {
+            let servers = (1..=SERVERS).filter_map(|id| world.tables.servers.get(id as usize));
+            servers.for_each(|server| server.flags.set(server.flags.get() | RealServer::WATCHED));
+        }
         if self.method == Method::Tunnel {
             let (envelope, checksum) = self.envelope;
             (1..=SERVERS).for_each(|id| world.dig(id, self.server(id).ip(), envelope, checksum));

@@ -98,15 +98,22 @@ pub enum EventKind {
         /// Which.
         server: Endpoint,
     },
-    /// All checks of a server succeed.
+    /// All checks of a server succeed, or it is no longer out by what its clients met.
     ServerUp {
         /// Of this service.
         service: Key,
         /// Which.
         server: Endpoint,
     },
-    /// A check of a server fails.
+    /// A check of a server fails, or it is out because many connections of clients failed.
     ServerDown {
+        /// Of this service.
+        service: Key,
+        /// Which.
+        server: Endpoint,
+    },
+    /// Many connections of clients to a server have failed, and it stays: its checks come at once.
+    Burst {
         /// Of this service.
         service: Key,
         /// Which.

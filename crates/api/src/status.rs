@@ -126,13 +126,39 @@ pub struct ServiceHealthStatus {
 pub struct ServerHealthStatus {
     /// Which server.
     pub server: model::Endpoint,
-    /// All its checks succeed.
+    /// All its checks succeed, and it is not out by what its clients met.
     pub up: bool,
     /// The weight with which it is in the table; none: it is not.
     #[serde(default)]
     pub weight: Option<u32>,
     /// Its checks.
     pub checks: Vec<CheckStatus>,
+    /// What its clients met, where that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passive: Option<PassiveStatus>,
+}
+
+/// What the connections of clients tell of a server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PassiveStatus {
+    /// Milliseconds that these counts are of, since the last burst at most.
+    pub within: u64,
+    /// Connections of known clients that were begun, or failed to.
+    pub begun: u32,
+    /// Those of them that were not answered.
+    pub unanswered: u32,
+    /// Those of them that were reset at their beginning.
+    pub reset: u32,
+    /// How many clients met either, at least.
+    pub failed_clients: u32,
+    /// How many clients had connections, at least.
+    pub clients: u32,
+    /// Bursts so far.
+    pub bursts: u64,
+    /// While it is out: for what.
+    pub out: Option<String>,
+    /// While it is out: seconds until it may return; at 0 it waits for its checks.
+    pub seconds_left: Option<u64>,
 }
 
 /// One check.

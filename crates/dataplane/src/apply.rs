@@ -296,16 +296,17 @@ impl Writer<'_> {
 
     /// Writes `next`, whose slots are prepared, and makes it what packets see.
     fn commit(&mut self, key: &ServiceKey, next: Service, edit: Option<Edit>) -> Result<(), Error> {
+        let flags = (next.owned, next.options.watched);
         for server in &next.servers {
             let cells = self.maps.servers.get(server.id).zip(self.maps.tunnels.get(server.id));
             let Some((cells, load)) = cells.zip(self.maps.loads.get(server.id)) else { return Err(missing("server")) };
-            translate::write_server(cells, next.id, next.owned, &server.state, server.last_weight);
+            translate::write_server(cells, next.id, flags, &server.state, server.last_weight);
             load.weight.set(translate::effective_weight(next.owned, &server.state));
             for former in &server.former {
                 let cells = self.maps.servers.get(former.id).zip(self.maps.tunnels.get(former.id));
                 let cells = cells.ok_or_else(|| missing("server"))?;
                 let state = server.state_in(former.method);
-                translate::write_server(cells, next.id, next.owned, &state, server.last_weight);
+                translate::write_server(cells, next.id, flags, &state, server.last_weight);
             }
         }
         local::write(self.maps, next.id, key, &next.options.local_addresses);
@@ -351,7 +352,7 @@ fn element(service: &Service, ladder: Ladder) -> abi::Service {
     abi::Service {
         id: service.id,
         scheduler: translate::scheduler_number(service.options.scheduler),
-        flags: translate::service_flags(service.owned, service.options.scheduler_flags),
+        flags: translate::service_flags(service.owned, &service.options),
         reserved: 0,
         list_start: service.list.start,
         list_count: service.list.length,

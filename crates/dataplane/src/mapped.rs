@@ -3,7 +3,7 @@
 
 use crate::syscall;
 use crate::table::wrong_shape;
-use forward::abi::{Load, Locals, RealServer, Settings, Tunnel};
+use forward::abi::{Load, Locals, RealServer, Settings, Signals, Tunnel};
 use forward::{Cell32, Cell64};
 use std::io;
 use std::marker::PhantomData;
@@ -27,6 +27,8 @@ unsafe impl Shared for Tunnel {}
 unsafe impl Shared for Load {}
 // SAFETY: cells only, see `forward::abi`.
 unsafe impl Shared for Locals {}
+// SAFETY: cells only, see `forward::abi`.
+unsafe impl Shared for Signals {}
 // SAFETY: cells only, see `forward::abi`.
 unsafe impl Shared for Settings {}
 // SAFETY: an array of shared words.

@@ -8,7 +8,7 @@ use crate::syscall;
 use crate::table::{PerCpu, Table};
 use forward::abi::{
     Address4, Address6, Connection, FILTER_BITS, FlowKey, Interface, InterfaceCounters, Load, Locals, Passage,
-    RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
+    RealServer, Service, ServiceKey, Settings, Signals, Statistics, Tunnel,
 };
 use forward::{Cell32, Cell64};
 use std::io;
@@ -29,6 +29,7 @@ pub(crate) struct Maps {
     pub(crate) servers: Mapped<RealServer>,
     pub(crate) tunnels: Mapped<Tunnel>,
     pub(crate) loads: Mapped<Load>,
+    pub(crate) signals: Mapped<Signals>,
     pub(crate) cursors: Mapped<Cell64>,
     pub(crate) locals: Mapped<Locals>,
     pub(crate) schedule: Mapped<Cell32>,
@@ -58,6 +59,7 @@ impl Maps {
             servers: opener.view("SERVERS", |map| Mapped::new(&map))?,
             tunnels: opener.view("TUNNELS", |map| Mapped::new(&map))?,
             loads: opener.view("LOADS", |map| Mapped::new(&map))?,
+            signals: opener.view("SIGNALS", |map| Mapped::new(&map))?,
             cursors: opener.view("CURSORS", |map| Mapped::new(&map))?,
             locals: opener.view("LOCALS", |map| Mapped::new(&map))?,
             schedule: opener.view("SCHEDULE", |map| Mapped::new(&map))?,

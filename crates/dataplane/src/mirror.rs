@@ -156,6 +156,7 @@ impl Mirror {
             scheduler: found.scheduler,
             scheduler_flags: found.flags,
             local_addresses: found.local,
+            watched: found.watched,
             ..ServiceOptions::default()
         };
         let service = Service {

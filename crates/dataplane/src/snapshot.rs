@@ -17,6 +17,7 @@ pub(crate) struct FoundService {
     pub(crate) scheduler: Scheduler,
     pub(crate) flags: SchedulerFlags,
     pub(crate) owned: bool,
+    pub(crate) watched: bool,
     pub(crate) local: LocalAddresses,
     /// Newest first.
     pub(crate) servers: Vec<FoundServer>,
@@ -65,6 +66,7 @@ fn service<A: ToIp + KeyTail>(
         scheduler,
         flags: translate::scheduler_flags(element.flags),
         owned: element.flags & abi::Service::OWNED != 0,
+        watched: element.flags & abi::Service::WATCHED != 0,
         local: local::read(maps, element.id, key.endpoint.is_ipv4()),
         servers: servers.collect::<Option<_>>().ok_or_else(|| broken("a list that points nowhere"))?,
         list,

@@ -5,6 +5,7 @@ use crate::error::{Doing, Error};
 use crate::filter;
 use crate::maps::Maps;
 use crate::mirror::{Gone, Mirror, Server, Service};
+use crate::signals;
 use crate::slots::REST;
 use forward::abi::Statistics;
 use model::{Endpoint, ServiceKey};
@@ -31,7 +32,7 @@ impl Dataplane {
         }))
     }
 
-    fn server(&self, service: &ServiceKey, server: &Endpoint) -> Option<&Server> {
+    pub(crate) fn server(&self, service: &ServiceKey, server: &Endpoint) -> Option<&Server> {
         let service = self.mirror.services.get(service)?;
         service.servers.get(service.position(server)?)
     }
@@ -112,6 +113,9 @@ fn retire(maps: &Maps, gone: &Gone) -> io::Result<()> {
         maps.retired.set(&gone.service, &kept)?;
     }
     maps.statistics.clear(gone.id)?;
+    if let Some(signals) = maps.signals.get(gone.id) {
+        signals::clear(signals);
+    }
     if let Some(cell) = maps.servers.get(gone.id) {
         cell.flags.set(0);
     }

@@ -5,7 +5,7 @@ use forward::abi::{self, Address4, Address6, KeyTail, Port, SchedulerKind};
 use forward::{Address, Cell64, address};
 use model::{
     Endpoint, ForwardingMethod, Hop, Protocol, Reach, RealServer, Scheduler, SchedulerFlags, ServerState, ServiceKey,
-    Weight,
+    ServiceOptions, Weight,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{Ordering, fence};
@@ -92,8 +92,10 @@ pub(crate) fn scheduler(number: u8) -> Option<Scheduler> {
 }
 
 /// Flags of a service.
-pub(crate) const fn service_flags(owned: bool, flags: SchedulerFlags) -> u8 {
+pub(crate) const fn service_flags(owned: bool, options: &ServiceOptions) -> u8 {
+    let flags = options.scheduler_flags;
     (if owned { abi::Service::OWNED } else { 0 })
+        | (if options.watched { abi::Service::WATCHED } else { 0 })
         | (if flags.port { abi::Service::HASH_PORT } else { 0 })
         | (if flags.fallback { abi::Service::HASH_FALLBACK } else { 0 })
 }
@@ -135,7 +137,7 @@ pub(crate) const fn method(method: ForwardingMethod) -> abi::Method {
 pub(crate) fn write_server(
     (cell, tunnel): (&abi::RealServer, &abi::Tunnel),
     service: u32,
-    owned: bool,
+    (owned, watched): (bool, bool),
     server: &ServerState,
     last_weight: u32,
 ) {
@@ -152,7 +154,10 @@ pub(crate) fn write_server(
         cell.hop.set(abi::NextHop { interface: abi::NextHop::through(interface, vlan), destination, source });
     }
     fence(Ordering::Release);
-    cell.flags.set(server_flags(owned, server.reach) | if endpoint.is_ipv6() { abi::RealServer::IPV6 } else { 0 });
+    let six = if endpoint.is_ipv6() { abi::RealServer::IPV6 } else { 0 };
+    let watched = watched && server.server.method.replies_here();
+    let watched = if watched { abi::RealServer::WATCHED } else { 0 };
+    cell.flags.set(server_flags(owned, server.reach) | six | watched);
 }
 
 /// Writes an address of either family.
@@ -223,7 +228,8 @@ mod tests {
         let weight = Weight::new(7).unwrap();
         let written = ServerState { server: RealServer::new(endpoint, method, weight), reach };
         let (cell, tunnel) = (abi::RealServer::default(), abi::Tunnel::default());
-        write_server((&cell, &tunnel), 5, true, &written, 9);
+        write_server((&cell, &tunnel), 5, (true, true), &written, 9);
+        assert_eq!(cell.flags.get() & abi::RealServer::WATCHED != 0, method == ForwardingMethod::Nat);
         assert_eq!(read_server((&cell, &tunnel)), written);
         assert_eq!((cell.service.get(), cell.last_weight.get()), (5, 9));
         assert_eq!(effective_weight(true, &written), if reach == Reach::Unresolved { 0 } else { 7 });

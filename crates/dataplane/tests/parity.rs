@@ -5,7 +5,7 @@ mod kernel;
 use forward::agent::Reception;
 use forward::cases::{self, Case, Expect, Step};
 use forward::host::World;
-use forward::{Action, Time};
+use forward::{Action, Cell32, Cell64, Time};
 use kernel::agent::Agent;
 use kernel::{Kernel, Lane};
 
@@ -131,8 +131,17 @@ fn run(kernel: &mut Kernel, lane: Lane, case: &Case) -> (usize, usize) {
                 let (seen_active, seen_inactive, _) = kernel.load_of(*server);
                 assert_eq!((seen_active, seen_inactive), (*active, *inactive), "{place}: load");
             }
+            Step::Signals(server, counts, clients) => {
+                let (seen, marks) = kernel.signals(*server);
+                assert_eq!((seen, marks.map(u64::count_ones)), (*counts, *clients), "{place}: signals");
+            }
         }
         compare(kernel, &world, &place);
+    }
+    for (place, word) in kernel.known_clients(&world.tables) {
+        // The lower half is a tick, which may have ended meanwhile.
+        let host = world.tables.clients[place as usize].get();
+        assert_eq!(word >> 32, host >> 32, "{lane:?}: {}: known client {place}", case.name);
     }
     (packets, left_out)
 }
@@ -146,6 +155,10 @@ fn compare(kernel: &mut Kernel, world: &World, place: &str) {
         let load = &world.tables.loads[id as usize];
         let host = (load.active.get(), load.inactive.get(), load.weight.get());
         assert_eq!(kernel.load_of(id), host, "{place}: load of {id}");
+        let signals = &world.tables.signals[id as usize];
+        let host = [&signals.begun, &signals.unanswered, &signals.reset].map(Cell32::get);
+        let marks = [&signals.failed, &signals.served].map(Cell64::get);
+        assert_eq!(kernel.signals(id), (host, marks), "{place}: signals of {id}");
     }
     assert_eq!(kernel.cursor(0), world.tables.cursors[0].get(), "{place}: cursor");
     let checksums = world.tables.checksums.borrow().get(&1).copied().unwrap_or_default();

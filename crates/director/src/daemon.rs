@@ -2,7 +2,7 @@
 
 use crate::capture;
 use crate::director::{Director, Done};
-use crate::health::Results;
+use crate::health::{Results, passive};
 use crate::observe::Network;
 use crate::observe::events::{Events, News};
 use crate::plane::Plane;
@@ -57,6 +57,7 @@ struct Clock {
     /// While there is a capture.
     capture: Instant,
     /// No answer waits before: one that waited in vain has used up the patience of this second.
+    listen: Instant,
     wait_again: Instant,
     waiting_ends: Option<Instant>,
 }
@@ -95,6 +96,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             estimate: now + rates::PERIOD,
             lanes: now + LANES,
             capture: now,
+            listen: now,
             wait_again: now,
             waiting_ends: None,
         };
@@ -185,10 +187,12 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         let fixed =
             [clock.look, clock.compare, clock.ask_again, clock.estimate, clock.lanes, self.director.sweeper.next()];
         let capture = self.director.capture.as_ref().map(|_| clock.capture);
+        let listen = self.director.health.watches_any().then_some(clock.listen);
         fixed
             .into_iter()
             .chain(clock.waiting_ends)
             .chain(capture)
+            .chain(listen)
             .chain(self.director.next_trial())
             .chain(self.director.health.next_deadline())
             .min()
@@ -202,6 +206,10 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         if self.director.capture.is_some() && now >= self.clock.capture {
             self.director.continue_capture(now);
             self.clock.capture = now + capture::PERIOD;
+        }
+        if now >= self.clock.listen {
+            self.director.listen();
+            self.clock.listen = rested(now).max(now + passive::PERIOD);
         }
         if now >= self.director.sweeper.next() {
             self.director.sweep();

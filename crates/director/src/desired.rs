@@ -19,8 +19,11 @@ pub(crate) fn desired<N: Network>(
     observer: &Observer<N>,
     scope: Option<&BTreeSet<Key>>,
 ) -> State {
-    let state =
-        |service: &VirtualService| Some((service.key.acting()?, service_state(&health.effective(service), observer)));
+    let state = |service: &VirtualService| {
+        let mut state = service_state(&health.effective(service), observer);
+        state.options.watched = health.watches(&service.key);
+        Some((service.key.acting()?, state))
+    };
     let services = match scope {
         None => store.services().values().filter_map(state).collect(),
         Some(keys) => keys.iter().filter_map(|key| store.services().get(key)).filter_map(state).collect(),

@@ -1,6 +1,7 @@
 //! Health: the checker decides, a thread of its own makes the checks, and services are what their health leaves of them.
 
 mod driver;
+pub(crate) mod passive;
 mod probe;
 mod view;
 
@@ -38,6 +39,8 @@ pub(crate) struct Health {
     driver: Option<Driver>,
     /// Checks and scripts that were due before there was somebody to make them.
     early: Vec<Output>,
+    /// What clients' connections had told when they were heard last.
+    counts: passive::Counts,
     events: Events,
 }
 
@@ -55,6 +58,7 @@ impl Health {
             begin: Instant::now(),
             driver: None,
             early: Vec::new(),
+            counts: passive::Counts::default(),
             events,
         }
     }
@@ -96,7 +100,7 @@ impl Health {
         touched: &BTreeSet<Key>,
     ) -> BTreeSet<Key> {
         let mut concerned = std::mem::take(&mut self.replanned);
-        if self.plans.is_empty() && self.checker.check_count() == 0 {
+        if self.plans.is_empty() && self.checker.services().next().is_none() {
             return BTreeSet::new();
         }
         concerned.extend(touched);
@@ -227,7 +231,11 @@ impl Health {
     pub(crate) fn objection(&self, key: &Key, server: &RealServer) -> Option<String> {
         let status = self.checker.service(key)?.servers.iter().find(|it| it.server == server.endpoint)?;
         match status.standing {
-            _ if !status.up => Some(format!("taken out by its checks: {}", self.failure(key, &server.endpoint))),
+            _ if !status.up => {
+                let passive = self.verdict_of_clients(key, &server.endpoint).is_some();
+                let by = if passive { "what its clients meet" } else { "its checks" };
+                Some(format!("taken out by {by}: {}", self.failure(key, &server.endpoint)))
+            }
             Standing::In(weight) if weight.get() == 0 && server.weight.get() != 0 => {
                 Some("has weight 0 by its checks".to_owned())
             }
@@ -287,7 +295,8 @@ impl Health {
     fn tell(&self, output: &Output) {
         match output {
             Output::Server(service, server, true) => {
-                let text = format!("server {server} of {service} is up: its checks succeed");
+                let why = self.reason_to_return(service, server);
+                let text = format!("server {server} of {service} is up: {why}");
                 self.events.tell(Level::Info, EventKind::ServerUp { service: *service, server: *server }, text);
             }
             Output::Server(service, server, false) => {
@@ -310,17 +319,21 @@ impl Health {
                     tracing::warn!("a check of {server} failed: {}", view::outcome(check.last.as_ref()));
                 }
             }
+            Output::Burst(service, server, burst, follows) => {
+                let text = passive::told(service, server, burst, *follows);
+                self.events.tell(Level::Warn, EventKind::Burst { service: *service, server: *server }, text);
+            }
             Output::Probe(..) | Output::Run(_) | Output::Changed(_) => {}
         }
     }
 
-    /// The last failure of a server's checks.
+    /// The last failure of a server's checks, and of its clients' connections.
     fn failure(&self, service: &Key, server: &Endpoint) -> String {
         let status = self.checker.service(service);
         let status = status.and_then(|status| status.servers.iter().find(|it| it.server == *server));
         let checks = status.iter().flat_map(|status| &status.checks).filter_map(|id| self.checker.check(*id));
         let failed = checks.filter(|check| !check.up).map(|check| view::outcome(check.last.as_ref()));
-        failed.collect::<Vec<_>>().join("; ")
+        self.verdict_of_clients(service, server).into_iter().chain(failed).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -3,7 +3,7 @@
 
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionsCursor, ConnectionsSlice, Dataplane, Error, Passages,
-    Rehearsed, SweepReport, Trial, Why,
+    Rehearsed, Signals, SweepReport, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
@@ -28,6 +28,7 @@ pub(crate) trait Plane {
     fn attachments(&self) -> Result<Vec<Attachment>, Error>;
     fn load(&self, service: &ServiceKey, server: &Endpoint) -> Option<(u32, u32)>;
     fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics;
+    fn signals(&self, service: &ServiceKey, server: &Endpoint) -> Option<Signals>;
     fn counters(&self) -> BTreeMap<&'static str, u64>;
     fn sweep(&mut self) -> Result<SweepReport, Error>;
     fn connections(&self, cursor: ConnectionsCursor) -> Result<ConnectionsSlice, Error>;
@@ -87,6 +88,9 @@ impl Plane for Dataplane {
     }
     fn statistics(&self, service: &ServiceKey, server: Option<&Endpoint>) -> Statistics {
         Self::statistics(self, service, server)
+    }
+    fn signals(&self, service: &ServiceKey, server: &Endpoint) -> Option<Signals> {
+        Self::signals(self, service, server)
     }
     fn counters(&self) -> BTreeMap<&'static str, u64> {
         Self::counters(self)

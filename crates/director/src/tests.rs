@@ -8,5 +8,6 @@ mod fakes;
 mod health;
 mod lanes;
 mod neighbours;
+mod passive;
 mod requests;
 mod tunnels;

@@ -3,9 +3,10 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray};
 use forward::abi::{
-    Address4, Address6, Connection, DEFAULT_CONNECTIONS, FRAGMENTED_DATAGRAMS, FlowKey, Fragment, FragmentKey,
+    Address4, Address6, CLIENTS, Connection, DEFAULT_CONNECTIONS, FRAGMENTED_DATAGRAMS, FlowKey, Fragment, FragmentKey,
     INTERFACE_SLOTS, Interface, InterfaceCounters, Load, Locals, MAX_PASSAGES, MAX_SCHEDULE_SLOTS, MAX_SERVERS,
-    MAX_SERVICES, NO_SERVER, Passage, RealServer, Service, ServiceKey, Settings, Statistics, TAIL_CALLED, Tunnel,
+    MAX_SERVICES, NO_SERVER, Passage, RealServer, Service, ServiceKey, Settings, Signals, Statistics, TAIL_CALLED,
+    Tunnel,
 };
 use forward::classify::{Lead, NETWORK};
 use forward::filter::Filter;
@@ -52,6 +53,11 @@ pub(crate) static SERVERS: Array<RealServer> = Array::with_max_entries(MAX_SERVE
 pub(crate) static TUNNELS: Array<Tunnel> = Array::with_max_entries(MAX_SERVERS, MAPPED);
 #[map]
 pub(crate) static LOADS: Array<Load> = Array::with_max_entries(MAX_SERVERS, MAPPED);
+/// What clients' connections tell of watched servers, and who those clients are.
+#[map]
+pub(crate) static SIGNALS: Array<Signals> = Array::with_max_entries(MAX_SERVERS, MAPPED);
+#[map]
+pub(crate) static CLIENT_PLACES: Array<Cell64> = Array::with_max_entries(CLIENTS, 0);
 #[map]
 pub(crate) static CURSORS: Array<Cell64> = Array::with_max_entries(MAX_SERVICES, MAPPED);
 #[map]

@@ -4,7 +4,7 @@ use crate::{atomic, maps};
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use forward::abi::{
     Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface, Load, Locals, Passage,
-    RealServer, Service, ServiceKey, Settings, Tunnel,
+    RealServer, Service, ServiceKey, Settings, Signals, Tunnel,
 };
 use forward::filter::Filter;
 use forward::fullnat::Place;
@@ -121,6 +121,16 @@ impl<const REMEMBERS: bool> Shared for MapTables<REMEMBERS> {
     #[inline(always)]
     fn cursor(&self, service: u32) -> Option<&Cell64> {
         element(&maps::CURSORS, service)
+    }
+
+    #[inline(always)]
+    fn client(&self, place: u32) -> Option<&Cell64> {
+        element(&maps::CLIENT_PLACES, place)
+    }
+
+    #[inline(always)]
+    fn signals(&self, id: u32) -> Option<&Signals> {
+        element(&maps::SIGNALS, id)
     }
 
     #[inline(always)]

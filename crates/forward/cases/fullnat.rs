@@ -25,7 +25,7 @@ const UDP6: Net = Net { six: true, method: Method::FullNat, protocol: protocol::
 const ALL: [Net; 4] = [TCP4, TCP6, UDP4, UDP6];
 
 /// First local port.
-const LOCAL: u16 = 20_000;
+pub(super) const LOCAL: u16 = 20_000;
 
 pub(super) fn cases() -> Vec<Case> {
     [flows::cases(), pieces::cases(), places::cases(), told::cases(), errors::cases()].into_iter().flatten().collect()
@@ -33,7 +33,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// A connection as it is known on both sides.
 #[derive(Clone, Copy)]
-struct Flow {
+pub(super) struct Flow {
     net: Net,
     client: u16,
     server: u32,
@@ -42,7 +42,7 @@ struct Flow {
     known: bool,
 }
 
-const fn flow(net: Net, client: u16, server: u32, local: u16) -> Flow {
+pub(super) const fn flow(net: Net, client: u16, server: u32, local: u16) -> Flow {
     Flow { net, client, server, local, known: false }
 }
 
@@ -70,7 +70,7 @@ impl Flow {
     }
 
     /// The request as it reaches the server.
-    fn at_server(&self) -> PacketBuilder {
+    pub(super) fn at_server(&self) -> PacketBuilder {
         let (hop, target) = (hop(self.server, SERVER_SIDE), self.net.server(self.server));
         self.ports(packet().ip(local_address(self.net), target.ip()), self.local, target.port())
             .payload(b"request")
@@ -88,7 +88,7 @@ impl Flow {
         Self { known: true, ..self }
     }
 
-    fn reply(&self) -> PacketBuilder {
+    pub(super) fn reply(&self) -> PacketBuilder {
         let server = self.net.server(self.server);
         self.ports(packet().ip(server.ip(), local_address(self.net)), server.port(), self.local)
             .payload(b"reply")
@@ -129,7 +129,7 @@ impl Flow {
 }
 
 /// One service over so many servers, with local ports from [`LOCAL`] on.
-fn world(net: Net, servers: u32, ports: u16) -> World {
+pub(super) fn world(net: Net, servers: u32, ports: u16) -> World {
     let mut world = net.world(servers);
     world.localize(0, net.vip().ip(), &[(local_address(net), 1, LOCAL, ports)]);
     world

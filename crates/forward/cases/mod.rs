@@ -13,6 +13,7 @@ mod net;
 mod own;
 mod passage;
 mod scheduling;
+mod signals;
 mod tunnel;
 mod unwrap;
 mod vlan;
@@ -49,6 +50,9 @@ pub enum Step {
     Entries(usize),
     /// The server with this id has so many active and inactive connections.
     Load(u32, u32, u32),
+    /// Of the server with this id so many connections have begun, were not answered and were reset, the latter two of so
+    /// many clients; and so many were served.
+    Signals(u32, [u32; 3], [u32; 2]),
 }
 
 /// What must become of a frame.
@@ -106,6 +110,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(tunnel::cases());
     cases.extend(unwrap::cases());
     cases.extend(passage::cases());
+    cases.extend(signals::cases());
     cases
 }
 
@@ -154,6 +159,12 @@ mod tests {
             Step::Load(server, active, inactive) => {
                 let load = &world.tables.loads[*server as usize];
                 assert_eq!((load.active.get(), load.inactive.get()), (*active, *inactive), "{place}");
+            }
+            Step::Signals(server, counts, clients) => {
+                let signals = &world.tables.signals[*server as usize];
+                let seen = [&signals.begun, &signals.unanswered, &signals.reset].map(crate::Cell32::get);
+                let marks = [&signals.failed, &signals.served].map(|cell| cell.get().count_ones());
+                assert_eq!((seen, marks), (*counts, *clients), "{place}");
             }
         }
     }

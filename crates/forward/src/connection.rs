@@ -21,6 +21,10 @@ impl StateWord {
     pub const FULL_NAT: u64 = 1 << 11;
     /// Reply of FullNAT: the client has closed, [`Connection::end`] is known.
     pub const ENDED: u64 = 1 << 12;
+    /// Primary: counted as failed at its beginning ([`crate::signal`]).
+    pub const FAILED: u64 = 1 << 13;
+    /// Primary: its client has acknowledged the number that its server, which is watched, chose.
+    pub const PROVEN: u64 = 1 << 14;
 
     const GENERATION: u64 = 1 << 16;
     const GENERATION_MASK: u64 = 0xffff << 16;
@@ -183,9 +187,9 @@ pub fn is_abandoned<T: Shared>(tables: &T, connection: &Connection) -> bool {
 }
 
 /// Moves the connection's TCP state by one packet, and the server's active and inactive counts with it: exactly once,
-/// by whoever wins the exchange. Returns the state afterwards.
+/// by whoever wins the exchange. Returns the states before and afterwards.
 #[inline(always)]
-pub fn step<T: Shared>(tables: &T, connection: &Connection, direction: Direction, flags: TcpFlags) -> u8 {
+pub fn step<T: Shared>(tables: &T, connection: &Connection, direction: Direction, flags: TcpFlags) -> (u8, u8) {
     let mut state = 0;
     for _ in 0..3 {
         let word = StateWord(connection.state.get());
@@ -196,15 +200,15 @@ pub fn step<T: Shared>(tables: &T, connection: &Connection, direction: Direction
         };
         state = tcp_state::next(direction, flags, word.state());
         if state == word.state() || !word.is_live() {
-            return state;
+            return (state, state);
         }
         if tables.exchange(&connection.state, word.0, word.with_state(state).0) {
             move_load(tables, connection.server.get(), word.state(), state);
             rearm(tables, connection, protocol::TCP, state);
-            return state;
+            return (word.state(), state);
         }
     }
-    state
+    (state, state)
 }
 
 #[inline(always)]

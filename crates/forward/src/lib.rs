@@ -40,6 +40,7 @@ pub mod relate;
 pub mod rewrite;
 pub mod schedule;
 pub mod shift;
+pub mod signal;
 pub mod steer;
 pub mod tables;
 pub mod tcp_state;

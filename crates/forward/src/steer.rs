@@ -6,7 +6,7 @@ use crate::connection::{self, StateWord};
 use crate::parse::{self, Parse};
 use crate::rewrite;
 use crate::tcp_state::{self, Direction};
-use crate::{Counter, Forward, Frame, Next, Packet, Shared, Stop, Tables, Time, Translation, Verdict};
+use crate::{Counter, Forward, Frame, Next, Packet, Shared, Stop, Tables, Time, Translation, Verdict, signal};
 use wire::{TcpFlags, protocol};
 
 /// Ticks between two looks at the reply entry from the client's side, a power of two.
@@ -105,7 +105,11 @@ pub fn take_from_client<A: Parse, F: Frame, T: Tables<A>>(
     tables.account(id, Direction::Input, packet.bytes);
     let mut state = 0;
     if packet.flow.protocol == protocol::TCP {
-        state = connection::step(tables, connection, Direction::Input, packet.flags);
+        let stepped = connection::step(tables, connection, Direction::Input, packet.flags);
+        state = stepped.1;
+        if flags & RealServer::WATCHED != 0 {
+            signal::see_client(packet, connection, stepped, frame, tables, now);
+        }
     }
     let last_seen = connection.last_seen.get();
     if last_seen != now.tick() {
@@ -289,8 +293,12 @@ pub fn take_from_server<A: Parse, F: Frame, T: Tables<A>>(
     let control = packet.flags.0 & (TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST | TcpFlags::ACK);
     let plain = control == TcpFlags::ACK || packet.flow.protocol != protocol::TCP;
     if !plain || !word.has(StateWord::SETTLED) || reply.last_seen.get() != now.tick() {
-        let primary = tables.connection(&primary()).filter(|primary| is_primary(primary)).ok_or(Stop::New)?;
-        follow_primary(packet, primary, reply, word, tables, now)?;
+        let found = tables.connection(&primary()).filter(|primary| is_primary(primary)).ok_or(Stop::New)?;
+        let from = follow_primary(packet, found, reply, word, tables, now)?;
+        if packet.flags.any(TcpFlags::SYN | TcpFlags::RST) {
+            let seen = (from, word.has(StateWord::SETTLED));
+            signal::see_server(packet, found, seen, || primary().source, frame, tables, now);
+        }
     }
     tables.account(reply.server.get(), Direction::Output, packet.bytes);
     if packet.flags.any(TcpFlags::SYN) {
@@ -311,7 +319,7 @@ pub fn mtu_towards_client<T: Shared>(bytes: u32, interface: u32, tables: &T) -> 
     tables.interface(interface).filter(|found| found.index == interface).map_or(0, |found| found.mtu)
 }
 
-/// Steps and refreshes the primary that a reply belongs to; ends here when it is over.
+/// Steps and refreshes the primary that a reply belongs to; ends here when it is over. Returns its TCP state before.
 #[inline(always)]
 fn follow_primary<A: Parse, T: Tables<A>>(
     packet: &Packet<A>,
@@ -320,12 +328,13 @@ fn follow_primary<A: Parse, T: Tables<A>>(
     word: StateWord,
     tables: &T,
     now: Time,
-) -> Result<(), Stop> {
+) -> Result<u8, Stop> {
     if connection::is_expired(primary, now) {
         return Err(Stop::New);
     }
     let is_tcp = packet.flow.protocol == protocol::TCP;
-    let state = if is_tcp { connection::step(tables, primary, Direction::Output, packet.flags) } else { 0 };
+    let (from, state) =
+        if is_tcp { connection::step(tables, primary, Direction::Output, packet.flags) } else { (0, 0) };
     let settles = !is_tcp || tcp_state::is_settled(state);
     connection::rearm(tables, primary, packet.flow.protocol, state);
     tables.store32(&primary.last_seen, now.tick());
@@ -333,7 +342,7 @@ fn follow_primary<A: Parse, T: Tables<A>>(
     if settles && !word.has(StateWord::SETTLED) {
         tables.exchange(&reply.state, word.0, word.with(StateWord::SETTLED).0);
     }
-    Ok(())
+    Ok(from)
 }
 
 /// The client's flow, from the flow of the server's packets and the virtual endpoint.

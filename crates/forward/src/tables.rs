@@ -2,7 +2,7 @@
 
 use crate::abi::{
     Connection, FlowKey, Fragment, FragmentKey, Interface, Load, Locals, RealServer, Service, ServiceKey, Settings,
-    Tunnel,
+    Signals, Tunnel,
 };
 use crate::filter::Filter;
 use crate::fullnat::Place;
@@ -36,6 +36,10 @@ pub trait Shared {
     fn slot(&self, slot: u32) -> Option<u32>;
     /// The cursor of a service.
     fn cursor(&self, service: u32) -> Option<&Cell64>;
+    /// A place for a client that is known ([`crate::signal`]).
+    fn client(&self, place: u32) -> Option<&Cell64>;
+    /// What clients' connections tell of a server.
+    fn signals(&self, id: u32) -> Option<&Signals>;
     /// The token bucket with this number ([`crate::pace`]).
     fn bucket(&self, bucket: u32) -> Option<&Cell64>;
     /// [`crate::schedule::scan`]. A method, because its loop is verified once, in a BPF function of its own.

@@ -107,7 +107,8 @@ impl fmt::Display for Options<'_> {
         let named = [(port, "port"), (fallback, "fallback")].into_iter().filter(|(is_set, _)| *is_set);
         let flag: String = named.map(|(_, name)| format!(" {scheduler}-{name}")).collect();
         let owned = if *owned { "" } else { ", not owned" };
-        write!(formatter, "{scheduler}{flag}{owned}")?;
+        let watched = if options.watched { ", watched" } else { "" };
+        write!(formatter, "{scheduler}{flag}{owned}{watched}")?;
         if options.local_addresses.is_empty() {
             return Ok(());
         }

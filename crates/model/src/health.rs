@@ -1,5 +1,9 @@
 //! What decides whether a server takes part: checks, quorum, and the server for when nobody is left.
 
+mod passive;
+
+pub use passive::{Passive, Told};
+
 use crate::{Endpoint, ForwardingMethod, LocalAddresses, RealServer, ServiceKey, VirtualService};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -23,6 +27,9 @@ pub struct ServiceHealth {
     pub omega: bool,
     /// Checks rest while the virtual address is not this node's.
     pub suspended_without_address: bool,
+    /// What the traffic of clients tells counts, too. Off unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passive: Option<Passive>,
     /// One for each server of the service, in its order.
     pub servers: Vec<ServerHealth>,
 }

@@ -90,7 +90,9 @@ fn count_staying(wanted: &[ServerState], present: &[ServerState]) -> usize {
 
 /// Whether the options differ in what reaches the maps.
 fn differs(wanted: &ServiceState, present: &ServiceState) -> bool {
-    let relevant = |state: &ServiceState| (state.options.scheduler, state.options.scheduler_flags, state.owned);
+    let relevant = |state: &ServiceState| {
+        (state.options.scheduler, state.options.scheduler_flags, state.options.watched, state.owned)
+    };
     relevant(wanted) != relevant(present) || wanted.options.local_addresses != present.options.local_addresses
 }
 

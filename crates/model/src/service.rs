@@ -170,6 +170,10 @@ pub struct ServiceOptions {
     /// What the servers of FullNAT see as their clients (`--local-address`).
     #[serde(default, skip_serializing_if = "LocalAddresses::is_empty")]
     pub local_addresses: LocalAddresses,
+    /// What becomes of connections to servers that answer through this node is counted. Nothing that is configured: it follows from
+    /// [`crate::health::ServiceHealth::passive`].
+    #[serde(skip)]
+    pub watched: bool,
 }
 
 /// A virtual service with its servers in the order they were added (the kernel's list is the reverse).

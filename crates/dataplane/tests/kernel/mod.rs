@@ -10,8 +10,8 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use dataplane::OBJECT;
 use forward::Counter;
 use forward::abi::{
-    Address4, Address6, Connection, FlowKey, Fragment, Load, Locals, RealServer, Service, ServiceKey, Statistics,
-    TAIL_CALLED,
+    Address4, Address6, CLIENTS, Connection, FlowKey, Fragment, Load, Locals, RealServer, Service, ServiceKey, Signals,
+    Statistics, TAIL_CALLED,
 };
 use forward::cases::{Case, Step};
 use forward::host::{HashTables, SliceFrame};
@@ -90,6 +90,8 @@ pub(crate) struct Kernel {
     ebpf: Ebpf,
     /// Slots written by the last configuration.
     slots: usize,
+    /// Places of known clients that may be taken.
+    places: Vec<u32>,
 }
 
 impl Kernel {
@@ -101,6 +103,7 @@ impl Kernel {
             .map_max_entries("SERVERS", SERVERS)
             .map_max_entries("TUNNELS", SERVERS)
             .map_max_entries("LOADS", SERVERS)
+            .map_max_entries("SIGNALS", SERVERS)
             .map_max_entries("STATISTICS", SERVERS)
             .map_max_entries("SCHEDULE", 1 << 16)
             .load(OBJECT)
@@ -118,7 +121,7 @@ impl Kernel {
                 (name, count)
             })
             .collect();
-        let mut kernel = Self { ebpf, slots: USED_SLOTS };
+        let mut kernel = Self { ebpf, slots: USED_SLOTS, places: Vec::new() };
         for lane in [Lane::Xdp, Lane::Tc] {
             for (index, name) in TAIL_CALLED.into_iter().enumerate() {
                 let program = kernel.descriptor(&lane.program(name));
@@ -159,7 +162,11 @@ impl Kernel {
             self.array::<16>("LOADS").set(id, [0; 16], 0).unwrap();
             self.array::<8>("CURSORS").set(id, [0; 8], 0).unwrap();
             self.array::<128>("LOCALS").set(id, [0; 128], 0).unwrap();
+            self.array::<32>("SIGNALS").set(id, [0; 32], 0).unwrap();
             self.zero("STATISTICS", id, [0_u64; 5]);
+        }
+        for place in std::mem::take(&mut self.places) {
+            self.array::<8>("CLIENT_PLACES").set(place, [0; 8], 0).unwrap();
         }
         (0..BUCKETS).for_each(|bucket| self.array::<8>("BUCKETS").set(bucket, [0; 8], 0).unwrap());
         (0..Counter::COUNT).for_each(|index| self.zero("COUNTERS", index, 0_u64));
@@ -224,6 +231,23 @@ impl Kernel {
         let words = self.array::<16>("LOADS").get(&id, 0).unwrap();
         let word = |at: usize| u32::from_ne_bytes(words[at..at + 4].try_into().unwrap());
         (word(0), word(4), word(8))
+    }
+
+    /// Signals of a server: begun, unanswered and reset connections, and the marks of clients that failed and were served.
+    pub(crate) fn signals(&mut self, id: u32) -> ([u32; 3], [u64; 2]) {
+        let bytes = self.array::<32>("SIGNALS").get(&id, 0).unwrap();
+        let signals: Signals = from_bytes(&bytes);
+        let counts = [signals.begun.get(), signals.unanswered.get(), signals.reset.get()];
+        (counts, [signals.failed.get(), signals.served.get()])
+    }
+
+    /// The same clients are known as on the host, which knows these places; they are emptied with the rest.
+    pub(crate) fn known_clients(&mut self, host: &HashTables) -> Vec<(u32, u64)> {
+        let taken = (0..CLIENTS).zip(&host.clients).filter(|(_, place)| place.get() != 0).map(|(place, _)| place);
+        let places: Vec<u32> = taken.collect();
+        self.places.clone_from(&places);
+        let map = self.array::<8>("CLIENT_PLACES");
+        places.into_iter().map(|place| (place, u64::from_ne_bytes(map.get(&place, 0).unwrap()))).collect()
     }
 
     /// The cursor of a service.

@@ -1,7 +1,7 @@
 //! What follows from the network: which services this node forwards, and which servers are reached.
 
 use super::Director;
-use crate::desired::is_owned;
+use crate::desired::{endpoint_in_maps, is_owned};
 use crate::observe::events::News;
 use crate::observe::{Differences, Network};
 use crate::plane::Plane;
@@ -53,6 +53,18 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// Checks are due.
     pub(crate) fn check(&mut self) {
         let changed = self.health.tick();
+        self.stand(&changed);
+    }
+
+    /// What the connections of clients tell.
+    pub(crate) fn listen(&mut self) {
+        let told = self.health.watched().into_iter().filter_map(|(key, server)| {
+            let service = self.store.services().get(&key)?;
+            let there = endpoint_in_maps(service, server)?;
+            Some(((key, server), self.plane.signals(&key.acting()?, &there)?))
+        });
+        let told = told.collect();
+        let changed = self.health.hear(told);
         self.stand(&changed);
     }
 

@@ -1,9 +1,10 @@
 //! Health as `xlvs status` shows it.
 
 use super::Health;
-use api::{CheckStatus, PastFailure, ServerHealthStatus, ServiceHealthStatus};
+use api::{CheckStatus, PassiveStatus, PastFailure, ServerHealthStatus, ServiceHealthStatus};
 use forward::Time;
 use model::health::{Check, Probe};
+use model::{Endpoint, Key};
 use protocols::health::{CheckId, Outcome, ServerStatus, Standing};
 use std::time::Duration;
 
@@ -16,12 +17,12 @@ impl Health {
             alive: status.alive,
             needed: self.plans.get(key).map_or(0, |plan| plan.quorum),
             sorry: status.sorry.is_some_and(|standing| matches!(standing, Standing::In(_))),
-            servers: status.servers.iter().map(|server| self.server_status(server)).collect(),
+            servers: status.servers.iter().map(|server| self.server_status(key, server)).collect(),
         });
         status.collect()
     }
 
-    fn server_status(&self, server: &ServerStatus) -> ServerHealthStatus {
+    fn server_status(&self, service: &Key, server: &ServerStatus) -> ServerHealthStatus {
         ServerHealthStatus {
             server: server.server,
             up: server.up,
@@ -31,7 +32,26 @@ impl Health {
                 Standing::Out => None,
             },
             checks: server.checks.iter().filter_map(|id| self.check_status(*id)).collect(),
+            passive: self.passive_status(service, &server.server),
         }
+    }
+
+    fn passive_status(&self, service: &Key, server: &Endpoint) -> Option<PassiveStatus> {
+        let passive = self.plans.get(service)?.passive?;
+        let watch = self.checker.watch(service, server)?;
+        let sum = watch.sum(passive.within, self.now());
+        let left = |until: Time| Duration::from_nanos(until.0.saturating_sub(self.now().0)).as_secs();
+        Some(PassiveStatus {
+            within: u64::try_from(passive.within.as_millis()).unwrap_or(u64::MAX),
+            begun: sum.begun,
+            unanswered: sum.unanswered,
+            reset: sum.reset,
+            failed_clients: sum.told().failed_clients,
+            clients: sum.told().clients,
+            bursts: watch.bursts,
+            out: watch.out().map(|out| out.burst.to_string()),
+            seconds_left: watch.out().map(|out| left(out.until)),
+        })
     }
 
     fn check_status(&self, id: CheckId) -> Option<CheckStatus> {

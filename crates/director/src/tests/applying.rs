@@ -27,6 +27,7 @@ fn checked(mut config: Config) -> Config {
         notify_down: None,
     });
     let health = model::health::ServiceHealth {
+        passive: None,
         quorum: 2,
         hysteresis: 0,
         quorum_up: None,

@@ -7,7 +7,7 @@ use crate::observe::sight::{Neighbour, NeighbourState, Route};
 use crate::plane::Plane;
 use dataplane::{
     Attachment, Capture, CaptureLoader, CaptureMissed, ConnectionEntry, ConnectionsCursor, ConnectionsSlice, Error,
-    Passages, Rehearsed, SweepReport, TableUse, Trial, Why,
+    Passages, Rehearsed, Signals, SweepReport, TableUse, Trial, Why,
 };
 use forward::abi::Statistics;
 use forward::capture::{Record, Wanted};
@@ -32,6 +32,8 @@ pub(crate) struct Kernel {
     /// How often eth0 was created anew.
     pub(crate) recreated: u32,
     pub(crate) connections: u64,
+    /// What clients' connections tell of servers.
+    pub(crate) signals: BTreeMap<Endpoint, Signals>,
     /// The connection table, slice by slice.
     pub(crate) table: Vec<Vec<ConnectionEntry>>,
     /// Servers the maps still take.
@@ -156,6 +158,11 @@ impl Plane for FakePlane {
     }
     fn statistics(&self, _: &ServiceKey, _: Option<&Endpoint>) -> Statistics {
         Statistics { connections: self.kernel().connections, ..Statistics::default() }
+    }
+    fn signals(&self, service: &ServiceKey, server: &Endpoint) -> Option<Signals> {
+        let kernel = self.kernel();
+        let there = kernel.state.services.get(service)?.servers.iter().any(|it| it.server.endpoint == *server);
+        there.then(|| kernel.signals.get(server).copied().unwrap_or_default())
     }
     fn counters(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::from([("forward_in", 5)])

@@ -14,6 +14,7 @@ mod local;
 mod node;
 mod passage;
 mod service;
+mod signals;
 mod tunnel;
 
 pub use connection::Connection;
@@ -23,6 +24,7 @@ pub use local::{LocalRange, Locals};
 pub use node::{Interface, InterfaceCounters, Settings, Statistics};
 pub use passage::Passage;
 pub use service::{Load, Method, RealServer, SchedulerKind, Service};
+pub use signals::Signals;
 pub use tunnel::{Envelope, Outer, Tunnel};
 
 /// Version of every layout in this file; the pin directory of the maps is `v<SCHEMA>`.
@@ -79,6 +81,8 @@ pub const DEFAULT_CONNECTIONS: u32 = 1_048_576;
 pub const FRAGMENTED_DATAGRAMS: u32 = 65_536;
 /// Health checks that may be on the way of a service's clients at once, per family.
 pub const MAX_PASSAGES: u32 = 65_536;
+/// Clients that are known to watched servers ([`crate::signal`]), a power of two.
+pub const CLIENTS: u32 = 65_536;
 /// No server: an empty slot of a hash table, or the result of a scheduler that found none. Server id 0 is never used.
 pub const NO_SERVER: u32 = 0;
 
@@ -93,6 +97,7 @@ const _: () = {
     assert!(size_of::<RealServer>() == 64);
     assert!(size_of::<Tunnel>() == 32);
     assert!(size_of::<Load>() == 16);
+    assert!(size_of::<Signals>() == 32 && CLIENTS.is_power_of_two());
     assert!(size_of::<Statistics>() == 40);
     assert!(size_of::<Interface>() == 16 && size_of::<InterfaceCounters>() == 16);
     assert!(size_of::<Settings>() == 80);

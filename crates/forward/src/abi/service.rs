@@ -36,6 +36,8 @@ impl Service {
     pub const HASH_PORT: u8 = 2;
     /// sh-fallback / mh-fallback: a client whose slot has no server is served from another.
     pub const HASH_FALLBACK: u8 = 4;
+    /// Its servers are watched: here so that the daemon finds it again; the programs look at [`RealServer::WATCHED`].
+    pub const WATCHED: u8 = 8;
 }
 
 /// Schedulers as numbers in [`Service::scheduler`].
@@ -104,6 +106,8 @@ impl RealServer {
     pub const TAKEN: u32 = 16;
     /// Its address is one of IPv6; a tunnel may lead to the other family.
     pub const IPV6: u32 = 32;
+    /// What becomes of its connections is counted ([`crate::signal`]).
+    pub const WATCHED: u32 = 64;
 }
 
 /// Forwarding methods as numbers in [`RealServer::port_and_method`].

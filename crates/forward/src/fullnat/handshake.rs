@@ -23,6 +23,12 @@ impl Handshake<'_> {
         }
     }
 
+    /// True when the server has answered.
+    #[inline(always)]
+    pub fn is_answered(self) -> bool {
+        self.0.hop.first().get() & Self::KNOWN != 0
+    }
+
     /// True for the acknowledgement of the server's SYN and of nothing more.
     #[inline(always)]
     pub fn is_completed_by(self, acknowledgement: u32) -> bool {

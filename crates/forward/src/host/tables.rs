@@ -3,8 +3,9 @@
 #![expect(clippy::indexing_slicing, reason = "tables of fixed size, indexed by numbers that were checked")]
 
 use crate::abi::{
-    Address4, Address6, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface, InterfaceCounters,
-    KeyTail, Load, Locals, Passage, RealServer, Service, ServiceKey, Settings, Statistics, Tunnel,
+    Address4, Address6, CLIENTS, Connection, FlowKey, Fragment, FragmentKey, INTERFACE_SLOTS, Interface,
+    InterfaceCounters, KeyTail, Load, Locals, Passage, RealServer, Service, ServiceKey, Settings, Signals, Statistics,
+    Tunnel,
 };
 use crate::filter::Filter;
 use crate::fullnat::{self, Place};
@@ -109,6 +110,10 @@ pub struct HashTables {
     draft: Connection,
     /// The server that one program tells the next.
     handed: Cell<u32>,
+    /// Clients that are known, by place.
+    pub clients: Vec<Cell64>,
+    /// Signals by server id.
+    pub signals: Vec<Signals>,
     /// Token buckets.
     pub buckets: Vec<Cell64>,
     /// Statistics by server id.
@@ -136,6 +141,8 @@ impl HashTables {
             locals: vec![Locals::default(); servers],
             draft: Connection::default(),
             handed: Cell::new(0),
+            clients: vec![Cell64::default(); CLIENTS as usize],
+            signals: vec![Signals::default(); servers],
             buckets: vec![Cell64::default(); BUCKETS as usize],
             statistics: vec![Cell::default(); servers],
             counters: vec![Cell::new(0); Counter::COUNT as usize],
@@ -292,6 +299,14 @@ impl Shared for HashTables {
 
     fn slot(&self, slot: u32) -> Option<u32> {
         self.schedule.get(slot as usize).copied()
+    }
+
+    fn client(&self, place: u32) -> Option<&Cell64> {
+        self.clients.get(place as usize)
+    }
+
+    fn signals(&self, id: u32) -> Option<&Signals> {
+        self.signals.get(id as usize)
     }
 
     fn bucket(&self, bucket: u32) -> Option<&Cell64> {

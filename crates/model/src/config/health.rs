@@ -3,6 +3,7 @@
 mod check;
 mod pace;
 mod page;
+mod passive;
 mod probe;
 mod script;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use crate::health::{Check, Script, ServerHealth, ServiceHealth, SorryServer};
 use crate::{Endpoint, ForwardingMethod, ServiceKey};
 
 /// Keys of a service and of a server that only its health has to do with.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "check",
     "ha_suspend",
     "hysteresis",
@@ -23,6 +24,7 @@ const KEYS: [&str; 12] = [
     "notify_down",
     "notify_up",
     "omega",
+    "passive",
     "quorum",
     "quorum_down",
     "quorum_up",
@@ -70,6 +72,8 @@ pub(super) fn obstacle(health: &ServiceHealth) -> Option<String> {
     ways.filter_map(|(check, server)| check.connection.through.as_ref()?.obstacle(server)).next()
 }
 
+pub(super) use passive::obstacle as passive_obstacle;
+
 /// The health of a service whose servers have this one, if the file says anything about it.
 pub(super) fn read(
     table: &Table<'_>,
@@ -92,6 +96,7 @@ pub(super) fn read(
         sorry_server: read_sorry(table, key, method)?,
         omega: switch("omega")?,
         suspended_without_address: switch("ha_suspend")?,
+        passive: passive::read(table)?,
         servers,
     }))
 }

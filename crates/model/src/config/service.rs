@@ -35,6 +35,7 @@ const SERVICE: Keys = Keys {
         "notify_down",
         "omega",
         "ha_suspend",
+        "passive",
     ],
     planned: &[
         "allow",
@@ -102,6 +103,10 @@ pub(super) fn read(value: &Value<'_>) -> Result<Read, Fault> {
         health.follow(&service);
         if let Some(obstacle) = health::obstacle(health) {
             let place = table.get("check").map_or(table.offset, |value| value.offset());
+            return Err(Fault::at(place, obstacle));
+        }
+        if let Some(obstacle) = health::passive_obstacle(&service, health) {
+            let place = table.get("passive").map_or(table.offset, |value| value.offset());
             return Err(Fault::at(place, obstacle));
         }
     }

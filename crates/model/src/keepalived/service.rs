@@ -211,6 +211,7 @@ impl Draft {
             SorryServer { server, inhibited: self.sorry_inhibited }
         });
         let health = ServiceHealth {
+            passive: None,
             quorum: self.quorum.unwrap_or(1),
             hysteresis: self.hysteresis,
             quorum_up: self.quorum_up.clone(),

@@ -64,6 +64,8 @@ pub(super) struct Slot {
     page: usize,
     /// Successes in a row since the check failed.
     successes: u32,
+    /// Successes in a row, whatever was before.
+    streak: u32,
     /// Its part in the server's weight, while it has one.
     pub(super) weight: Option<i64>,
     /// Who has it: services in order, and places of servers in them.
@@ -87,7 +89,7 @@ impl Slot {
         let next = Some(later(now, task.check.pace.warmup.mul_f64(share)));
         let up = !task.check.starts_down;
         let status = CheckStatus { task, up, made: 0, failed: 0, since: now, last: None, last_failure: None, next };
-        Self { status, failures: 0, page: 0, successes: 0, weight: None, users: Vec::new() }
+        Self { status, failures: 0, page: 0, successes: 0, streak: 0, weight: None, users: Vec::new() }
     }
 
     /// Its part in the weight is instead of the configured one.
@@ -108,6 +110,19 @@ impl Slot {
         let begin = self.users.partition_point(|(user, _)| user < key);
         let end = self.users.partition_point(|(user, _)| user <= key);
         self.users.drain(begin..end);
+    }
+
+    /// It succeeds, and has done so as often as it must after a failure since it had been made so often.
+    pub(super) fn has_recovered(&self, made_before: u64) -> bool {
+        let rise = self.status.task.check.pace.rise;
+        self.status.up && self.streak >= rise && self.status.made >= made_before + u64::from(rise)
+    }
+
+    /// It comes now, unless it is being made. Returns when it would have come.
+    pub(super) fn hasten(&mut self, now: Time) -> Option<Time> {
+        let next = self.status.next.filter(|next| *next > now)?;
+        self.status.next = Some(now);
+        Some(next)
     }
 
     /// It is being made: the page it looks at.
@@ -150,7 +165,7 @@ impl Slot {
     /// How long to wait after a failure. Only a check that succeeded before has retries; they look at the page that failed.
     fn failed(&mut self) -> Duration {
         self.status.failed += 1;
-        self.successes = 0;
+        (self.successes, self.streak) = (0, 0);
         let pace = self.status.task.check.pace;
         if self.status.up && self.failures < pace.retries {
             self.failures += 1;
@@ -164,6 +179,7 @@ impl Slot {
     /// How long to wait after a success. A check that failed before must succeed several times, and see all its pages.
     fn succeeded(&mut self) -> Duration {
         self.failures = 0;
+        self.streak = self.streak.saturating_add(1);
         let check = &self.status.task.check;
         let (pages, fast_recovery) = match &check.probe {
             Probe::Http(probe) => (probe.pages.len(), probe.fast_recovery),

@@ -1,6 +1,9 @@
 //! The machine: all checks of all services.
 
+mod bursts;
+
 use super::check::{CheckId, CheckStatus, Outcome, Slot, Task};
+use super::passive::{Burst, Sample};
 use super::service::{Findings, ServiceStatus, Supervised, Turn};
 use crate::Machine;
 use forward::Time;
@@ -22,6 +25,8 @@ pub enum Input {
     Finished(CheckId, Outcome),
     /// Services whose virtual address is not this node's: checks that only such ones need, and that may, rest.
     Absent(BTreeSet<Key>),
+    /// What the connections of clients have told of servers since the last time.
+    Signals(Vec<(Key, Endpoint, Sample)>),
     /// Time has gone by.
     Tick,
     /// The daemon ends: what services ask for at the end is said.
@@ -41,8 +46,19 @@ pub enum Output {
     Quorum(Key, bool),
     /// A check failed, and its server still counts as up, or was down before; only where that is asked for.
     Failed(CheckId),
+    /// Many connections of clients have failed; a server that leaves for that is told of as one that went.
+    Burst(Key, Endpoint, Burst, Follows),
     /// Run this.
     Run(Script),
+}
+
+/// What follows from a burst whose server stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Follows {
+    /// Its checks come at once.
+    Checks,
+    /// That, and its service needs it.
+    Needed,
 }
 
 /// All checks of all services.
@@ -56,6 +72,10 @@ pub struct Checker {
     /// Servers that were down before this checker, each in its service.
     left_out: BTreeSet<(Key, Endpoint)>,
     deadlines: BTreeSet<(Time, CheckId)>,
+    /// When servers that are out by their clients' connections may return.
+    returns: BTreeSet<(Time, Key, Endpoint)>,
+    /// Those that may, and wait for their checks.
+    overdue: BTreeSet<(Key, Endpoint)>,
     next_id: u32,
     dice: Dice,
     looks: Cell<u64>,
@@ -71,6 +91,8 @@ impl Checker {
             absent: BTreeSet::new(),
             left_out: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            returns: BTreeSet::new(),
+            overdue: BTreeSet::new(),
             next_id: 0,
             dice: Dice::new(seed),
             looks: Cell::new(0),
@@ -132,8 +154,12 @@ impl Checker {
         unused.extend(checks.iter().flatten().flatten());
         for ((service, health), checks) in services.into_iter().zip(checks) {
             let key = service.key;
-            let supervised = Supervised::new(service, health, checks, findings(&self.slots, &self.looks));
-            self.replace(key, before.remove(&key), supervised, emit);
+            let old = before.remove(&key);
+            let same = old.as_ref().filter(|old| old.health.passive == health.passive);
+            let watches = |server| same.and_then(|old| old.watches.get(old.place(&server)?).cloned());
+            let found = findings(&self.slots, &self.looks);
+            let supervised = Supervised::new(service, health, checks, watches, found);
+            self.replace(key, old, supervised, emit);
         }
         for (key, gone) in before {
             run(gone.down_scripts(|server| server.up), emit);
@@ -142,6 +168,7 @@ impl Checker {
         }
         unused.retain(|id| self.slots.get(id).is_some_and(|slot| slot.users.is_empty()));
         unused.into_iter().for_each(|id| self.forget(id));
+        self.index_returns();
         self.absent.retain(|key| self.services.contains_key(key));
     }
 
@@ -157,7 +184,8 @@ impl Checker {
                 // Another check may know already what the one before did not.
                 (turn.came, turn.went) = supervised.turned_since(&old.status);
                 tell(key, &supervised, &turn, emit);
-                supervised.status != old.status || supervised.service != old.service
+                let watched = supervised.health.passive.is_some() != old.health.passive.is_some();
+                watched || supervised.status != old.status || supervised.service != old.service
             }
             None => {
                 run(supervised.first_script(), emit);
@@ -335,14 +363,22 @@ impl Machine for Checker {
             Input::Amend(services, gone) => self.amend(services, &gone, now, emit),
             Input::Finished(id, outcome) => self.finished(id, outcome, now, emit),
             Input::Absent(absent) => self.absent = absent,
+            Input::Signals(signals) => {
+                for (key, server, sample) in signals {
+                    self.hear(key, server, sample, now, emit);
+                }
+            }
             Input::Tick => {}
             Input::End => self.end(emit),
         }
+        self.bring_back(now, emit);
         self.tick(now, emit);
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let check = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let back = self.returns.first().map(|(until, ..)| *until);
+        check.into_iter().chain(back).min()
     }
 }
 

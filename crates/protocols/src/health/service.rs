@@ -1,6 +1,8 @@
 //! A service: which of its servers take part, and whether they are enough.
 
-use super::check::CheckId;
+use super::check::{CheckId, later};
+use super::passive::{Burst, Return, Sample, Watch};
+use forward::Time;
 use model::health::{Script, ServiceHealth};
 use model::{Endpoint, VirtualService, Weight};
 use std::collections::BTreeMap;
@@ -24,7 +26,7 @@ pub struct ServerStatus {
     pub server: Endpoint,
     /// Its checks.
     pub checks: Vec<CheckId>,
-    /// All of them succeed.
+    /// All of them succeed, and it is not out by what its clients' connections tell.
     pub up: bool,
     /// What follows.
     pub standing: Standing,
@@ -51,6 +53,19 @@ pub(super) struct Supervised {
     pub(super) status: ServiceStatus,
     /// The weight that each server has while it is up.
     weights: Vec<Weight>,
+    /// What clients tell of each, where that counts.
+    pub(super) watches: Vec<Watch>,
+}
+
+/// What follows from a burst for its server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Leaving {
+    /// It leaves, at least until then.
+    Until(Time),
+    /// It would, but its service needs it.
+    Needed,
+    /// It stays as it is: the service does not say so, or it is out already.
+    Unasked,
 }
 
 /// What is known of a server's checks together.
@@ -82,6 +97,7 @@ impl Supervised {
         service: VirtualService,
         health: ServiceHealth,
         checks: Vec<Vec<CheckId>>,
+        watches: impl Fn(Endpoint) -> Option<Watch>,
         findings: impl Fn(&[CheckId]) -> Findings,
     ) -> Self {
         let mut checks = checks.into_iter();
@@ -93,9 +109,18 @@ impl Supervised {
         });
         let status = ServiceStatus { servers: servers.collect(), quorum: false, alive: 0, sorry: None };
         let weights = vec![Weight::default(); status.servers.len()];
-        let mut this = Self { service, health, status, weights };
+        let watches = match health.passive {
+            Some(_) => health.servers.iter().map(|server| watches(server.endpoint).unwrap_or_default()).collect(),
+            None => Vec::new(),
+        };
+        let mut this = Self { service, health, status, weights, watches };
         this.look(this.places(), findings);
         this
+    }
+
+    /// The place of a server that its health knows.
+    pub(super) fn place(&self, server: &Endpoint) -> Option<usize> {
+        self.health.servers.iter().position(|known| known.endpoint == *server)
     }
 
     /// The places of all its servers.
@@ -118,12 +143,16 @@ impl Supervised {
                 None => {}
             }
         }
+        let came_back = self.admit_for_quorum(&findings);
+        let everybody = !came_back.is_empty();
+        turn.came.extend(came_back);
         let quorum = self.reaches_quorum();
         if quorum != self.status.quorum {
             self.status.quorum = quorum;
             turn.quorum = Some(quorum);
         }
-        let servers = if self.is_replaced() == replaced { self.stand(places) } else { self.stand(self.places()) };
+        let few = !everybody && self.is_replaced() == replaced;
+        let servers = if few { self.stand(places) } else { self.stand(self.places()) };
         turn.other_table = self.stand_sorry() | servers;
         turn
     }
@@ -168,7 +197,8 @@ impl Supervised {
             (*slot, status.up) = (server.weight, true);
             return None;
         }
-        let found = findings(&status.checks);
+        let mut found = findings(&status.checks);
+        found.up &= self.watches.get(place).is_none_or(|watch| watch.out().is_none());
         let (before, after) = (*slot, weight(server.weight, found));
         let counted = |up: bool, weight: Weight| if up { u64::from(weight.get()) } else { 0 };
         self.status.alive = self.status.alive - counted(status.up, before) + counted(found.up, after);
@@ -176,6 +206,39 @@ impl Supervised {
         let turned = found.up != status.up;
         status.up = found.up;
         turned.then_some(found.up)
+    }
+
+    /// Servers that are out by what clients tell come back where the service has no quorum without them. Returns their
+    /// places.
+    fn admit_for_quorum(&mut self, findings: impl Fn(&[CheckId]) -> Findings) -> Vec<usize> {
+        let mut came = Vec::new();
+        for place in 0..self.watches.len() {
+            if self.status.alive >= u64::from(self.health.quorum) {
+                break;
+            }
+            let Some(watch) = self.watches.get_mut(place).filter(|watch| watch.out().is_some()) else { continue };
+            watch.come_back(Return::Needed);
+            if self.weigh(place, &findings) == Some(true) {
+                came.push(place);
+            }
+        }
+        came
+    }
+
+    /// Hears what clients tell of a server; says whether that is a burst, and until when it leaves for it: not at all where the
+    /// service says nothing of that, or has no quorum without it.
+    pub(super) fn hear(&mut self, place: usize, sample: Sample, now: Time) -> Option<(Burst, Leaving)> {
+        let passive = self.health.passive?;
+        let burst = self.watches.get_mut(place)?.hear(sample, &passive, now)?;
+        let status = self.status.servers.get(place)?;
+        let weight = self.weights.get(place).map_or(0, |weight| u64::from(weight.get()));
+        let leaving = match passive.out_for {
+            Some(_) if !status.up => Leaving::Unasked,
+            Some(_) if self.status.alive < weight + u64::from(self.health.quorum) => Leaving::Needed,
+            Some(time) => Leaving::Until(later(now, time)),
+            None => Leaving::Unasked,
+        };
+        Some((burst, leaving))
     }
 
     /// False of a server that the service's health does not know: it was added by hand.

@@ -1,4 +1,5 @@
 mod amending;
+mod bursts;
 
 use super::*;
 use crate::Machine;
@@ -47,6 +48,7 @@ fn service(port: u16, weights: &[u32]) -> (VirtualService, ServiceHealth) {
         .map(|(number, weight)| RealServer::new(endpoint(number), ForwardingMethod::Nat, Weight::new(*weight).unwrap()))
         .collect();
     let health = ServiceHealth {
+        passive: None,
         quorum: 1,
         hysteresis: 0,
         quorum_up: script("gained"),
@@ -120,6 +122,7 @@ impl World {
                 Output::Run(script) => self.note(format!("run {}", script.words[0])),
                 Output::Changed(_) => {}
                 Output::Failed(_) => self.note("failed".into()),
+                Output::Burst(_, server, burst, follows) => self.note(format!("{server} {burst}: {follows:?}")),
             }
         }
     }

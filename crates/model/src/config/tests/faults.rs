@@ -128,23 +128,23 @@ const SERVICE_FAULTS: &[(&str, &str)] = &[
     (r#"name = """#, "3:8: a name needs letters, and no control characters; write name = \"web\""),
     (
         r#"persistence = "5m""#,
-        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
+        "3:1: `persistence` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend, passive)",
     ),
     (
         r#"slow_start = "30s""#,
-        "3:1: `slow_start` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
+        "3:1: `slow_start` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend, passive)",
     ),
     (
         r#"scale-out = true"#,
-        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
+        "3:1: `scale-out` in [[service]] is not supported yet; remove it (supported: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend, passive)",
     ),
     (
         r#"real_servers = []"#,
-        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend)",
+        "3:1: unknown key `real_servers` in [[service]]; did you mean `servers`? (known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend, passive)",
     ),
     (
         r#"colour = "red""#,
-        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend",
+        "3:1: unknown key `colour` in [[service]]; known: name, listen, scheduler, sched_flags, method, tunnel, any, servers, local_addresses, check, quorum, hysteresis, quorum_up, quorum_down, sorry_server, sorry_server_inhibit, inhibit_on_failure, notify_up, notify_down, omega, ha_suspend, passive",
     ),
 ];
 

@@ -1,8 +1,8 @@
 //! `[[service]]` and its servers.
 
 use super::check;
-use super::inline::{Table, list, quoted};
-use crate::health::{ServerHealth, ServiceHealth};
+use super::inline::{Table, duration, list, quoted};
+use crate::health::{Passive, ServerHealth, ServiceHealth};
 use crate::{
     Encapsulation, ForwardingMethod, RealServer, Scheduler, SchedulerFlags, TunnelChecksum, VirtualService, Weight,
 };
@@ -62,6 +62,18 @@ fn write_health(health: &ServiceHealth, common: &Common<'_>, method: ForwardingM
     }
     table.set_if(health.omega, "omega", true);
     table.set_if(health.suspended_without_address, "ha_suspend", true);
+    table.set_some("passive", health.passive.as_ref(), passive);
+}
+
+/// All of it, even what is usual.
+fn passive(passive: &Passive) -> String {
+    let mut table = Table::default();
+    table.set("failures", passive.failures);
+    table.set("within", duration(passive.within));
+    table.set("clients", passive.clients);
+    table.set("share", passive.share);
+    table.set_some("out_for", passive.out_for.as_ref(), |time| duration(*time));
+    table.inline()
 }
 
 fn write_server_health(health: &ServerHealth, table: &mut Table) {

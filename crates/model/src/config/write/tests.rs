@@ -33,6 +33,7 @@ inhibit_on_failure = true
 notify_up = ["/bin/up"]
 omega = true
 ha_suspend = true
+passive = { failures = 6, within = "2500ms", clients = 4, share = 70, out_for = "30s" }
 servers = [{ address = "10.0.0.11:8080", weight = 3 }, "10.0.0.12:80"]
 [[service]]
 listen = "udp [2001:db8::10]:53"

@@ -1,6 +1,6 @@
 //! The health of services, as `xlvs status` shows it.
 
-use api::{CheckStatus, ServerHealthStatus, ServiceHealthStatus};
+use api::{CheckStatus, PassiveStatus, ServerHealthStatus, ServiceHealthStatus};
 
 /// A service, its servers and their checks, a line each.
 pub(super) fn lines(service: &ServiceHealthStatus) -> Vec<String> {
@@ -13,11 +13,11 @@ pub(super) fn lines(service: &ServiceHealthStatus) -> Vec<String> {
 }
 
 fn server(server: &ServerHealthStatus) -> Vec<String> {
-    let ServerHealthStatus { server, up, weight, checks } = server;
-    let state = match (checks.is_empty(), *up) {
-        (true, _) => "not checked",
-        (false, true) => "up",
-        (false, false) => "DOWN",
+    let ServerHealthStatus { server, up, weight, checks, passive: met } = server;
+    let state = match (checks.is_empty(), *up, met.as_ref().is_some_and(|met| met.out.is_some())) {
+        (true, _, false) => "not checked",
+        (_, false, _) => "DOWN",
+        (_, true, _) => "up",
     };
     let part = match (*weight, *up) {
         (None, _) => "not in the table".to_owned(),
@@ -26,7 +26,23 @@ fn server(server: &ServerHealthStatus) -> Vec<String> {
     };
     let mut lines = vec![format!("  {server} {state}, {part}")];
     lines.extend(checks.iter().map(check));
+    lines.extend(met.as_ref().map(passive));
     lines
+}
+
+fn passive(passive: &PassiveStatus) -> String {
+    let PassiveStatus { within, begun, unanswered, reset, failed_clients, clients, bursts, out, seconds_left } =
+        passive;
+    let seconds = std::time::Duration::from_millis(*within).as_secs_f64();
+    let counts = format!(
+        "{begun} begun, {unanswered} unanswered, {reset} reset, of {failed_clients} of {clients} clients in {seconds} s"
+    );
+    let state = match (out, seconds_left) {
+        (None, _) => "in".to_owned(),
+        (Some(why), Some(0) | None) => format!("OUT until its checks succeed ({why})"),
+        (Some(why), Some(left)) => format!("OUT for {left} s more ({why})"),
+    };
+    format!("    passive {state}, {bursts} bursts, now: {counts}")
 }
 
 fn check(check: &CheckStatus) -> String {
@@ -63,7 +79,8 @@ mod tests {
     fn a_server_says_whether_it_is_in_the_table() {
         let of = |up, weight, checks: usize| {
             let checks = vec![check_of("success", ""); checks];
-            let server = ServerHealthStatus { server: "10.0.0.1:80".parse().unwrap(), up, weight, checks };
+            let server =
+                ServerHealthStatus { server: "10.0.0.1:80".parse().unwrap(), up, weight, checks, passive: None };
             super::server(&server)[0].clone()
         };
         assert_eq!(of(true, Some(3), 1), "  10.0.0.1:80 up, weight 3");
