@@ -1,8 +1,9 @@
-//! The thread that makes checks and runs scripts, so that neither waits for the director nor the director for them.
+//! The threads that make checks and run scripts, so that none waits for the director nor the director for them, nor
+//! servers that are asked for scripts that are slow to begin or to end.
 
-use super::probe;
+use super::probe::{self, words};
 use dataplane::Passages;
-use model::health::Script;
+use model::health::{Probe, Script};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use protocols::health::{CheckId, Outcome, Task};
 use std::sync::Arc;
@@ -17,31 +18,50 @@ enum Work {
     Run(Script),
 }
 
-/// The thread, until dropped: what it has begun it ends, what is left it leaves.
-pub(super) struct Driver(mpsc::UnboundedSender<Work>);
+/// The threads, until dropped: what they have begun they end, what is left they leave.
+pub(super) struct Driver {
+    servers: mpsc::UnboundedSender<Work>,
+    scripts: mpsc::UnboundedSender<Work>,
+}
 
 impl Driver {
-    /// Starts the thread; results go to `results`.
+    /// Starts the threads; results go to `results`.
     pub(super) fn start(
         results: mpsc::UnboundedSender<(CheckId, Outcome)>,
         passages: Option<Passages>,
     ) -> std::io::Result<Self> {
-        let (sender, work) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(descriptors()));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new().name("health".to_owned());
-        thread.spawn(move || runtime.block_on(drive(work, results, room, passages.map(Arc::new))))?;
-        Ok(Self(sender))
+        let scripts = thread("scripts", results.clone(), Arc::clone(&room), None)?;
+        let servers = thread("health", results, room, passages.map(Arc::new))?;
+        Ok(Self { servers, scripts })
     }
 
     pub(super) fn probe(&self, id: CheckId, task: &Arc<Task>, page: usize) {
-        // The thread ends only when this is dropped.
-        let _ = self.0.send(Work::Probe(id, Arc::clone(task), page));
+        let thread = match task.check.probe {
+            Probe::Script { .. } => &self.scripts,
+            _ => &self.servers,
+        };
+        // It ends only when this is dropped.
+        let _ = thread.send(Work::Probe(id, Arc::clone(task), page));
     }
 
     pub(super) fn run(&self, script: Script) {
-        let _ = self.0.send(Work::Run(script));
+        let _ = self.scripts.send(Work::Run(script));
     }
+}
+
+/// Starts one that does what is sent to it.
+fn thread(
+    name: &str,
+    results: mpsc::UnboundedSender<(CheckId, Outcome)>,
+    room: Arc<Semaphore>,
+    passages: Option<Arc<Passages>>,
+) -> std::io::Result<mpsc::UnboundedSender<Work>> {
+    let (sender, work) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || runtime.block_on(drive(work, results, room, passages)))?;
+    Ok(sender)
 }
 
 /// Descriptors of this process that checks may use, of as many as the system grants: a check that finds none left would
@@ -84,7 +104,7 @@ async fn drive(
 async fn notify(script: Script) {
     match probe::script::run(&script, NOTIFICATION).await {
         Ok(0) => {}
-        Ok(code) => tracing::warn!("{} ended with {code}", script.words.join(" ")),
-        Err(why) => tracing::warn!("{}: {why}", script.words.join(" ")),
+        Ok(code) => tracing::warn!("{}", words::line(&format!("{} ended with {code}", script.words.join(" ")))),
+        Err(why) => tracing::warn!("{}", words::line(&format!("{}: {why}", script.words.join(" ")))),
     }
 }

@@ -9,8 +9,13 @@ mod http;
 mod mail;
 mod passage;
 mod ping;
+mod ration;
 pub(super) mod script;
+#[cfg(test)]
+mod tests;
 mod tls;
+mod undertaker;
+pub(super) mod words;
 
 use dataplane::{Passages, Ticket};
 use model::health::Probe;
@@ -66,7 +71,7 @@ async fn run(task: &Errand<'_>, page: usize) -> Outcome {
     let patience = if matches!(task.check.probe, Probe::Script { .. }) { limit + SCRIPT_GRACE } else { limit };
     match timeout(patience, attempt(task, page)).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(why)) => Outcome::Failure(why),
+        Ok(Err(why)) => Outcome::Failure(words::line(&why)),
         Err(_) => {
             let doubt = task.doubt.get().map_or("", String::as_str);
             Outcome::Failure(format!("no answer within {}{doubt}", shown(limit)))

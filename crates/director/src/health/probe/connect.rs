@@ -1,9 +1,10 @@
 //! Sockets of checks: bound and marked as configured.
 
+use super::ration::Rationed;
 use super::{Errand, passage};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, UdpSocket};
 
 /// Where a check goes.
 pub(super) fn target(task: &Errand<'_>) -> SocketAddr {
@@ -19,14 +20,15 @@ pub(super) fn asked(task: &Errand<'_>) -> SocketAddr {
 }
 
 /// A connection that was accepted.
-pub(super) async fn stream(task: &Errand<'_>) -> Result<TcpStream, String> {
+pub(super) async fn stream(task: &Errand<'_>) -> Result<Rationed, String> {
     let target = target(task);
     let socket = socket(task, target, Type::STREAM, Protocol::TCP)?;
     // A check leaves nothing behind in TIME_WAIT: it ends with a reset, as keepalived's do.
     socket.set_linger(Some(std::time::Duration::ZERO)).map_err(explain)?;
     passage::open(task, &socket, target)?;
     let socket = TcpSocket::from_std_stream(socket.into());
-    socket.connect(target).await.map_err(|error| format!("cannot connect to {target}: {}", plain(&error)))
+    let stream = socket.connect(target).await;
+    stream.map(Rationed::new).map_err(|error| format!("cannot connect to {target}: {}", plain(&error)))
 }
 
 /// A socket for datagrams that hears of refusals.

@@ -7,8 +7,9 @@ mod message;
 mod tests;
 
 use super::Errand;
+use super::words::said;
 use super::{connect, tls};
-use h2::client;
+use h2::{Reason, client};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, TE, USER_AGENT};
 use hyper::{HeaderMap, Request};
@@ -57,9 +58,9 @@ async fn call(task: &Errand<'_>, probe: &GrpcProbe, sender: client::SendRequest<
     body.send_data(message::request(&probe.service).into(), true).map_err(explain)?;
     let (head, mut body) = answer.await.map_err(explain)?.into_parts();
     if head.status != 200 {
-        return Err(format!("HTTP status {}", head.status.as_u16()));
+        return Err(format!("HTTP status {}, wanted 200", head.status.as_u16()));
     }
-    let kind = head.headers.get(CONTENT_TYPE).map_or_else(String::new, |kind| shown(kind.as_bytes()));
+    let kind = head.headers.get(CONTENT_TYPE).map_or_else(String::new, |kind| said(kind.as_bytes()));
     if !kind.starts_with("application/grpc") {
         return Err(format!("no answer of gRPC but one of type `{kind}`"));
     }
@@ -97,7 +98,7 @@ fn succeeded(headers: &HeaderMap, service: &str) -> Result<(), String> {
     let Some(code) = headers.get("grpc-status") else {
         return Err("the answer breaks off: it has no grpc-status".to_owned());
     };
-    let code = shown(code.as_bytes());
+    let code = said(code.as_bytes());
     let meaning = match code.as_str() {
         "0" => return Ok(()),
         "1" => " (cancelled)".to_owned(),
@@ -109,17 +110,13 @@ fn succeeded(headers: &HeaderMap, service: &str) -> Result<(), String> {
         "14" => " (unavailable)".to_owned(),
         _ => String::new(),
     };
-    let said = headers.get("grpc-message").filter(|it| !it.is_empty());
-    let said = said.map_or_else(String::new, |it| format!(": {}", shown(it.as_bytes())));
-    Err(format!("grpc-status {code}{meaning}{said}"))
-}
-
-/// What a stranger said, in one line that harms no terminal.
-fn shown(bytes: &[u8]) -> String {
-    const LONGEST: usize = 120;
-    String::from_utf8_lossy(bytes).chars().take(LONGEST).flat_map(char::escape_debug).collect()
+    let message = headers.get("grpc-message").filter(|it| !it.is_empty());
+    let message = message.map_or_else(String::new, |it| format!(": {}", said(it.as_bytes())));
+    Err(format!("grpc-status {code}{meaning}{message}"))
 }
 
 fn explain(error: h2::Error) -> String {
-    format!("HTTP/2: {error}")
+    // The first of its bytes are no frame: HTTP/1, as a rule.
+    let is_another = error.is_library() && error.reason() == Some(Reason::FRAME_SIZE_ERROR);
+    if is_another { "the server does not speak HTTP/2".to_owned() } else { format!("HTTP/2: {error}") }
 }

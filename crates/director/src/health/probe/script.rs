@@ -1,14 +1,14 @@
 //! `MISC_CHECK` and notifications: programs, without a shell, as the user they are given, for no longer than they may.
 
+use super::undertaker::{self, Undertaker};
 use model::health::Script;
-use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Group, Pid, User};
 use protocols::health::Outcome;
-use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+use std::sync::LazyLock;
 use std::time::Duration;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// The user whom scripts have without another, where there is one, as in keepalived.
 const USER: &str = "keepalived_script";
@@ -33,46 +33,24 @@ pub(crate) async fn run(script: &Script, limit: Duration) -> Result<i32, String>
         command.uid(user).gid(group);
     }
     let mut child = command.spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
-    let group = child.id();
     match tokio::time::timeout(limit, child.wait()).await {
         Ok(Ok(status)) => status.code().ok_or_else(|| format!("ended by signal {}", status.signal().unwrap_or(0))),
         Ok(Err(error)) => Err(format!("cannot wait for {program}: {error}")),
         Err(_) => {
-            if let Some(group) = group.and_then(|id| i32::try_from(id).ok()) {
-                let below = stopped(Pid::from_raw(group));
-                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-                for process in below {
-                    let _ = kill(process, Signal::SIGKILL);
-                }
-            }
-            let _ = child.wait().await;
+            // Who waits for the outcome may give up; this does not.
+            let _ = tokio::spawn(end(child)).await;
             Err(format!("{program} was still running after {limit:?}, and was killed"))
         }
     }
 }
 
-/// A process and all that it has started and not lost, in whatever session. Each is stopped before its children are
-/// looked for: it starts no more, and buries none, so that their numbers stay theirs.
-fn stopped(process: Pid) -> BTreeSet<Pid> {
-    let (mut found, mut fresh) = (BTreeSet::new(), BTreeSet::from([process]));
-    while !fresh.is_empty() {
-        for process in &fresh {
-            let _ = kill(*process, Signal::SIGSTOP);
-        }
-        found.append(&mut fresh);
-        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let all = all.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)));
-        let is_child = |process: &Pid| parent(*process).is_some_and(|parent| found.contains(&parent));
-        fresh = all.filter(|process| !found.contains(process) && is_child(process)).collect();
+/// Ends a script with all it started, and buries it.
+async fn end(mut script: Child) {
+    static UNDERTAKER: LazyLock<Undertaker> = LazyLock::new(|| Undertaker::new(undertaker::parents));
+    if let Some(leader) = script.id().and_then(|id| i32::try_from(id).ok()) {
+        UNDERTAKER.end(Pid::from_raw(leader)).await;
     }
-    found
-}
-
-/// `7 (a name) S 1 …`: number, name, state, parent.
-fn parent(process: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    Some(Pid::from_raw(rest.split_whitespace().nth(1)?.parse().ok()?))
+    let _ = script.wait().await;
 }
 
 /// Whom it runs as; none: as the daemon does.

@@ -1,12 +1,12 @@
 //! TLS of checks. Whether somebody answers is asked, not who: certificates are not looked at, as keepalived's are not.
 
+use super::ration::{self, Rationed};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, InvalidMessage, SignatureScheme};
 use std::sync::{Arc, LazyLock};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -21,19 +21,30 @@ pub(super) enum Speaks {
 
 /// A stream with TLS; the name is told where there is one.
 pub(super) async fn handshake(
-    stream: TcpStream,
+    stream: Rationed,
     name: Option<&str>,
     speaks: Speaks,
-) -> Result<TlsStream<TcpStream>, String> {
+) -> Result<TlsStream<Rationed>, String> {
     let config = config(speaks)?;
-    let peer = stream.peer_addr().map_err(|error| error.to_string())?.ip();
+    let peer = stream.peer_address().map_err(|error| error.to_string())?.ip();
     let name = match name {
         Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| format!("`{name}` is no host name"))?,
         // An address is never told: RFC 6066 §3 has names alone.
         None => ServerName::IpAddress(peer.into()),
     };
     let connector = TlsConnector::from(config);
-    connector.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))
+    connector.connect(name, stream).await.map_err(|error| explain(&error))
+}
+
+/// Who greets in another language is told from who speaks this one badly.
+fn explain(error: &std::io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion)) => {
+            "the server does not speak TLS".to_owned()
+        }
+        _ => format!("TLS: {}", ration::explain(error)),
+    }
 }
 
 type Config = Result<Arc<ClientConfig>, String>;

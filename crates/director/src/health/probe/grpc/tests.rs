@@ -1,13 +1,13 @@
 //! Checks of servers that answer as they should, and otherwise.
 
 use super::super::make;
+use super::super::tests::task;
 use hyper::Response;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
-use model::health::{Check, Connection, GrpcProbe, Pace, Probe};
-use protocols::health::{Outcome, Task};
-use std::net::SocketAddr;
+use model::health::{GrpcProbe, Probe};
+use protocols::health::Outcome;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -57,31 +57,12 @@ async fn serve(stream: TcpStream, answer: Answer) -> (String, HeaderMap, Bytes) 
     (head.uri.to_string(), head.headers, asked)
 }
 
-fn task(server: SocketAddr, probe: GrpcProbe, timeout: Duration) -> Task {
-    let pace = Pace {
-        interval: Duration::from_secs(1),
-        timeout,
-        retries: 0,
-        delay_before_retry: Duration::ZERO,
-        warmup: Duration::ZERO,
-        rise: 1,
-        jitter: Duration::ZERO,
-    };
-    let connection = Connection::default();
-    let probe = Probe::Grpc(probe);
-    Task {
-        server,
-        check: Check { probe, connection, pace, starts_down: false, logs_every_failure: false },
-        rests_without: None,
-    }
-}
-
 /// A check of a server that does this with the connection.
 fn check<T>(probe: GrpcProbe, timeout: Duration, server: impl AsyncFnOnce(TcpStream) -> T) -> (Outcome, T) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let task = task(listener.local_addr().unwrap(), probe, timeout);
+        let task = task(listener.local_addr().unwrap(), Probe::Grpc(probe), timeout);
         let serving = async { server(listener.accept().await.unwrap().0).await };
         tokio::join!(make(&task, 0, None), serving)
     })
@@ -127,7 +108,7 @@ fn failures_say_what_came() {
         ),
         (Answer { trailers: &[], ..SERVING }, "the answer breaks off: it has no grpc-status"),
         (Answer { body: &[], ..SERVING }, "no health in the answer: it is too short"),
-        (Answer { http: 503, ..SERVING }, "HTTP status 503"),
+        (Answer { http: 503, ..SERVING }, "HTTP status 503, wanted 200"),
         (Answer { kind: "text/html", ..SERVING }, "no answer of gRPC but one of type `text/html`"),
     ] {
         assert_eq!(why(answer), wanted);
@@ -142,7 +123,7 @@ fn a_server_of_another_protocol_or_none_is_told() {
         let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
     };
     let (outcome, ()) = check(GrpcProbe::default(), PATIENCE, refuse);
-    assert!(matches!(&outcome, Outcome::Failure(why) if why.starts_with("HTTP/2: ")), "{outcome:?}");
+    assert_eq!(outcome, Outcome::Failure("the server does not speak HTTP/2".to_owned()));
     let (outcome, ()) = check(GrpcProbe::default(), PATIENCE, async |stream| drop(stream));
     assert!(matches!(&outcome, Outcome::Failure(why) if why.starts_with("HTTP/2: ")), "{outcome:?}");
     let silent = async |stream: TcpStream| {
