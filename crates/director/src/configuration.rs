@@ -36,10 +36,26 @@ pub enum ConfigurationError {
     Refused(Vec<Notice>),
 }
 
+impl ConfigurationError {
+    /// The same to whoever edits the file of a daemon that runs, and can give it no option.
+    pub(crate) fn while_running(&self, path: &Path) -> String {
+        let Self::Refused(notices) = self else { return self.to_string() };
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        format!(
+            "{}\nsay xlvs apply --accept -c {} to do without what is refused here, and xlvs run --accept from the next start on",
+            lines(notices),
+            path.display()
+        )
+    }
+}
+
 /// All that matters, a line each, and what to do.
 fn refused(notices: &[Notice]) -> String {
-    let lines: Vec<String> = notices.iter().map(ToString::to_string).collect();
-    format!("{}\nsay --accept to run without what is refused here", lines.join("\n"))
+    format!("{}\nsay --accept to run without what is refused here", lines(notices))
+}
+
+fn lines(notices: &[Notice]) -> String {
+    notices.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl Reading {

@@ -7,13 +7,14 @@ use crate::observe::Network;
 use crate::observe::events::{Events, News};
 use crate::plane::Plane;
 use crate::rates;
+use crate::reader::{PATIENCE, Read, Reader, Reload};
 use crate::server::Call;
+use crate::signals::{Signals, Told};
 use api::{Reply, Request, Response};
 use protocols::health::{CheckId, Outcome};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
@@ -62,16 +63,13 @@ struct Clock {
     waiting_ends: Option<Instant>,
 }
 
-/// Reads the configuration file again: what it says, nothing where there is none, or what is wrong with it.
-pub(crate) type Reload = Box<dyn FnMut() -> Result<Option<model::Config>, String>>;
-
 /// The loop's state beside the director.
 pub(crate) struct Daemon<P, N> {
     director: Director<P, N>,
     clock: Clock,
     waiting: Vec<Waiting>,
     results: Option<Results>,
-    reload: Reload,
+    reader: Reader,
 }
 
 /// What can happen.
@@ -80,8 +78,8 @@ enum Happening {
     Call(Option<Call>),
     News(std::io::Result<News>),
     Due,
-    Terminate,
-    Reload,
+    Told(Told),
+    Read(Read),
 }
 
 impl<P: Plane, N: Network> Daemon<P, N> {
@@ -100,28 +98,26 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             wait_again: now,
             waiting_ends: None,
         };
-        Self { director, clock, waiting: Vec::new(), results: None, reload }
+        Self { director, clock, waiting: Vec::new(), results: None, reader: Reader::new(reload) }
     }
 
     /// Runs until a signal or a request ends it, and gives the director back.
     pub(crate) async fn run(
         mut self,
+        mut signals: Signals,
         mut calls: mpsc::Receiver<Call>,
         events: Option<Events>,
     ) -> std::io::Result<(Director<P, N>, Stopped)> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
         self.results = Some(self.director.begin_checks()?);
         loop {
             let happening = tokio::select! {
                 biased;
-                () = either(&mut terminate, &mut interrupt) => Happening::Terminate,
+                told = signals.next() => Happening::Told(told),
                 news = next(events.as_ref()) => Happening::News(news),
                 () = sleep_until(self.next_due().into()) => Happening::Due,
                 call = calls.recv() => Happening::Call(call),
                 results = results(self.results.as_mut()) => Happening::Checked(results),
-                _ = hang_up.recv() => Happening::Reload,
+                read = self.reader.read() => Happening::Read(read),
             };
             if let Some(stopped) = self.happen(happening) {
                 self.give_up_waiting();
@@ -132,7 +128,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
 
     fn happen(&mut self, happening: Happening) -> Option<Stopped> {
         match happening {
-            Happening::Terminate | Happening::Call(None) => {
+            Happening::Told(Told::End) | Happening::Call(None) => {
                 return Some(Stopped { keep_forwarding: false, reply: None });
             }
             Happening::Call(Some(Call::Request { request: Request::Stop { keep_forwarding }, reply })) => {
@@ -146,7 +142,8 @@ impl<P: Plane, N: Network> Daemon<P, N> {
                 self.clock.look = self.clock.look.min(Instant::now() + SETTLE);
             }
             Happening::Due => self.due(),
-            Happening::Reload => self.reload(),
+            Happening::Told(Told::Reload) => self.reader.begin(Instant::now()),
+            Happening::Read(read) => self.read(read),
         }
         self.answer_settled();
         None
@@ -166,7 +163,11 @@ impl<P: Plane, N: Network> Daemon<P, N> {
     }
 
     fn request(&mut self, request: &Request, reply: oneshot::Sender<Reply>, now: Instant) {
-        match self.director.answer(request) {
+        let answer = self.director.answer(request);
+        if answer.is_ok() && matches!(request, Request::Apply { .. }) {
+            self.reader.overtake();
+        }
+        match answer {
             Ok(Done { response, pending }) if !pending.is_empty() && now >= self.clock.wait_again => {
                 self.waiting.push(Waiting { reply, response, pending });
                 self.clock.waiting_ends.get_or_insert(now + NEIGHBOUR_WAIT);
@@ -194,6 +195,7 @@ impl<P: Plane, N: Network> Daemon<P, N> {
             .chain(capture)
             .chain(listen)
             .chain(self.director.next_trial())
+            .chain(self.reader.next())
             .chain(self.director.health.next_deadline())
             .min()
             .unwrap_or(clock.look)
@@ -203,6 +205,9 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         let now = Instant::now();
         self.director.end_trials(now);
         self.director.check();
+        if self.reader.has_become_slow(now) {
+            self.director.await_file(PATIENCE);
+        }
         if self.director.capture.is_some() && now >= self.clock.capture {
             self.director.continue_capture(now);
             self.clock.capture = now + capture::PERIOD;
@@ -262,15 +267,15 @@ impl<P: Plane, N: Network> Daemon<P, N> {
         self.clock.waiting_ends = None;
     }
 
-    fn reload(&mut self) {
-        let reloaded = match (self.reload)() {
-            Ok(None) => return,
-            Ok(Some(config)) => self.director.reload(&config, Instant::now()).map_err(|refusal| refusal.to_string()),
-            Err(error) => Err(error),
-        };
-        match reloaded {
-            Ok(is_news) => self.director.accept_file(is_news),
+    /// The configuration file was read again.
+    fn read(&mut self, read: Read) {
+        match read {
+            Ok(None) => {}
+            Ok(Some(config)) => self.director.follow_file(&config, Instant::now()),
             Err(why) => self.director.refuse_file(&why),
+        }
+        if self.reader.is_wanted_again() {
+            self.reader.begin(Instant::now());
         }
     }
 }
@@ -279,13 +284,6 @@ impl<P: Plane, N: Network> Daemon<P, N> {
 fn rested(began: Instant) -> Instant {
     let now = Instant::now();
     now + now.saturating_duration_since(began) * 10
-}
-
-async fn either(first: &mut Signal, second: &mut Signal) {
-    tokio::select! {
-        _ = first.recv() => {}
-        _ = second.recv() => {}
-    }
 }
 
 async fn next(events: Option<&Events>) -> std::io::Result<News> {

@@ -13,6 +13,7 @@ mod trying;
 mod watching;
 
 pub(crate) use applying::Manner;
+pub(crate) use telling::NotTaken;
 
 use crate::capture::Session;
 use crate::desired::{desired, endpoint_in_maps, has_local_nat, obstacle};
@@ -60,7 +61,7 @@ pub(crate) struct Director<P, N> {
     /// The last failure of the maps that is not healed yet.
     pub(crate) trouble: Option<String>,
     /// Why the configuration file was not taken over when it was read last.
-    pub(crate) refused: Option<String>,
+    pub(crate) refused: Option<NotTaken>,
     pub(crate) events: Events,
     pub(crate) trials: Trials,
     /// Servers that are not in the maps by a trial that ended before the first plan, and not by their checks.

@@ -29,8 +29,10 @@ mod offload;
 mod plane;
 mod pressure;
 mod rates;
+mod reader;
 mod reconciler;
 mod server;
+mod signals;
 mod socket;
 mod status;
 mod store;
@@ -42,6 +44,7 @@ mod zero;
 pub use configuration::{ConfigurationError, Reading};
 pub use conflicts::others;
 pub use error::Error;
+pub use signals::HangUps;
 
 use std::path::PathBuf;
 
@@ -69,6 +72,6 @@ pub struct Options {
 }
 
 /// Runs the daemon until SIGTERM, SIGINT or a request to stop. Needs a tokio runtime with I/O and time.
-pub async fn run(options: Options) -> Result<(), Error> {
-    lifecycle::run(options).await
+pub async fn run(options: Options, hang_ups: HangUps) -> Result<(), Error> {
+    lifecycle::run(options, hang_ups).await
 }

@@ -4,13 +4,15 @@
 use crate::attendant::Attendant;
 use crate::configuration::Reading;
 use crate::conflicts;
-use crate::daemon::{Daemon, Reload};
+use crate::daemon::Daemon;
 use crate::director::Director;
 use crate::observe::Network;
 use crate::observe::events::Events;
 use crate::observe::netlink::Netlink;
 use crate::plane::Plane;
+use crate::reader::Reload;
 use crate::server::{self, Server};
+use crate::signals::{HangUps, Signals};
 use crate::socket::Claim;
 use crate::{Error, Options};
 use api::{EventKind, Level, Reply, Response};
@@ -18,6 +20,7 @@ use dataplane::Dataplane;
 use forward::abi::DEFAULT_CONNECTIONS;
 use model::{Config, LaneChoice, MetricsAddress};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,7 +32,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const LOADING: Duration = Duration::from_secs(60);
 
 /// Runs the daemon until it is told to stop.
-pub(crate) async fn run(options: Options) -> Result<(), Error> {
+pub(crate) async fn run(options: Options, hang_ups: HangUps) -> Result<(), Error> {
+    let signals = Signals::listen(hang_ups).map_err(Error::System)?;
     if !options.force {
         let others = conflicts::others();
         if !others.is_empty() {
@@ -37,7 +41,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
         }
     }
     let mut claim = Claim::take(&options.socket)?;
-    let result = serve(&mut claim, &options).await;
+    let result = serve(&mut claim, &options, signals).await;
     match &result {
         Ok(()) => claim.remove(),
         Err(_) => claim.take_back(),
@@ -46,7 +50,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
 }
 
 /// What may fail without a trace comes first: the socket, the ear for the network, then the maps.
-async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
+async fn serve(claim: &mut Claim, options: &Options, signals: Signals) -> Result<(), Error> {
     let listener = claim.listen()?;
     let events = Events::open().map_err(Error::Netlink)?;
     let metrics = bind_metrics(options).await?;
@@ -64,7 +68,7 @@ async fn serve(claim: &mut Claim, options: &Options) -> Result<(), Error> {
     told.tell(Level::Info, EventKind::Started { pid: std::process::id() }, format!("xlvs {version} has started"));
     let attendant = Attendant::start(director.plane.waiting_room()?).map_err(Error::System)?;
     let daemon = Daemon::new(director, reloader(options.config_path.clone(), options.accept));
-    let (director, stopped) = daemon.run(calls, Some(events)).await.map_err(Error::System)?;
+    let (director, stopped) = daemon.run(signals, calls, Some(events)).await.map_err(Error::System)?;
     let keep_forwarding = stopped.keep_forwarding;
     told.tell(Level::Info, EventKind::Stopping { keep_forwarding }, "the daemon ends");
     // It has maps, too.
@@ -216,12 +220,12 @@ async fn captures_have_ended<P: Plane, N: Network>(director: &Director<P, N>) {
 
 /// Reads the configuration file again (SIGHUP).
 fn reloader(path: Option<PathBuf>, accept: bool) -> Reload {
-    Box::new(move || {
+    Arc::new(move || {
         let Some(path) = &path else {
             tracing::warn!("there is no configuration file to read again");
             return Ok(None);
         };
-        let reading = Reading::of(path, accept).map_err(|error| error.to_string())?;
+        let reading = Reading::of(path, accept).map_err(|error| error.while_running(path))?;
         reading.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
         Ok(Some(reading.config))
     })

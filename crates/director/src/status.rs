@@ -59,10 +59,7 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     fn notes(&self, interfaces: &[InterfaceStatus], lossy: &[LossyWay]) -> Vec<String> {
         let mut notes: Vec<_> = self.trouble.iter().cloned().collect();
-        let again = |why: &String| {
-            format!("{why} (what was in force goes on; mend the file, then kill -HUP {})", std::process::id())
-        };
-        notes.extend(self.refused.iter().map(again));
+        notes.extend(self.refused.iter().map(ToString::to_string));
         notes.extend(shortened(self.store.not_done().iter().map(|what| format!("asked for and not done: {what}"))));
         if interfaces.is_empty() {
             notes.push("attached to no interface: nothing is forwarded (xlvs attach IF)".to_owned());

@@ -9,5 +9,6 @@ mod health;
 mod lanes;
 mod neighbours;
 mod passive;
+mod reading;
 mod requests;
 mod tunnels;

@@ -59,6 +59,13 @@ fn a_plan_an_apply_and_a_confirmation() {
     let confirmed = "the configuration stays\ne1 stays attached\n".to_owned();
     assert_eq!(node.say("confirm"), said(confirmed, 0));
     assert_eq!(node.say("apply"), said("nothing to change, generation 2\n".into(), 0));
+    // Another file is applied all the same; the daemon goes on to read its own.
+    assert!(node.say("status").out.contains(&format!("\nfile         {file} (read at the start")));
+    let other = node.write("other.toml", SECOND);
+    let applied = node.say(&format!("apply -c {other}"));
+    let note =
+        format!("note: SIGHUP and the next start read {file}, which the daemon was started with, and not {other}");
+    assert!(applied.code == 0 && applied.err.contains(&note), "{applied:?}");
     let refused = node.say("roll-back");
     let expected = "xlvs: no configuration is on trial: there is nothing to go back to\n";
     assert_eq!((refused.err.as_str(), refused.code), (expected, 1));

@@ -49,6 +49,9 @@ fn what_matters_and_is_not_done_is_refused_unless_accepted() {
             && error.ends_with("--accept to run without what is refused here"),
         "{error}"
     );
+    let error = folder.read(false).unwrap_err().while_running(&folder.0.join("k.conf"));
+    let remedy = format!("\nsay xlvs apply --accept -c {}/k.conf to do without", folder.0.display());
+    assert!(error.contains(&remedy) && !error.contains("to run without"), "{error}");
     let reading = folder.read(true).unwrap();
     assert!(reading.config.services[0].options.persistence.is_some());
     assert_eq!(reading.notices[0].severity, Severity::Changing);

@@ -27,6 +27,7 @@ impl<P: Plane, N: Network> Director<P, N> {
             return Err(refusal(&error));
         }
         let generation = self.store.generation();
+        self.forget_untimely();
         let text = format!("configuration confirmed, generation {generation} stays");
         self.events.tell(Level::Info, EventKind::Confirmed { generation }, text);
         Ok(true)
@@ -47,6 +48,7 @@ impl<P: Plane, N: Network> Director<P, N> {
         let _ = self.reconcile(Some(&touched));
         self.welcome(&touched, &subjects);
         self.restore_trial(&trial);
+        self.forget_untimely();
         let generation = self.store.generation();
         let text = format!("configuration rolled back ({why}), generation {generation}");
         self.events.tell(Level::Warn, EventKind::RolledBack { generation }, text);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 type Fake = Director<FakePlane, FakeNetwork>;
 
 /// A service with these servers by NAT and their weights, each with a check.
-fn config(servers: &[(&str, u32)]) -> Config {
+pub(super) fn config(servers: &[(&str, u32)]) -> Config {
     let table = |(endpoint, weight): &(&str, u32)| format!("{{ address = \"{endpoint}\", weight = {weight} }}");
     let list = servers.iter().map(table).collect::<Vec<_>>().join(", ");
     let text = format!("[[service]]\nlisten = \"tcp 192.0.2.1:80\"\nmethod = \"nat\"\nservers = [{list}]\n");
@@ -139,6 +139,34 @@ fn what_is_not_confirmed_goes_back_as_it_was() {
     assert!(again.store.has_rejected(&second) && !again.store.has_rejected(&first));
     again.reload(&second, Instant::now()).unwrap();
     assert!(!again.store.has_rejected(&second));
+}
+
+#[test]
+fn a_file_that_comes_during_a_trial_is_refused_until_its_end() {
+    let (plane, network) = (FakePlane::default(), network());
+    let mut director = start(&plane, &network);
+    let (first, second) = (config(&[("10.0.0.1:80", 1)]), config(&[("10.0.0.1:80", 2)]));
+    let notes = |director: &Fake| {
+        let notes = director.status().unwrap().notes;
+        notes.into_iter().filter(|note| note.contains("not taken over")).collect::<Vec<_>>()
+    };
+    for end in [Request::RollBack, Request::Confirm { interface: None }] {
+        apply(&mut director, &first, Some(60)).unwrap();
+        director.follow_file(&second, Instant::now());
+        let told = notes(&director);
+        assert!(told.len() == 1 && told[0].contains("a configuration is on trial (what was in force"), "{told:?}");
+        assert!(told[0].contains("first `xlvs confirm` or `xlvs roll-back`, then kill -HUP"), "{told:?}");
+        director.answer(&end).unwrap();
+        assert_eq!(notes(&director), Vec::<String>::new());
+    }
+    // What is wrong with the file itself stays wrong, whatever ends.
+    apply(&mut director, &second, Some(60)).unwrap();
+    director.refuse_file("xlvs.toml:1:1: this is wrong");
+    director.answer(&Request::RollBack).unwrap();
+    let told = notes(&director);
+    assert!(told.len() == 1 && told[0].contains("; mend the file, then kill -HUP "), "{told:?}");
+    director.follow_file(&second, Instant::now());
+    assert_eq!(notes(&director), Vec::<String>::new());
 }
 
 #[test]

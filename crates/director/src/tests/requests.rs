@@ -3,10 +3,13 @@
 use super::changes::{add_server, add_service, key, network, start};
 use super::fakes::{FakeNetwork, FakePlane};
 use crate::daemon::{Daemon, Stopped};
+use crate::reader::Reload;
 use crate::server::{Server, calls};
+use crate::signals::{HangUps, Signals};
 use crate::socket::Claim;
 use api::{ConnectionFilter, ConnectionsRequest, ExplainRequest, RefusalKind, Reply, Request, Response};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -29,7 +32,7 @@ async fn post(socket: &Path, body: &[u8]) -> String {
     body.to_owned()
 }
 
-async fn ask(socket: &Path, request: &Request) -> Reply {
+pub(super) async fn ask(socket: &Path, request: &Request) -> Reply {
     let body = serde_json::to_vec(request).unwrap();
     serde_json::from_str(&post(socket, &body).await).unwrap()
 }
@@ -38,16 +41,27 @@ fn socket(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("xlvs-dir-{name}-{}", std::process::id())).join("xlvs.sock")
 }
 
-/// Runs a daemon on fakes, lets `client` talk to it, and gives what the client and the daemon came to.
 fn with_daemon<F: Future<Output = ()>>(
     name: &str,
     plane: &FakePlane,
     network: &FakeNetwork,
     client: impl FnOnce(PathBuf) -> F,
 ) -> Stopped {
+    with_file(name, plane, network, Arc::new(|| Ok(None)), client)
+}
+
+/// Runs a daemon on fakes, lets `client` talk to it, and gives what the client and the daemon came to.
+pub(super) fn with_file<F: Future<Output = ()>>(
+    name: &str,
+    plane: &FakePlane,
+    network: &FakeNetwork,
+    file: Reload,
+    client: impl FnOnce(PathBuf) -> F,
+) -> Stopped {
     let path = socket(name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stopped = runtime.block_on(async {
+        let hang_ups = HangUps::listen().unwrap();
         let mut claim = Claim::take(&path).unwrap();
         let listener = claim.listen().unwrap();
         let (sender, calls) = calls();
@@ -55,7 +69,8 @@ fn with_daemon<F: Future<Output = ()>>(
         let director = start(plane, network);
         let server = Server { calls: sender, events: director.events.clone(), stop: stopping };
         let serving = tokio::spawn(server.serve(listener));
-        let daemon = Daemon::new(director, Box::new(|| Ok(None)));
+        let daemon = Daemon::new(director, file);
+        let signals = Signals::listen(hang_ups).unwrap();
         let talk = async {
             client(path.clone()).await;
             // Nobody waits for this answer: the daemon ends with it.
@@ -63,7 +78,7 @@ fn with_daemon<F: Future<Output = ()>>(
                 tokio::time::timeout(Duration::from_millis(200), ask(&path, &Request::Stop { keep_forwarding: true }))
                     .await;
         };
-        let (ended, ()) = tokio::join!(daemon.run(calls, None), talk);
+        let (ended, ()) = tokio::join!(daemon.run(signals, calls, None), talk);
         stop.send(true).unwrap();
         let (_, mut stopped) = ended.unwrap();
         drop(stopped.reply.take());

@@ -20,10 +20,13 @@ pub(super) fn run(typed: Run) -> ExitCode {
 
 fn start(typed: Run) -> Result<()> {
     log()?;
-    let options = options(typed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
-    runtime.block_on(director::run(options)).map_err(|error| anyhow!("{error}"))
+    // Before the file is read, which may take its time. Those that end a process still do, until there is something to
+    // take back.
+    let hang_ups = runtime.block_on(async { director::HangUps::listen() }).context("cannot listen to signals")?;
+    let options = options(typed)?;
+    runtime.block_on(director::run(options, hang_ups)).map_err(|error| anyhow!("{error}"))
 }
 
 fn options(typed: Run) -> Result<director::Options> {

@@ -145,7 +145,20 @@ fn carry_out(typed: &Apply) -> Result<String, String> {
     let Apply { confirm_within, generation, json, .. } = *typed;
     let request = Request::Apply { config: Box::new(config), confirm_within, generation };
     let response = Session::open().and_then(|session| session.ask(&request));
-    response.and_then(|response| super::ask::shown(&response, json)).map_err(|trouble| trouble.to_string())
+    let shown =
+        response.and_then(|response| super::ask::shown(&response, json)).map_err(|trouble| trouble.to_string())?;
+    typed.config.iter().filter_map(|path| not_read_again(path)).for_each(|note| output::talk(&note));
+    Ok(shown)
+}
+
+/// What to know of a file that was applied and is not the daemon's own.
+fn not_read_again(path: &Path) -> Option<String> {
+    let own = file_of_daemon().ok()?;
+    let same = path.canonicalize().ok() == own.canonicalize().ok() && path.exists();
+    let (own, path) = (own.display(), path.display());
+    (!same).then(|| {
+        format!("note: SIGHUP and the next start read {own}, which the daemon was started with, and not {path}")
+    })
 }
 
 fn read(path: &Path, accept: bool) -> Result<Reading, String> {

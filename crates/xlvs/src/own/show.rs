@@ -15,6 +15,9 @@ pub(super) fn status(status: &Status) -> String {
         format!("pinned in    {}", status.pin_directory),
         format!("configured   {}, {}", count(status.services, "service"), count(status.servers, "server")),
     ];
+    lines.extend(
+        status.configuration.iter().map(|file| format!("file         {file} (read at the start and by SIGHUP)")),
+    );
     lines.extend(status.connections.iter().map(table));
     if status.interfaces.is_empty() {
         lines.push("interfaces   none attached (`xlvs attach IF`)".to_owned());

@@ -107,6 +107,33 @@ impl Node {
         });
     }
 
+    /// Starts the daemon, sends it SIGHUP as soon as it listens to it, and waits until it answers. Whether it was not
+    /// ready yet.
+    pub(crate) fn start_and_hang_up(&mut self, words: &[&str]) -> bool {
+        let log = File::options().create(true).append(true).open(self.place.path("log")).unwrap();
+        let mut command = self.run_command(words);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.daemon = Some(command.spawn().unwrap());
+        self.wait_for("an ear for SIGHUP", |node| node.catches(Signal::SIGHUP));
+        let is_early = !self.log().contains(" ready ");
+        self.signal(Signal::SIGHUP);
+        self.wait_for("the daemon", |node| {
+            let ended = node.daemon.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {ended:?}\n{}", node.log());
+            node.say("status").code == 0
+        });
+        is_early
+    }
+
+    /// Whether the daemon's process has a handler for a signal.
+    fn catches(&self, signal: Signal) -> bool {
+        let pid = self.daemon.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+        caught.is_some_and(|caught| caught >> (signal as u32 - 1) & 1 == 1)
+    }
+
     /// What the daemon has logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.place.path("log")).unwrap_or_default()
