@@ -22,6 +22,7 @@ pub use write::Written;
 use crate::health::ServiceHealth;
 use crate::{Key, LaneChoice, RealServerSetup, Sysctl, Timeouts, VirtualService};
 use error::Fault;
+pub(crate) use error::printable;
 use serde::{Deserialize, Serialize};
 use service::Read;
 use std::collections::BTreeMap;
@@ -243,6 +244,7 @@ fn read_services(value: &Value<'_>) -> Result<(Vec<VirtualService>, BTreeMap<Key
     let (mut services, mut checked) = (Vec::new(), BTreeMap::new());
     let mut places = BTreeMap::new();
     let mut names = BTreeMap::new();
+    let mut servers = 0;
     for element in value.tables("service")? {
         let Read { service, health, listen: place, name: name_place } = service::read(&element)?;
         if let (Some(name), Some(place)) = (service.options.name.clone(), name_place)
@@ -256,6 +258,12 @@ fn read_services(value: &Value<'_>) -> Result<(Vec<VirtualService>, BTreeMap<Key
             return Err(Fault::at(place, message).seen_first(first));
         }
         checked.extend(health.map(|health| (service.key, health)));
+        servers += service.servers.len();
+        if servers > MAX_SERVERS {
+            let message =
+                format!("more than {MAX_SERVERS} servers in all services; run a second director for the rest");
+            return Err(element.fault(message));
+        }
         services.push(service);
         if services.len() > MAX_SERVICES {
             let message = format!("more than {MAX_SERVICES} services; run a second director for the rest");

@@ -1,6 +1,7 @@
 //! A line of a configuration, and where it came from.
 
 use crate::ConfigError;
+use crate::config::printable;
 use std::sync::Arc;
 
 /// Where a line stands. What definitions and sequences make has the place of the line that used them.
@@ -35,26 +36,6 @@ impl Place {
             message: printable(&message.into()),
         }
     }
-}
-
-/// Most letters of one word that a message shows.
-const LONGEST_WORD: usize = 120;
-
-/// A message on one line of words that end, whatever it quotes of the file.
-pub(super) fn printable(message: &str) -> String {
-    let mut text = String::new();
-    let mut length = 0;
-    for letter in message.chars() {
-        length = if letter.is_whitespace() { 0 } else { length + 1 };
-        match length {
-            _ if letter.is_control() && length <= LONGEST_WORD => text.extend(letter.escape_default()),
-            ..=LONGEST_WORD => text.push(letter),
-            // The end of a quotation, as if all of it were shown.
-            _ if letter == '`' => text.push_str("…`"),
-            _ => {}
-        }
-    }
-    text
 }
 
 /// A line without its comment, not yet expanded.
@@ -107,13 +88,6 @@ mod tests {
         ] {
             assert_eq!(without_comment(text), kept, "{text}");
         }
-    }
-
-    #[test]
-    fn messages_show_the_beginning_of_long_words() {
-        let word = "x".repeat(100_000);
-        let shown = printable(&format!("`{word}` is no\u{1b} number"));
-        assert_eq!(shown, format!("`{}…` is no\\u{{1b}} number", "x".repeat(119)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a file asks for that is not done, and whether that matters.
 
-use super::line::printable;
 use super::{Place, Statement};
+use crate::config::printable;
 use std::fmt;
 
 /// How much it matters that something is not done.

@@ -288,3 +288,18 @@ fn two_services_of_one_name_are_refused() {
     let error = Config::parse_toml(text, "xlvs.toml").unwrap_err().to_string();
     assert_eq!(error, "xlvs.toml:5:8: two services have the name `web`; rename one (first at line 2)");
 }
+
+/// The data plane has no room for more: said before anything is applied.
+#[test]
+fn more_servers_than_a_director_can_have_are_refused() {
+    let servers: Vec<_> =
+        (0..1024).map(|number| format!("\"10.0.{}.{}:80\"", number / 250, 1 + number % 250)).collect();
+    let service = |number: usize| {
+        format!("[[service]]\nlisten = \"tcp 203.0.113.{number}:80\"\nservers = [{}]\n", servers.join(", "))
+    };
+    let all: String = (1..=65).map(service).collect();
+    let error = Config::parse_toml(&all, "xlvs.toml").unwrap_err().to_string();
+    assert!(error.contains("more than 65536 servers in all services"), "{error}");
+    let fits: String = (1..=64).map(service).collect();
+    assert_eq!(Config::parse_toml(&fits, "xlvs.toml").unwrap().services.len(), 64);
+}
