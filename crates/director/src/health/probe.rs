@@ -72,10 +72,7 @@ async fn run(task: &Errand<'_>, page: usize) -> Outcome {
     match timeout(patience, attempt(task, page)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(why)) => Outcome::Failure(words::line(&why)),
-        Err(_) => {
-            let doubt = task.doubt.get().map_or("", String::as_str);
-            Outcome::Failure(format!("no answer within {}{doubt}", shown(limit)))
-        }
+        Err(_) => Outcome::Failure(late(task, "answer", limit)),
     }
 }
 
@@ -102,9 +99,14 @@ async fn attempt(task: &Errand<'_>, page: usize) -> Result<Outcome, String> {
 }
 
 /// A part of a check that has the whole time-out to itself.
-async fn in_time<T>(task: &Task, what: &str, part: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+async fn in_time<T>(task: &Errand<'_>, what: &str, part: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let limit = task.check.pace.timeout;
-    timeout(limit, part).await.unwrap_or_else(|_| Err(format!("no {what} within {}", shown(limit))))
+    timeout(limit, part).await.unwrap_or_else(|_| Err(late(task, what, limit)))
+}
+
+/// What did not come in time, and what to look at.
+fn late(task: &Errand<'_>, what: &str, limit: Duration) -> String {
+    format!("no {what} within {}{}", shown(limit), task.doubt.get().map_or("", String::as_str))
 }
 
 /// How long a check may take in all: scripts have a limit of their own.
