@@ -57,8 +57,9 @@ struct Clock {
     lanes: Instant,
     /// While there is a capture.
     capture: Instant,
-    /// No answer waits before: one that waited in vain has used up the patience of this second.
+    /// While clients' connections count.
     listen: Instant,
+    /// No answer waits before: one that waited in vain has used up the patience of this second.
     wait_again: Instant,
     waiting_ends: Option<Instant>,
 }

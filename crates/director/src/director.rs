@@ -31,7 +31,7 @@ use crate::sweeper::Sweeper;
 use crate::zero::{Subject, ZeroPoints};
 use api::{EventKind, Level, Obstacle, Refusal, RefusalKind, Request, Response};
 use dataplane::Error;
-use model::{Endpoint, Key, Reach, ServiceKey, State, VirtualService};
+use model::{Endpoint, Key, Reach, ServiceKey, ServiceState, State, VirtualService};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -143,9 +143,7 @@ impl<P: Plane, N: Network> Director<P, N> {
     /// same ones in services of which the maps do not tell.
     fn left_out(&self) -> BTreeSet<(Key, Endpoint)> {
         let (mut left_out, mut untold) = (BTreeSet::new(), BTreeSet::new());
-        let checked = self.store.services().values().filter(|service| self.store.health().contains_key(&service.key));
-        for service in checked {
-            let there = service.key.acting().and_then(|key| self.reconciler.actual().services.get(&key));
+        for (service, there) in self.checked_services() {
             for server in &service.servers {
                 let place = (service.key, server.endpoint);
                 let endpoint = endpoint_in_maps(service, server.endpoint);
@@ -163,15 +161,22 @@ impl<P: Plane, N: Network> Director<P, N> {
 
     /// Servers of checked services go on in the order in which they are in the maps, and not in that of the file.
     fn remember_orders(&mut self) {
-        let checked = self.store.services().values().filter(|service| self.store.health().contains_key(&service.key));
-        for service in checked {
-            let there = service.key.acting().and_then(|key| self.reconciler.actual().services.get(&key));
+        let mut orders = Vec::new();
+        for (service, there) in self.checked_services() {
             let Some(there) = there else { continue };
             let configured: BTreeMap<_, _> =
                 service.servers.iter().map(|it| (endpoint_in_maps(service, it.endpoint), it.endpoint)).collect();
             let servers = there.servers.iter().filter_map(|it| configured.get(&Some(it.server.endpoint)).copied());
-            self.health.remember_order(service.key, servers.collect());
+            orders.push((service.key, servers.collect()));
         }
+        orders.into_iter().for_each(|(key, servers)| self.health.remember_order(key, servers));
+    }
+
+    /// Services with checks, and what the maps have of each.
+    fn checked_services(&self) -> impl Iterator<Item = (&VirtualService, Option<&ServiceState>)> {
+        let checked = self.store.services().values().filter(|service| self.store.health().contains_key(&service.key));
+        checked
+            .map(|service| (service, service.key.acting().and_then(|key| self.reconciler.actual().services.get(&key))))
     }
 
     /// All servers that are configured, each with its service.

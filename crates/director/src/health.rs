@@ -29,6 +29,8 @@ pub(crate) struct Health {
     checker: Checker,
     /// As the configuration file has it.
     plans: Arc<BTreeMap<Key, ServiceHealth>>,
+    /// In one of them clients' connections count: whoever waits for what is next asks that each time.
+    watches_any: bool,
     /// Services of which it says something else than when they were supervised last.
     replanned: BTreeSet<Key>,
     /// Servers that take part, in the order in which they came: who returns comes last, as in IPVS.
@@ -52,6 +54,7 @@ impl Health {
         Self {
             checker: Checker::new(seed),
             plans: Arc::default(),
+            watches_any: false,
             replanned: BTreeSet::new(),
             present: BTreeMap::new(),
             deleted_down: BTreeSet::new(),
@@ -69,6 +72,7 @@ impl Health {
             return;
         }
         let before = std::mem::replace(&mut self.plans, plans);
+        self.watches_any = self.plans.values().any(|plan| plan.passive.is_some());
         let gone = before.keys().filter(|key| !self.plans.contains_key(key));
         let other = self.plans.iter().filter(|(key, plan)| before.get(key) != Some(plan)).map(|(key, _)| key);
         self.replanned.extend(gone.chain(other));
@@ -229,7 +233,7 @@ impl Health {
 
     /// Why a server gets no new connections, where that is a matter of health.
     pub(crate) fn objection(&self, key: &Key, server: &RealServer) -> Option<String> {
-        let status = self.checker.service(key)?.servers.iter().find(|it| it.server == server.endpoint)?;
+        let status = self.checker.server(key, &server.endpoint)?;
         match status.standing {
             _ if !status.up => {
                 let passive = self.verdict_of_clients(key, &server.endpoint).is_some();
@@ -329,8 +333,7 @@ impl Health {
 
     /// The last failure of a server's checks, and of its clients' connections.
     fn failure(&self, service: &Key, server: &Endpoint) -> String {
-        let status = self.checker.service(service);
-        let status = status.and_then(|status| status.servers.iter().find(|it| it.server == *server));
+        let status = self.checker.server(service, server);
         let checks = status.iter().flat_map(|status| &status.checks).filter_map(|id| self.checker.check(*id));
         let failed = checks.filter(|check| !check.up).map(|check| view::outcome(check.last.as_ref()));
         self.verdict_of_clients(service, server).into_iter().chain(failed).collect::<Vec<_>>().join("; ")

@@ -103,6 +103,16 @@ pub struct Pace {
     pub jitter: Duration,
 }
 
+impl Pace {
+    /// The same for this probe: a script has a time of its own, or its interval.
+    pub fn of(self, probe: &Probe) -> Self {
+        match probe {
+            Probe::Script { timeout, .. } => Self { timeout: timeout.unwrap_or(self.interval), ..self },
+            _ => self,
+        }
+    }
+}
+
 /// Where a check connects to, and from where.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Connection {

@@ -49,7 +49,7 @@ impl Health {
 
     /// True where there is one.
     pub(crate) fn watches_any(&self) -> bool {
-        self.plans.values().any(|plan| plan.passive.is_some())
+        self.watches_any
     }
 
     /// The servers of all of them that are in.
@@ -72,11 +72,7 @@ impl Health {
     /// Why a server is back.
     pub(super) fn reason_to_return(&self, service: &Key, server: &Endpoint) -> &'static str {
         let watch = self.checker.watch(service, server);
-        let is_checked = || {
-            let status = self.checker.service(service);
-            let known = status.and_then(|status| status.servers.iter().find(|it| it.server == *server));
-            known.is_some_and(|status| !status.checks.is_empty())
-        };
+        let is_checked = || self.checker.server(service, server).is_some_and(|status| !status.checks.is_empty());
         match watch.and_then(|watch| watch.returned) {
             Some(Return::Needed) => "passive: its service has no quorum without it",
             Some(Return::Over) if !is_checked() => "passive: its time out is over",

@@ -109,11 +109,9 @@ fn late(task: &Errand<'_>, what: &str, limit: Duration) -> String {
     format!("no {what} within {}{}", shown(limit), task.doubt.get().map_or("", String::as_str))
 }
 
-/// How long a check may take in all: scripts have a limit of their own.
+/// How long a check may take in all.
 fn limit(task: &Task) -> Duration {
     match &task.check.probe {
-        Probe::Script { timeout: Some(timeout), .. } => *timeout,
-        Probe::Script { .. } => task.check.pace.interval,
         // The connection, and then the answer.
         Probe::Http(_) | Probe::Smtp { .. } => task.check.pace.timeout * 2,
         _ => task.check.pace.timeout,

@@ -149,14 +149,10 @@ impl Draft {
         if let Some(missing) = missing {
             return Err(statement.fault(format!("{} needs {missing} in its braces", statement.keyword())));
         }
-        let mut pace = own.pace(self.defaults);
-        if let Probe::Script { timeout, .. } = &probe {
-            pace.timeout = timeout.unwrap_or(pace.interval);
-        }
         Ok(Check {
+            pace: own.pace(self.defaults).of(&probe),
             probe,
             connection: self.connection,
-            pace,
             starts_down: own.alpha.unwrap_or(false),
             logs_every_failure: self.logs_every_failure,
         })

@@ -24,6 +24,13 @@ pub struct Notice {
     pub message: String,
 }
 
+impl Notice {
+    /// Where, and what: without whether it matters.
+    pub fn unjudged(&self) -> String {
+        format!("{}:{}: {}", self.place.file, self.place.line, self.message)
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.severity {

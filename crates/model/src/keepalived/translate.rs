@@ -77,8 +77,7 @@ impl Translation {
         let health = self.services.iter().map(|checked| (checked.service.key, checked.health.clone())).collect();
         let services = self.services.into_iter().map(|checked| checked.service).collect();
         let changing = notices.iter().filter(|notice| notice.severity == Severity::Changing);
-        let not_done =
-            changing.map(|Notice { place, message, .. }| format!("{}:{}: {message}", place.file, place.line)).collect();
+        let not_done = changing.map(Notice::unjudged).collect();
         (Config { services, timeouts: self.timeouts, health, not_done, ..Config::default() }, notices)
     }
 }

@@ -4,7 +4,7 @@ mod bursts;
 
 use super::check::{CheckId, CheckStatus, Outcome, Slot, Task};
 use super::passive::{Burst, Sample};
-use super::service::{Findings, ServiceStatus, Supervised, Turn};
+use super::service::{Findings, ServerStatus, ServiceStatus, Supervised, Turn};
 use crate::Machine;
 use forward::Time;
 use model::health::{Check, Script, ServiceHealth};
@@ -108,6 +108,11 @@ impl Checker {
     /// What is known of a service.
     pub fn service(&self, key: &Key) -> Option<&ServiceStatus> {
         self.services.get(key).map(|supervised| &supervised.status)
+    }
+
+    /// What is known of a server of a service.
+    pub fn server(&self, key: &Key, server: &Endpoint) -> Option<&ServerStatus> {
+        self.service(key)?.servers.iter().find(|status| status.server == *server)
     }
 
     /// Services under supervision.

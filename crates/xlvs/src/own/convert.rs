@@ -116,8 +116,7 @@ fn left_out(written: &Written) -> Vec<String> {
 
 fn header(typed: &Typed, notices: &[Notice], left_out: &[String]) -> String {
     let mut text = format!("# From {}, by xlvs convert.\n", typed.file.display());
-    let not_done = notices.iter().map(|it| format!("{}:{}: {}", it.place.file, it.place.line, it.message));
-    for line in not_done.chain(left_out.iter().cloned()) {
+    for line in notices.iter().map(Notice::unjudged).chain(left_out.iter().cloned()) {
         text += &format!("# left out: {}\n", line.replace(char::is_control, " "));
     }
     text + "#\n# Name the interfaces that packets come in by, here or by --interface:\n\

@@ -30,12 +30,20 @@ struct Kind {
     definitions: &'static str,
     /// What makes everything well.
     well: &'static str,
-    /// Name, beginning and end of each fault.
-    faults: &'static [(&'static str, &'static str, &'static str)],
+    faults: &'static [Fault],
 }
 
-const REFUSES: &str = "10.1.0.1:PORT refuses";
-const SILENT: (&str, &str, &str) = ("silent", "10.1.0.1 vanishes", "10.1.0.1 returns");
+/// What goes wrong.
+struct Fault {
+    name: &'static str,
+    begins: &'static str,
+    /// None where what makes everything well does.
+    ends: Option<&'static str>,
+}
+
+const REFUSES: Fault = Fault { name: "refuses", begins: "10.1.0.1:PORT refuses", ends: None };
+const SILENT: Fault = Fault { name: "silent", begins: "10.1.0.1 vanishes", ends: Some("10.1.0.1 returns") };
+const HANGS: Fault = Fault { name: "hangs", begins: "10.1.0.1:PORT hangs", ends: None };
 
 const KINDS: &[Kind] = &[
     Kind {
@@ -45,7 +53,7 @@ const KINDS: &[Kind] = &[
         block: "TCP_CHECK {\nCONNECT\n}",
         definitions: "",
         well: "10.1.0.1:80 hangs",
-        faults: &[("refuses", REFUSES, "10.1.0.1:80 hangs"), SILENT],
+        faults: &[REFUSES, SILENT],
     },
     Kind {
         name: "HTTP_GET",
@@ -54,11 +62,7 @@ const KINDS: &[Kind] = &[
         block: "HTTP_GET {\nCONNECT\nurl {\npath /\nstatus_code 200\n}\n}",
         definitions: "",
         well: "10.1.0.1:80 http 200 ok",
-        faults: &[
-            ("refuses", REFUSES, "10.1.0.1:80 http 200 ok"),
-            SILENT,
-            ("hangs", "10.1.0.1:80 hangs", "10.1.0.1:80 http 200 ok"),
-        ],
+        faults: &[REFUSES, SILENT, HANGS],
     },
     Kind {
         name: "SSL_GET",
@@ -67,11 +71,7 @@ const KINDS: &[Kind] = &[
         block: "SSL_GET {\nCONNECT\nurl {\npath /\nstatus_code 200\n}\n}",
         definitions: "",
         well: "10.1.0.1:443 https 200 ok",
-        faults: &[
-            ("refuses", REFUSES, "10.1.0.1:443 https 200 ok"),
-            SILENT,
-            ("hangs", "10.1.0.1:443 hangs", "10.1.0.1:443 https 200 ok"),
-        ],
+        faults: &[REFUSES, SILENT, HANGS],
     },
     Kind {
         name: "SMTP_CHECK",
@@ -80,11 +80,7 @@ const KINDS: &[Kind] = &[
         block: "SMTP_CHECK {\nCONNECT\n}",
         definitions: "",
         well: "10.1.0.1:25 smtp 220",
-        faults: &[
-            ("refuses", REFUSES, "10.1.0.1:25 smtp 220"),
-            SILENT,
-            ("hangs", "10.1.0.1:25 hangs", "10.1.0.1:25 smtp 220"),
-        ],
+        faults: &[REFUSES, SILENT, HANGS],
     },
     Kind {
         name: "DNS_CHECK",
@@ -93,7 +89,7 @@ const KINDS: &[Kind] = &[
         block: "DNS_CHECK {\nCONNECT\ntype A\nname www.example.com\n}",
         definitions: "",
         well: "10.1.0.1:53 dns 0",
-        faults: &[("refuses", REFUSES, "10.1.0.1:53 dns 0"), SILENT],
+        faults: &[REFUSES, SILENT],
     },
     Kind {
         name: "UDP_CHECK",
@@ -102,7 +98,7 @@ const KINDS: &[Kind] = &[
         block: "UDP_CHECK {\nCONNECT\npayload 01\nrequire_reply 01\n}",
         definitions: "",
         well: "10.1.0.1:514 echoes",
-        faults: &[("refuses", REFUSES, "10.1.0.1:514 echoes"), SILENT],
+        faults: &[REFUSES, SILENT],
     },
     Kind {
         name: "PING_CHECK",
@@ -120,7 +116,10 @@ const KINDS: &[Kind] = &[
         block: "MISC_CHECK {\nmisc_path \"/bin/sh -c 'sleep $(cat /DIR/seconds); exit $(cat /DIR/code)'\"\nmisc_timeout TIMEOUT\nRETRY\n}",
         definitions: "",
         well: "file code 0\nfile seconds 0",
-        faults: &[("fails", "file code 1", "file code 0"), ("hangs", "file seconds 60", "file seconds 0")],
+        faults: &[
+            Fault { name: "fails", begins: "file code 1", ends: Some("file code 0") },
+            Fault { name: "hangs", begins: "file seconds 60", ends: Some("file seconds 0") },
+        ],
     },
     Kind {
         name: "FILE_CHECK",
@@ -129,7 +128,7 @@ const KINDS: &[Kind] = &[
         block: "FILE_CHECK {\ntrack_file state\nweight 0\n}",
         definitions: "track_file state {\nfile \"/DIR/state\"\nweight 0\n}\n",
         well: "file state 0",
-        faults: &[("fails", "file state 1", "file state 0")],
+        faults: &[Fault { name: "fails", begins: "file state 1", ends: None }],
     },
 ];
 
@@ -139,8 +138,10 @@ pub(super) fn all() -> Result<Vec<Trial>> {
 }
 
 impl Kind {
-    fn trial(&self, (fault, begins, ends): &(&'static str, &'static str, &'static str)) -> Result<Trial> {
+    fn trial(&self, fault: &Fault) -> Result<Trial> {
         let Self { name, protocol, port, definitions, well, .. } = self;
+        let Fault { name: fault, begins, ends } = fault;
+        let ends = ends.unwrap_or(well);
         let retry = format!("retry {RETRIES}\ndelay_before_retry {BETWEEN}\nwarmup 0");
         let connect = format!("connect_timeout {TIMEOUT}\n{retry}");
         let block = self.block.replace("CONNECT", &connect).replace("RETRY", &retry);

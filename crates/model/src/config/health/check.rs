@@ -76,17 +76,16 @@ fn read_table(table: &Table<'_>, service: ServiceKey) -> Result<Check, Fault> {
     let mut probe = probe::read(kind, &value)?;
     probe::read_http_settings(table, kind, &mut probe)?;
     probe::read_tls(table, kind, &mut probe)?;
-    let mut pace = pace::read(Some(table))?;
+    let pace = pace::read(Some(table))?;
     if let Probe::Script { timeout, .. } = &mut probe {
         *timeout = table.get("timeout").map(|_| pace.timeout);
-        pace.timeout = timeout.unwrap_or(pace.interval);
     }
     let switch = |key| table.get(key).map_or(Ok(false), |value| value.boolean());
     let through = read_through(table, kind, &probe)?.then(|| Way::of(service));
     Ok(Check {
+        pace: pace.of(&probe),
         probe,
         connection: Connection { through, ..read_connection(table)? },
-        pace,
         starts_down: switch("starts_down")?,
         logs_every_failure: switch("log_all_failures")?,
     })
